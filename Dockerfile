@@ -1,0 +1,73 @@
+# One file for every image that runs our code; backing servers have theirs under images/.
+# Targets: platform (any service), gateway (platform + Envoy), operator, samples (platform + sample documents).
+# Written for the classic builder (no BuildKit syntax): layer order is the cache, so what changes most comes last.
+ARG BASE=debian:trixie-slim
+
+FROM ${BASE} AS python
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends python3 python3-venv ca-certificates \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+
+# What the lock says, compiled, outside the application's folder. uv itself stays behind in this stage.
+FROM python AS dependencies
+ARG UV_VERSION=0.13.9
+ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1 \
+    UV_SYSTEM_CERTS=1
+RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --quiet "uv==${UV_VERSION}"
+WORKDIR /app
+COPY pyproject.toml uv.lock ./
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3
+
+FROM python AS runtime
+COPY --from=dependencies /opt/venv /opt/venv
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app
+WORKDIR /app
+COPY suuupra ./suuupra
+RUN python -m compileall -q suuupra
+USER 65532:65532
+ENTRYPOINT ["python", "-m", "suuupra"]
+
+FROM runtime AS platform
+ARG SERVICE
+COPY services ./services
+ENV SUUUPRA_SERVICE=${SERVICE}
+
+# Extras are carried as the difference to the shared environment, so that the large layer below is stored once.
+FROM dependencies AS gateway-dependencies
+RUN touch /before \
+ && /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra gateway --python /usr/bin/python3 \
+ && mkdir /difference && find /opt/venv -not -type d -cnewer /before -print0 | tar -c --null -T - | tar -x -C /difference
+
+FROM runtime AS gateway
+COPY --from=gateway-dependencies /difference /
+ARG SERVICE
+COPY services ./services
+ENV SUUUPRA_SERVICE=${SERVICE}
+
+FROM runtime AS samples
+USER 0:0
+# The published slim image drops /usr/share/doc on install, so the package is unpacked rather than installed.
+RUN apt-get update && cd /tmp && apt-get download python3.13-doc && dpkg-deb -x python3.13-doc_*.deb docs \
+ && mkdir -p /usr/local/share/documents && mv docs/usr/share/doc/python3.13/html /usr/local/share/documents/python \
+ && rm -rf /tmp/* /var/lib/apt/lists/* /var/cache/apt/*
+USER 65532:65532
+ARG SERVICE
+COPY services ./services
+ENV SUUUPRA_SERVICE=${SERVICE}
+
+FROM dependencies AS operator-dependencies
+RUN touch /before \
+ && /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra operator --python /usr/bin/python3 \
+ && mkdir /difference && find /opt/venv -not -type d -cnewer /before -print0 | tar -c --null -T - | tar -x -C /difference
+
+FROM runtime AS operator
+USER 0:0
+# pg_dump of the server's own major version, for snapshots before a database is deleted.
+RUN apt-get update && apt-get install -y --no-install-recommends postgresql-client-17 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
+USER 65532:65532
+COPY --from=operator-dependencies /difference /
+COPY operator/suuupra_operator ./suuupra_operator
+ENTRYPOINT ["python", "-m", "suuupra_operator"]
+CMD ["run"]
