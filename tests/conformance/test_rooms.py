@@ -1,0 +1,52 @@
+"""A new service is right by construction: these tests walk services/ and say what is missing or misnamed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from suuupra_operator.models import SuuupraServiceSpec
+
+from .tree import OPTIONAL, REQUIRED, ROOT, services, tracked
+
+
+def ids(path: Path) -> str:
+    return path.name
+
+
+def manifest_of(service: Path) -> Path:
+    return ROOT / "manifests" / "services" / f"{service.name.replace('_', '-')}.yaml"
+
+
+def test_every_subfolder_of_services_is_a_deployable() -> None:
+    folders = {path.parts[1] for path in tracked() if path.parts[0] == "services" and len(path.parts) > 2}
+    assert folders == {service.name for service in services()}, "a folder in services/ without an app.py"
+
+
+@pytest.mark.parametrize("service", services(), ids=ids)
+def test_a_service_has_the_required_rooms_and_none_under_another_name(service: Path) -> None:
+    rooms = {path.parts[2] for path in tracked() if path.parts[:2] == ("services", service.name)}
+    assert rooms >= REQUIRED, f"missing: {sorted(REQUIRED - rooms)}"
+    assert rooms <= REQUIRED | OPTIONAL, f"not a room's name: {sorted(rooms - REQUIRED - OPTIONAL)}"
+
+
+@pytest.mark.parametrize("service", services(), ids=ids)
+def test_a_services_readme_is_a_page_that_says_what_it_owns_and_never_does(service: Path) -> None:
+    text = (service / "README.md").read_text()
+    for heading in ("Owns", "Never does", "API", "Events", "SLO"):
+        assert f"## {heading}" in text, f"{service.name}/README.md lacks '## {heading}'"
+    assert len(text.splitlines()) <= 120, "one page: move depth into docs/"
+
+
+@pytest.mark.parametrize("service", services(), ids=ids)
+def test_a_service_has_one_resource_that_the_operators_model_accepts(service: Path) -> None:
+    document = yaml.safe_load(manifest_of(service).read_text())
+    assert document["kind"] == "SuuupraService"
+    assert document["metadata"]["name"] == service.name.replace("_", "-")
+    SuuupraServiceSpec.model_validate(document["spec"])
+
+
+def test_every_resource_has_its_service() -> None:
+    named = {path.stem.replace("-", "_") for path in (ROOT / "manifests" / "services").glob("*.yaml")}
+    assert named == {service.name for service in services()}
