@@ -18,6 +18,9 @@ OPTIONAL = {
 }  # fmt: skip
 """Rooms that appear when needed, never under another name."""
 
+OF_ITS_OWN = {"api_gateway": {"cluster", "envoy"}}
+"""The gateway is a control plane besides a service: it watches the cluster and supervises Envoy."""
+
 
 @functools.cache
 def tracked() -> tuple[Path, ...]:
