@@ -1,0 +1,406 @@
+# ruff: noqa: RUF012 - the default of a Pydantic field is copied for each instance
+"""SuuupraService: one workload and all it needs, as its user writes it and as the operator reports it.
+
+The custom resource definition in ``crds/`` is generated from these classes (``python -m suuupra_operator crds``), so a
+bound or rule is written once and holds both in the API server and in the operator.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from suuupra_operator.schema import (
+    IMAGE,
+    SET,
+    Duration,
+    Identifier,
+    Label,
+    Model,
+    Quantity,
+    Scope,
+    TopicName,
+    cel,
+    list_map,
+    quantity,
+    rules,
+)
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+#: Trusted extensions only: anything else would let a resource's author run code as PostgreSQL's superuser.
+Extension = Literal[
+    "btree_gin", "btree_gist", "citext", "fuzzystrmatch", "hstore", "pg_trgm", "unaccent", "vector"
+]
+
+
+class Reclaim(StrEnum):
+    """What happens to data when the resource that declared it is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+    SNAPSHOT = "Snapshot"
+
+
+class Replicas(Model):
+    """How many serving pods; an autoscaler is made when ``max`` is above ``min``."""
+
+    model_config = {
+        "json_schema_extra": rules(cel("!has(self.max) || self.max >= self.min", "max must be at least min"))
+    }
+
+    min: int = Field(1, ge=0, le=100)
+    """Pods that always run. 0 stops the service and keeps its data."""
+    max: int | None = Field(None, ge=1, le=100)
+    """Upper bound of the autoscaler; default: min."""
+    target_cpu: int = Field(70, ge=10, le=95, alias="targetCPU")
+    """Percent of requested CPU at which the autoscaler adds pods."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Replicas:
+        if self.max is not None and self.max < self.min:
+            raise ValueError("max must be at least min")
+        return self
+
+    @property
+    def autoscaled(self) -> bool:
+        return self.max is not None and self.max > self.min > 0
+
+
+class Workers(Model):
+    """The second Deployment: relay and consumers. Made only where events are declared."""
+
+    replicas: int = Field(1, ge=0, le=50)
+
+
+class Amounts(Model):
+    """CPU and memory, in Kubernetes quantities."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+
+
+class Requests(Model):
+    """What the scheduler reserves for a pod."""
+
+    cpu: Quantity = "20m"
+    memory: Quantity = "128Mi"
+
+
+class Limits(Model):
+    """What a pod may not exceed. CPU is not limited: throttling costs latency and saves nothing."""
+
+    memory: Quantity = "384Mi"
+
+
+class Resources(Model):
+    """Requests and limits of every pod of the service."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel(
+                "quantity(string(self.limits.memory)).compareTo(quantity(string(self.requests.memory))) >= 0",
+                "limits.memory must be at least requests.memory",
+            )
+        )
+    }
+
+    requests: Requests = Requests()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _limit_holds_request(self) -> Resources:
+        if quantity(self.limits.memory) < quantity(self.requests.memory):
+            raise ValueError("limits.memory must be at least requests.memory")
+        return self
+
+
+class DatabaseSpec(Model):
+    """A PostgreSQL database of its own, with an owner for migrations and another role for the application."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel(
+                "has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)",
+                "the name of a database cannot change: make a new resource and move the data",
+            )
+        )
+    }
+
+    name: Identifier | None = None
+    """Database name; default: the resource's name with '-' as '_'. Immutable."""
+    reclaim: Reclaim = Reclaim.RETAIN
+    """Snapshot keeps a compressed dump in the object store and then deletes."""
+    extensions: Annotated[list[Extension], Field(max_length=8, json_schema_extra=SET)] = []
+
+
+class Bucket(Model):
+    """A bucket in the object store, really named ``<resource>-<name>``."""
+
+    name: Annotated[Label, Field(max_length=20)]
+    reclaim: Literal[Reclaim.RETAIN, Reclaim.DELETE] = Reclaim.RETAIN
+
+
+class Publishes(Model):
+    """An event type this service owns: a Kafka topic, and ``<topic>.dlt`` beside it for what cannot be consumed."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel(
+                "self.partitions >= oldSelf.partitions",
+                "partitions can never be fewer: Kafka cannot remove them; publish to a new topic instead",
+            )
+        )
+    }
+
+    topic: TopicName
+    partitions: int = Field(3, ge=1, le=256)
+    retention: Duration = "7d"
+
+
+class Consumes(Model):
+    """An event type this service reads; its consumer group is the resource's name."""
+
+    topic: TopicName
+
+
+class Events(Model):
+    """Topics published and consumed."""
+
+    publishes: Annotated[list[Publishes], Field(max_length=32, json_schema_extra=list_map("topic"))] = []
+    consumes: Annotated[list[Consumes], Field(max_length=64, json_schema_extra=list_map("topic"))] = []
+    reclaim: Literal[Reclaim.RETAIN, Reclaim.DELETE] = Reclaim.RETAIN
+    """Whether published topics are deleted with the resource, or with their entry in the list."""
+
+
+class Limit(Model):
+    """A token bucket in the gateway."""
+
+    rate: str = Field(pattern=r"^[1-9][0-9]{0,5}/(s|m|h)$", max_length=8)
+    """Requests per second, minute or hour: ``20/s``."""
+    burst: int | None = Field(None, ge=1, le=100000)
+    """Size of the bucket; default: what the rate gives in one unit of time."""
+    by: Literal["subject", "address"] = "address"
+
+
+class Route(Model):
+    """A path of the public host that leads to this service."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel(
+                "self.path.startsWith('/') && !self.path.contains('//') && !self.path.contains('/../')",
+                "path must start with / and hold neither // nor /../",
+            ),
+            cel("self.path == '/' || !self.path.endsWith('/')", "path must not end with /"),
+            cel(
+                "self.auth != 'none' || !has(self.scopes) || size(self.scopes) == 0",
+                "scopes need auth: user or optional",
+            ),
+            cel(
+                "self.auth != 'none' || !has(self.limit) || self.limit.by != 'subject'",
+                "limit.by: subject needs auth: user or optional",
+            ),
+        )
+    }
+
+    path: str = Field(pattern=r"^/[A-Za-z0-9/._~-]*$", max_length=200)
+    match: Literal["prefix", "exact"] = "prefix"
+    methods: Annotated[list[Method], Field(max_length=7, json_schema_extra=SET)] | None = None
+    """Absent: every method."""
+    auth: Literal["none", "optional", "user"] = "user"
+    scopes: Annotated[list[Scope], Field(max_length=10, json_schema_extra=SET)] = []
+    limit: Limit | None = None
+    priority: Literal["critical", "normal", "bulk"] = "normal"
+    """Who is shed last, and who first, when the platform is over its capacity."""
+    timeout: Duration = "15s"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Route:
+        if self.path != "/" and self.path.endswith("/"):
+            raise ValueError("path must not end with /")
+        if "//" in self.path or "/../" in self.path:
+            raise ValueError("path must hold neither // nor /../")
+        if self.auth == "none" and self.scopes:
+            raise ValueError("scopes need auth: user or optional")
+        if self.auth == "none" and self.limit is not None and self.limit.by == "subject":
+            raise ValueError("limit.by: subject needs auth: user or optional")
+        return self
+
+
+class JobSpec(Model):
+    """Something to run once, with the service's environment, as soon as it is Ready."""
+
+    name: Annotated[Label, Field(max_length=20)]
+    image: Label | None = None
+    """Image name in the platform's repository; default: the service's own image."""
+    args: list[Annotated[str, Field(max_length=500)]] = Field(min_length=1, max_length=32)
+
+
+class Slo(Model):
+    """What the service promises; alerts and the dashboard are generated from it."""
+
+    availability: float = Field(99.9, ge=50, lt=100)
+    """Percent of requests answered without a server error."""
+    latency_p99: Duration = Field("300ms", alias="latencyP99")
+
+
+class SuuupraServiceSpec(Model):
+    """What is wanted. Every field has a sound default."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel("self.service == oldSelf.service", "service cannot change: make another resource"),
+            cel(
+                "!has(self.env) || self.env.all(k, k.matches('^[A-Z_][A-Z0-9_]*$') && !k.startsWith('SUUUPRA_'))",
+                "env: a key is upper case and does not start with SUUUPRA_, which is the operator's",
+                fieldPath=".env",
+            ),
+        )
+    }
+
+    service: Annotated[str, Field(pattern=r"^([a-z]([-a-z0-9]*[a-z0-9])?)?$", max_length=40)] = ""
+    """Folder of the code, with '-' for '_'; default: the resource's name. Immutable."""
+    image: str | None = Field(None, pattern=IMAGE, max_length=300)
+    """Full image reference; default: what the platform pins for the service."""
+    replicas: Replicas = Replicas()
+    workers: Workers = Workers()
+    resources: Resources | None = None
+    """Default: the platform's."""
+    database: DatabaseSpec | None = None
+    buckets: Annotated[list[Bucket], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    events: Events | None = None
+    routes: Annotated[list[Route], Field(max_length=64)] = []
+    calls: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
+    """Resources this one may reach over HTTP: the network policy, and SUUUPRA_URL_<NAME>."""
+    depends_on: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
+    """Resources that must be Ready before this one is rolled out for the first time."""
+    env: dict[str, Annotated[str, Field(max_length=4096)]] = Field({}, max_length=64)
+    jobs: Annotated[list[JobSpec], Field(max_length=8, json_schema_extra=list_map("name"))] = []
+    automount_service_account_token: bool = False
+    """Only for a workload that talks to the Kubernetes API; its rights come from outside the operator."""
+    slo: Slo = Slo()
+
+    @model_validator(mode="after")
+    def _environment(self) -> SuuupraServiceSpec:
+        taken = sorted(key for key in self.env if key.startswith("SUUUPRA_"))
+        if taken:
+            raise ValueError(f"env.{taken[0]}: keys that start with SUUUPRA_ are the operator's")
+        return self
+
+    @property
+    def works(self) -> bool:
+        """Whether a worker Deployment is needed."""
+        return self.events is not None and bool(self.events.publishes or self.events.consumes)
+
+
+class Condition(Model):
+    """One aspect of the state, as in the Kubernetes API conventions."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
+class RouteStatus(Route):
+    """A route and whether the gateway may serve it."""
+
+    model_config = {"json_schema_extra": None, "extra": "ignore"}
+
+    accepted: bool
+    reason: str = ""
+    message: str = ""
+
+
+class DatabaseStatus(Model):
+    """Where the database is and which login the pods use now."""
+
+    name: str
+    login: str = ""
+    rotation: str = ""
+    """The value of suuupra.io/rotate that was last acted upon."""
+
+
+class Claims(Model):
+    """Everything outside Kubernetes made for this resource: written before it is made, so that nothing is forgotten."""
+
+    database: str = ""
+    topics: list[str] = []
+    buckets: list[str] = []
+
+
+class JobStatus(Model):
+    """A job of spec.jobs that was run."""
+
+    name: str
+    hash: str
+    state: Literal["Running", "Succeeded", "Failed"]
+
+
+class SuuupraServiceStatus(Model):
+    """What was observed."""
+
+    model_config = {"extra": "ignore"}
+
+    observed_generation: int = 0
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
+    replicas: int = 0
+    ready_replicas: int = 0
+    selector: str = ""
+    version: str = ""
+    image: str = ""
+    """The image whose migrations are through: what serves."""
+    database: DatabaseStatus | None = None
+    claims: Claims = Claims()
+    routes: list[RouteStatus] = []
+    jobs: list[JobStatus] = []
+    orphaned: list[str] = []
+    """What was left behind on purpose when suuupra.io/release let the resource go."""
+
+
+class SuuupraService(Model):
+    """One workload of the platform and all it needs."""
+
+    model_config = {
+        "extra": "ignore",
+        "json_schema_extra": rules(
+            cel(
+                "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+                "metadata.name: lower case letters, digits and '-', starting with a letter, at most 40 characters",
+            ),
+            cel(
+                "!(self.metadata.name in self.spec.dependsOn)",
+                "dependsOn: a resource cannot depend on itself",
+            ),
+            cel("!(self.metadata.name in self.spec.calls)", "calls: a resource does not call itself"),
+        ),
+    }
+    plural: ClassVar[str] = "suuupraservices"
+    short: ClassVar[str] = "ssvc"
+    scope: ClassVar[str] = "Namespaced"
+    columns: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
+        {"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"},
+        {"name": "Version", "type": "string", "jsonPath": ".status.version"},
+        {"name": "Database", "type": "string", "jsonPath": ".status.database.name"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    scale: ClassVar[dict[str, str] | None] = {
+        "specReplicasPath": ".spec.replicas.min",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+
+    spec: SuuupraServiceSpec = SuuupraServiceSpec()
+    status: SuuupraServiceStatus = SuuupraServiceStatus()
