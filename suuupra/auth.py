@@ -1,0 +1,148 @@
+"""Who may call a route, as FastAPI dependencies.
+
+    @router.get("/v1/me")
+    async def me(user: User) -> Profile: ...
+
+    @router.post("/v1/courses", dependencies=[Depends(require_scope("content:write"))])
+
+Every service judges the token itself; that the gateway did so before is defence in depth, not a reason to trust.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+from starlette.requests import Request
+
+from suuupra.clock import Clock
+from suuupra.errors import FieldError, Forbidden, Unauthenticated, Unavailable
+from suuupra.jwks import InlineKeys, Keys, KeysUnavailable, PublishedKeys
+from suuupra.settings import AuthSettings
+from suuupra.tokens import InvalidToken, Principal, Verifier
+
+__all__ = [
+    "Authenticator",
+    "MaybeUser",
+    "Principal",
+    "User",
+    "optional_user",
+    "require_scope",
+    "require_user",
+]
+
+_FIX = "send Authorization: Bearer followed by an access token of this platform"
+
+
+class Authenticator:
+    """The resource behind the dependencies: the issuer's keys and the rules of its tokens."""
+
+    name = "auth"
+
+    def __init__(self, keys: Keys, *, issuer: str, audience: str, clock: Clock) -> None:
+        self._keys = keys
+        self._verifier = Verifier(keys, issuer=issuer, audience=audience, clock=clock)
+
+    @classmethod
+    def of(cls, settings: AuthSettings, clock: Clock) -> Authenticator:
+        """As the settings say: keys inline or published."""
+        keys: Keys = (
+            InlineKeys(settings.jwks) if settings.jwks else PublishedKeys(str(settings.jwks_url), clock)
+        )
+        return cls(keys, issuer=settings.issuer, audience=settings.audience, clock=clock)
+
+    async def open(self) -> None:
+        await self._keys.open()
+
+    async def close(self) -> None:
+        await self._keys.close()
+
+    async def check(self) -> None:
+        """Always usable: with the issuer away, tokens signed by known keys are still judged."""
+
+    async def principal(self, request: Request) -> Principal | None:
+        """The caller, or None when no credentials were sent. Raises Unauthenticated for those that are not accepted."""
+        given = request.headers.getlist("authorization")
+        if not given:
+            return None
+        try:
+            return await self._verifier.verify(_bearer(given))
+        except InvalidToken as error:
+            raise _refused(str(error)) from error
+        except KeysUnavailable as error:
+            raise Unavailable("Tokens cannot be checked right now.", headers={"Retry-After": "1"}) from error
+
+
+def _bearer(given: list[str]) -> str:
+    scheme, _, token = given[0].partition(" ")
+    if len(given) > 1 or scheme.lower() != "bearer" or not token:
+        raise InvalidToken("it is not one bearer token")
+    return token.strip()
+
+
+def _refused(reason: str) -> Unauthenticated:
+    # RFC 6750, 3: error_description is quoted text, and none of our reasons holds a quote.
+    challenge = f'Bearer error="invalid_token", error_description="{reason}"'
+    error = FieldError("header.Authorization", f"must be an accepted token: {reason}", _FIX)
+    return Unauthenticated(
+        f"The access token is not accepted: {reason}.", errors=[error], challenge=challenge
+    )
+
+
+class _Bearer(SecurityBase):
+    """A dependency that OpenAPI shows as the bearer scheme."""
+
+    def __init__(self, description: str) -> None:
+        self.model = HTTPBearerModel(bearerFormat="JWT", description=description)
+        self.scheme_name = "bearer"
+
+
+class OptionalUser(_Bearer):
+    """The caller, or None."""
+
+    async def __call__(self, request: Request) -> Principal | None:
+        return await _authenticator(request).principal(request)
+
+
+class RequireUser(_Bearer):
+    """The caller; without one, 401. With scopes, 403 for a caller who lacks one of them."""
+
+    def __init__(self, description: str, *scopes: str) -> None:
+        super().__init__(description)
+        self.scopes = frozenset(scopes)
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await _authenticator(request).principal(request)
+        if principal is None:
+            error = FieldError("header.Authorization", "is required", _FIX)
+            raise Unauthenticated("This needs a signed-in caller.", errors=[error])
+        missing = self.scopes - principal.scopes
+        if missing:
+            raise _lacking(missing)
+        return principal
+
+
+def _lacking(scopes: frozenset[str]) -> Forbidden:
+    wanted = " ".join(sorted(scopes))
+    challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+    return Forbidden(f"The access token lacks the scope {wanted}.", headers={"WWW-Authenticate": challenge})
+
+
+def _authenticator(request: Request) -> Authenticator:
+    return cast(Authenticator, request.app.state.resources[Authenticator, None])
+
+
+_TOKEN = "An access token of the platform (RFC 9068)."  # noqa: S105 - a description, not a secret
+require_user = RequireUser(_TOKEN)
+optional_user = OptionalUser(_TOKEN)
+
+
+def require_scope(*scopes: str) -> RequireUser:
+    """A dependency that gives the caller when the token carries all `scopes`; else 401 or 403."""
+    return RequireUser(_TOKEN, *scopes)
+
+
+User = Annotated[Principal, Depends(require_user)]
+MaybeUser = Annotated[Principal | None, Depends(optional_user)]

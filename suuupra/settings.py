@@ -1,0 +1,185 @@
+"""Settings: read from the environment once, at start, and refused there in words a person can act on.
+
+The operator writes the variables (`SUUUPRA_…`) into every pod from its SuuupraService. A service composes what it
+needs, and adds its own:
+
+    class Settings(ServiceSettings, DatabaseSettings, AuthSettings):
+        url_content: HttpAddress = Field(description="the address of content, for example http://content:8000")
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "SUUUPRA_"
+
+
+class SettingsError(Exception):
+    """The environment is wrong. The text names each variable, its rule and the fix, and never a secret."""
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _from_json(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError("must be JSON") from error
+
+
+def _http_address(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+"""An http(s) address, kept without its trailing slash."""
+
+
+class Environment(BaseSettings):
+    """Where settings come from: the process environment and nothing else."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+
+class ServiceSettings(Environment):
+    """What every process of every service is told."""
+
+    service: str = Field(min_length=1, description="the service's name, for example content")
+    name: str = Field(default="", description="the resource's name; the service's when absent")
+    version: str = Field(default="dev", description="the image tag")
+    profile: str = Field(default="local", description="the platform's profile, for example local")
+    public_url: HttpAddress = Field(
+        default="http://localhost:8080",
+        description="where people reach the platform, for example https://learn.example",
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="debug, info, warning or error"
+    )
+    http_port: Port = Field(default=8000, description="the port of the API, 1 to 65535")
+    ops_port: Port = Field(default=9000, description="the port of /livez, /readyz and /metrics, 1 to 65535")
+    drain_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=30,
+        description="seconds between SIGTERM and refusing connections: what endpoints need to leave the gateway, 0 to 30",
+    )
+    drain_limit_seconds: float = Field(
+        default=30.0, ge=0, le=40, description="seconds after which requests in flight are given up, 0 to 40"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_after_its_service(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return values if values.get("name") else {**values, "name": values.get("service", "")}
+
+
+class DatabaseSettings(Environment):
+    """A PostgreSQL database of the service's own."""
+
+    database_url: SecretStr = Field(description="the database, postgresql://user:password@host:5432/name")
+    database_owner: str | None = Field(default=None, description="the role that migrations run as")
+    database_pool_size: int = Field(
+        default=10, ge=1, le=100, description="connections kept by one process, 1 to 100"
+    )
+
+
+class KafkaSettings(Environment):
+    """The event bus."""
+
+    kafka_bootstrap: str = Field(
+        min_length=1, description="Kafka's brokers, for example kafka:9092,other:9092"
+    )
+
+
+class ObjectsSettings(Environment):
+    """Buckets in the S3 object store."""
+
+    objects_endpoint: HttpAddress = Field(description="the object store, for example http://objects:8333")
+    objects_region: str = Field(default="us-east-1", description="the store's region, for example us-east-1")
+    objects_access_key: SecretStr = Field(description="the access key of the service's own identity")
+    objects_secret_key: SecretStr = Field(description="the secret key of the service's own identity")
+    buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
+        default_factory=dict,
+        description='declared bucket → real bucket, for example {"media": "content-media"}',
+    )
+
+
+class ValkeySettings(Environment):
+    """Cache, counters and limits."""
+
+    valkey_url: SecretStr = Field(description="Valkey, redis://:password@host:6379/0")
+
+
+class AuthSettings(Environment):
+    """Whose tokens are accepted. The public keys come inline (`jwks`) or from an address (`jwks_url`)."""
+
+    issuer: str = Field(
+        min_length=1, description="the `iss` of accepted tokens, for example http://localhost:8080"
+    )
+    audience: str = Field(min_length=1, description="the `aud` of accepted tokens, for example suuupra")
+    jwks: str | None = Field(default=None, description='the public keys as JSON text, {"keys": [...]}')
+    jwks_url: HttpAddress | None = Field(default=None, description="where the public keys are published")
+
+    @model_validator(mode="after")
+    def _one_source_of_keys(self) -> Self:
+        if (self.jwks is None) == (self.jwks_url is None):
+            raise ValueError(
+                f"set exactly one of {PREFIX}JWKS (inline keys) and {PREFIX}JWKS_URL (their address)"
+            )
+        return self
+
+
+S = TypeVar("S", bound=Environment)
+
+
+def load(settings: type[S], **given: Any) -> S:
+    """Read `settings` from the environment, or raise SettingsError naming every variable that is wrong.
+
+    What is `given` wins over the environment: the command line's NAME over SUUUPRA_SERVICE.
+    """
+    try:
+        return settings(**given)
+    except ValidationError as error:
+        raise SettingsError(_explain(settings, error)) from None
+
+
+def _explain(settings: type[Environment], error: ValidationError) -> str:
+    faults = [_fault(settings, detail) for detail in error.errors(include_input=False, include_url=False)]
+    count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
+    return "\n".join([f"{count} wrong; nothing was started:", *(f"  {fault}" for fault in faults)])
+
+
+def _fault(settings: type[Environment], detail: ErrorDetails) -> str:
+    if not detail["loc"]:
+        return _rule(detail)
+    field = settings.model_fields.get(str(detail["loc"][0]))
+    variable = f"{PREFIX}{detail['loc'][0]}".upper()
+    fix = f". Set it to {field.description}" if field and field.description else ""
+    return f"{variable} {_rule_of(field, detail)}{fix}"
+
+
+def _rule_of(field: FieldInfo | None, detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "is not set"
+    if field is not None and field.annotation is SecretStr:
+        return "is not acceptable"  # a validator's own words could quote the secret
+    return _rule(detail)
+
+
+def _rule(detail: ErrorDetails) -> str:
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")

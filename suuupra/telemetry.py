@@ -1,0 +1,101 @@
+"""Traces and metrics: who caused this (W3C trace context), how often and how fast (RED).
+
+The trace context lives where OpenTelemetry keeps it, so any library that speaks its API joins in. No span is
+exported yet; ids travel through HTTP, Kafka, logs and exemplars, which is what ties them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from contextvars import Token
+from typing import Final
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Gauge, Histogram
+
+_ids = RandomIdGenerator()
+_w3c = TraceContextTextMapPropagator()
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+
+LATENCY_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2),
+    *(0.25, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0),
+)
+"""Upper bounds in seconds. An SLO's latency should be one of them, or its alert reads the next one up."""
+
+HTTP_DURATION = Histogram(
+    "suuupra_http_request_duration_seconds",
+    "Time from the request's first byte to the response's last, by route template and status class.",
+    ["route", "method", "status"],
+    buckets=LATENCY_BUCKETS,
+)
+HTTP_IN_FLIGHT = Gauge("suuupra_http_requests_in_flight", "Requests being answered right now.")
+READY = Gauge("suuupra_ready", "1 when the check passes, 0 when it fails.", ["check"])
+BUILD = Gauge("suuupra_build_info", "Always 1; its labels say what runs.", ["service", "name", "version"])
+
+
+def enter(headers: Mapping[str, str]) -> tuple[SpanContext, Token[Context]]:
+    """Begin a unit of work: a child of the `traceparent` in `headers`, or of nobody. Give the token to `leave`."""
+    parent = trace.get_current_span(_w3c.extract(headers, Context())).get_span_context() if headers else None
+    current = _child_of(parent) if parent is not None and parent.is_valid else _root()
+    return current, context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
+
+
+def leave(token: Token[Context]) -> None:
+    """End what `enter` began."""
+    context.detach(token)
+
+
+@contextmanager
+def continued(headers: Mapping[str, str]) -> Iterator[SpanContext]:
+    """Work inside as a child of the `traceparent` in `headers`: for consumers of messages."""
+    current, token = enter(headers)
+    try:
+        yield current
+    finally:
+        leave(token)
+
+
+def inject(headers: MutableMapping[str, str]) -> None:
+    """Write the present trace context into `headers`, if there is one."""
+    _w3c.inject(headers)
+
+
+def current_traceparent() -> str | None:
+    """The present trace context in W3C form, to be stored with an event."""
+    headers: dict[str, str] = {}
+    inject(headers)
+    return headers.get("traceparent")
+
+
+def current_span() -> SpanContext | None:
+    """The ids of the present unit of work, or None outside any."""
+    span = trace.get_current_span().get_span_context()
+    return span if span.is_valid else None
+
+
+def exemplar() -> dict[str, str] | None:
+    """Labels of an exemplar that leads from a metric to this trace."""
+    span = current_span()
+    return {"trace_id": trace.format_trace_id(span.trace_id)} if span else None
+
+
+def _root() -> SpanContext:
+    return SpanContext(
+        _ids.generate_trace_id(), _ids.generate_span_id(), is_remote=False, trace_flags=_SAMPLED
+    )
+
+
+def _child_of(parent: SpanContext) -> SpanContext:
+    return SpanContext(
+        parent.trace_id,
+        _ids.generate_span_id(),
+        is_remote=False,
+        trace_flags=parent.trace_flags,
+        trace_state=parent.trace_state,
+    )
