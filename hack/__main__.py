@@ -1,0 +1,43 @@
+"""`python3 hack VERB`: what every line of the Makefile calls."""
+
+import argparse
+import os
+import sys
+
+from bringup import paths, up
+from bringup.job import CommandFailed, NotReady
+from bringup.knobs import KnobError, load
+from bringup.refusals import Refusal
+from bringup.steps import StepFailed
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+
+def main() -> int:
+    """Run one verb; the exit code says whether it worked (0), failed (1) or was refused (2)."""
+    parser = argparse.ArgumentParser(prog="make", description="Bring Suuupra up on this machine.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("up", help="bring everything up")
+    arguments = parser.parse_args()
+    try:
+        knobs = load(paths.ROOT, os.environ)
+        match arguments.verb:
+            case "up":
+                up.up(knobs)
+    except (Refusal, KnobError) as refusal:
+        print(f"\nRefused, nothing was changed:\n  {refusal}", file=sys.stderr)
+        return REFUSED
+    except StepFailed as failure:
+        print(f"\n{failure}\n\nThe whole log: {failure.job.log}\nRun the same command to go on from here.", file=sys.stderr)
+        return FAILED
+    except (CommandFailed, NotReady) as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nStopped. Run the same command to go on from here.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

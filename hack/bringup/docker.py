@@ -1,0 +1,188 @@
+"""Docker on this machine: asked, installed, started, and put right after a restart."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from bringup import paths
+from bringup.job import Job, wait_until
+
+PACKAGES = ("docker.io", "containerd", "runc", "iptables", "iproute2")
+SOCKET = Path("/var/run/docker.sock")
+DAEMON_LOG = paths.LOGS / "dockerd.log"
+DAEMON_PID = Path("/var/run/docker.pid")
+DAEMON_JSON = Path("/etc/docker/daemon.json")
+RUNTIME = Path("/usr/local/sbin/runc-within-bounds")
+RUNTIME_NAME = "within-bounds"
+STARTED_BY_US = paths.STATE / "dockerd-started-by-us"
+CAP_SYS_RESOURCE = 24
+"""Bit number, from linux/capability.h."""
+START_SECONDS = 60
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def client() -> str | None:
+    """Path of the docker command, if there is one."""
+    return shutil.which("docker")
+
+
+def server_version() -> tuple[int, ...] | None:
+    """Version of the daemon that answers the docker command, or None."""
+    if client() is None:
+        return None
+    asked = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True
+    )
+    return parse_version(asked.stdout) if asked.returncode == 0 else None
+
+
+def denied() -> bool:
+    """True where a daemon listens and this user has no right to its socket."""
+    return SOCKET.exists() and not os.access(SOCKET, os.R_OK | os.W_OK)
+
+
+def parse_version(text: str) -> tuple[int, ...] | None:
+    """`20.10.24+dfsg1` → (20, 10, 24)."""
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part) for part in match.groups() if part is not None) if match else None
+
+
+def data_root() -> Path:
+    """Where Docker keeps images, or would: the disk that has to have room."""
+    asked = subprocess.run(["docker", "info", "--format", "{{.DockerRootDir}}"], capture_output=True, text=True)
+    named = asked.stdout.strip() if client() and asked.returncode == 0 else ""
+    return next(path for path in map(Path, (named or "/var/lib/docker", "/var/lib", "/")) if path.exists())
+
+
+def install(job: Job) -> None:
+    """Install Debian's Docker where there is none."""
+    if shutil.which("dockerd"):
+        return
+    job.waiting("apt-get to install Docker")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    job.run(["apt-get", "update", "-qq"])
+    job.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], env=quiet)
+
+
+def start(job: Job) -> None:
+    """Bring a daemon up: by systemd where that runs the machine, detached by hand elsewhere."""
+    fit_runtime_to_capabilities(job)
+    if Path("/run/systemd/system").exists():
+        job.run(["systemctl", "enable", "--now", "docker"])
+    else:
+        _start_detached(job)
+    wait_until(job, _daemon_missing, START_SECONDS)
+
+
+def fit_runtime_to_capabilities(job: Job) -> None:
+    """Where root lacks CAP_SYS_RESOURCE, make Docker's default runtime drop it from what it asks for."""
+    if has_capability(CAP_SYS_RESOURCE, Path("/proc/self/status").read_text()):
+        return
+    job.say("        this machine's root lacks CAP_SYS_RESOURCE: Docker gets a runtime that does not ask for it")
+    shutil.copy2(paths.HACK / "runtime" / RUNTIME.name, RUNTIME)
+    settings = json.loads(DAEMON_JSON.read_text()) if DAEMON_JSON.exists() else {}
+    if "default-runtime" in settings:
+        return
+    DAEMON_JSON.parent.mkdir(parents=True, exist_ok=True)
+    DAEMON_JSON.write_text(json.dumps(with_runtime(settings), indent=2) + "\n")
+
+
+def with_runtime(settings: dict[str, object]) -> dict[str, object]:
+    """Docker's settings plus our runtime as the default."""
+    runtimes = settings.get("runtimes", {})
+    known = runtimes if isinstance(runtimes, dict) else {}
+    return {
+        **settings,
+        "default-runtime": RUNTIME_NAME,
+        "runtimes": {**known, RUNTIME_NAME: {"path": str(RUNTIME)}},
+    }
+
+
+def without_runtime(settings: dict[str, object]) -> dict[str, object]:
+    """Docker's settings as they were before `with_runtime`."""
+    if settings.get("default-runtime") != RUNTIME_NAME:
+        return settings
+    runtimes = settings["runtimes"]
+    rest = {key: value for key, value in settings.items() if key not in ("default-runtime", "runtimes")}
+    kept = {k: v for k, v in runtimes.items() if k != RUNTIME_NAME} if isinstance(runtimes, dict) else {}
+    return {**rest, "runtimes": kept} if kept else rest
+
+
+def has_capability(bit: int, status: str) -> bool:
+    """Whether the bounding set of `/proc/self/status` contains the capability."""
+    match = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return match is None or bool(int(match[1], 16) >> bit & 1)
+
+
+def image_id(reference: str) -> str | None:
+    """Id of a local image, or None."""
+    return _inspect(reference, "{{.Id}}")
+
+
+def image_label(reference: str, label: str) -> str | None:
+    """A label of a local image; None without the image, empty without the label."""
+    return _inspect(reference, f'{{{{index .Config.Labels "{label}"}}}}')
+
+
+def get_api(path: str, timeout: float = 10) -> object:
+    """GET from the local daemon's own API.
+
+    Raises:
+        OSError: nobody answers.
+    """
+    connection = _UnixConnection(SOCKET, timeout)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def _inspect(reference: str, template: str) -> str | None:
+    asked = subprocess.run(
+        ["docker", "image", "inspect", "--format", template, reference], capture_output=True, text=True
+    )
+    return asked.stdout.strip() if asked.returncode == 0 else None
+
+
+def _start_detached(job: Job) -> None:
+    wait_until(job, _old_daemon_lingers, START_SECONDS)
+    DAEMON_LOG.parent.mkdir(parents=True, exist_ok=True)
+    with DAEMON_LOG.open("ab") as log:
+        subprocess.Popen(
+            ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    STARTED_BY_US.touch()
+
+
+def _old_daemon_lingers() -> str | None:
+    """A daemon started while the last one is still shutting down fails; a pid file of a dead one does not count."""
+    if not DAEMON_PID.exists():
+        return None
+    pid = DAEMON_PID.read_text().strip()
+    if not Path(f"/proc/{pid}/comm").exists() or Path(f"/proc/{pid}/comm").read_text().strip() != "dockerd":
+        DAEMON_PID.unlink(missing_ok=True)
+        return None
+    return f"the old Docker daemon (pid {pid}) to end"
+
+
+def _daemon_missing() -> str | None:
+    if server_version() is not None:
+        return None
+    end = DAEMON_LOG.read_text(errors="replace").splitlines()[-1:] if DAEMON_LOG.exists() else []
+    return f"the Docker daemon to answer{f' (its last words: {end[0]})' if end else ''}"

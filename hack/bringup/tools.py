@@ -1,0 +1,129 @@
+"""The programs bring-up works with: kind, helm and kubectl from Go modules, uv from its wheel."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import urllib.request
+import zipfile
+from pathlib import Path
+from urllib.parse import urljoin
+
+from bringup import golang, paths, pins
+from bringup.job import Job
+from bringup.knobs import Knobs
+from bringup.refusals import Refusal
+
+DEFAULT_INDEX = "https://pypi.org/simple"
+SIMPLE_JSON = "application/vnd.pypi.simple.v1+json"
+UV = pins.Wheel(
+    project="uv",
+    filename="uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    sha256="d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
+)
+_KUBECTL = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
+
+
+def path(name: str) -> str:
+    """Absolute path of a tool: ours, else the machine's."""
+    own = paths.BIN / name
+    found = str(own) if own.exists() else shutil.which(name)
+    if found is None:
+        raise Refusal(f"{name} is missing.", "run make up, which builds it.")
+    return found
+
+
+def are_built() -> bool:
+    """Whether kind, helm, kubectl and uv are there in the pinned versions."""
+    return all(golang.is_built(module, programs, paths.BIN) for module, programs in _modules()) and _uv_is_there()
+
+
+def build(job: Job, knobs: Knobs) -> None:
+    """Build what is missing; where there is no Go, the machine's own tools have to do."""
+    fetch_uv(job, knobs)
+    if shutil.which("go") is None:
+        names = [name for _, programs in _modules() for name in programs]
+        job.say(f"        no Go here: using {', '.join(path(name) for name in names)}")
+        return
+    for module, programs in _modules():
+        golang.build(job, knobs, module, programs, paths.BIN)
+
+
+def sync_venv(job: Job, knobs: Knobs) -> None:
+    """Make .venv exactly what uv.lock says."""
+    job.waiting("uv to install what uv.lock says")
+    index = {"UV_DEFAULT_INDEX": knobs.pypi_index} if knobs.pypi_index else {}
+    settings = {
+        "UV_CACHE_DIR": str(paths.CACHE / "uv"),
+        "UV_PROJECT_ENVIRONMENT": str(paths.VENV),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_SYSTEM_CERTS": "1",
+        **index,
+    }
+    job.run(
+        [path("uv"), "sync", "--frozen", "--all-extras", "--python", "3.11"], cwd=paths.ROOT, env=settings
+    )
+
+
+def fetch_uv(job: Job, knobs: Knobs) -> None:
+    """Take uv out of its wheel; the checksum is ours, so any index may serve it."""
+    if _uv_is_there():
+        return
+    index = (knobs.pypi_index or os.environ.get("PIP_INDEX_URL") or DEFAULT_INDEX).rstrip("/") + "/"
+    job.waiting(f"{index} to serve {UV.filename}")
+    wheel = paths.CACHE / "wheels" / UV.filename
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    _download(_file_url(urljoin(index, f"{UV.project}/"), UV.filename), wheel)
+    if (seen := hashlib.sha256(wheel.read_bytes()).hexdigest()) != UV.sha256:
+        wheel.unlink()
+        raise Refusal(
+            f"{UV.filename} has checksum {seen}, not the pinned one.", "look at what serves your packages."
+        )
+    paths.BIN.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(name for name in archive.namelist() if name.endswith("/scripts/uv"))
+        (paths.BIN / "uv.part").write_bytes(archive.read(member))
+    (paths.BIN / "uv.part").chmod(0o755)
+    os.replace(paths.BIN / "uv.part", paths.BIN / "uv")
+    (paths.BIN / ".uv.made-from").write_text(UV.sha256)
+
+
+def forget(folder: Path) -> None:
+    """Delete a cache, read-only files of Go's module cache included."""
+
+    def unlock(_function: object, name: str, _error: object) -> None:
+        parent = Path(name).parent
+        parent.chmod(parent.stat().st_mode | stat.S_IWUSR)
+        Path(name).unlink()
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=unlock)
+
+
+def _modules() -> list[tuple[Path, dict[str, str]]]:
+    modules = [pins.NODE_MODULES / name for name in ("kind", "helm")]
+    return [
+        *((module, golang.tools_of(module)) for module in modules),
+        (pins.NODE_MODULES / "kubernetes", _KUBECTL),
+    ]
+
+
+def _uv_is_there() -> bool:
+    stamp = paths.BIN / ".uv.made-from"
+    return (paths.BIN / "uv").exists() and stamp.exists() and stamp.read_text() == UV.sha256
+
+
+def _file_url(project_page: str, filename: str) -> str:
+    request = urllib.request.Request(project_page, headers={"Accept": SIMPLE_JSON})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        files = json.load(answer)["files"]
+    for file in files:
+        if file["filename"] == filename:
+            return urljoin(project_page, file["url"])
+    raise Refusal(f"{project_page} does not have {filename}.", "set UP_PYPI_INDEX to an index that does.")
+
+
+def _download(url: str, target: Path) -> None:
+    with urllib.request.urlopen(url, timeout=120) as answer, target.open("wb") as out:
+        shutil.copyfileobj(answer, out)
