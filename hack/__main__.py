@@ -18,12 +18,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make", description="Bring Suuupra up on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="bring everything up")
+    build = verbs.add_parser("images", help="build images (all, or those named) and give them to the cluster")
+    build.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     try:
         knobs = load(paths.ROOT, os.environ)
         match arguments.verb:
             case "up":
                 up.up(knobs)
+            case "images":
+                up.build_images(knobs, arguments.names)
     except (Refusal, KnobError) as refusal:
         print(f"\nRefused, nothing was changed:\n  {refusal}", file=sys.stderr)
         return REFUSED

@@ -6,6 +6,7 @@
 """
 
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ class Cluster:
             [tools.path("kubectl"), "get", "nodes", "-o", "json", "--request-timeout=5s"],
             capture_output=True,
             text=True,
-            env={"PATH": "/usr/bin:/bin", **self.environment},
+            env={**os.environ, **self.environment},
         )
         if asked.returncode != 0:
             return "the API server to answer"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bringup import debian, docker, machine, node, paths, pins, tools, way
+from bringup import debian, docker, images, machine, node, paths, pins, tools, way
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -55,8 +55,10 @@ def check(knobs: Knobs) -> None:
 
 
 @contextmanager
-def only_one() -> Iterator[None]:
+def only_one(*, patient: bool = False) -> Iterator[None]:
     """Hold the lock of this checkout: two bring-ups at once would build the same things twice.
+
+    A `patient` caller waits for its turn instead of being refused.
 
     Raises:
         Refusal: another one is at work.
@@ -64,7 +66,7 @@ def only_one() -> Iterator[None]:
     paths.STATE.mkdir(exist_ok=True)
     with (paths.STATE / "lock").open("a+") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
         except BlockingIOError:
             lock.seek(0)
             raise Refusal(
@@ -161,6 +163,19 @@ def up(knobs: Knobs) -> None:
     with only_one():
         check(knobs)
         execute(run, machine_steps(run))
+
+
+def build_images(knobs: Knobs, names: Sequence[str]) -> None:
+    """Build the images named (or all), give them to the user's cluster when it runs, print their names."""
+    wanted = images.chosen(knobs, names)
+    cluster = user_cluster(knobs)
+    with only_one(patient=True):
+        job = Job("images")
+        for image in [images.base(knobs), *wanted]:
+            images.build(job, image)
+        if cluster.is_up():
+            cluster.load(job, [image.reference for image in wanted])
+    print("\n".join(image.reference for image in wanted))
 
 
 def execute(run: Run, steps: Sequence[Step]) -> None:

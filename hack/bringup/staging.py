@@ -1,0 +1,127 @@
+"""What goes into the image of one service: its own folder, the kit, and the contracts it imports. No more.
+
+Decided by reading the code, so that the build fails when a service reaches for anything else of another one,
+and so that a change in a service changes that service's image only.
+"""
+
+import ast
+import shutil
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bringup.hashing import IGNORED_FOLDERS, tree
+
+DEFAULT_TARGET = "platform"
+HOST_ONLY = frozenset({"testing", "template"})
+"""Parts of the kit that no image runs: fixtures, and what the scaffold copies."""
+RUNTIME_TABLES = ("project", "build-system", "dependency-groups", "tool.uv", "tool.hatch")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image of platform code: its name, the Dockerfile's target, and the service it runs, if any."""
+
+    name: str
+    target: str
+    service: str = ""
+
+
+def services(root: Path) -> list[str]:
+    """Folders of services/, each one deployable."""
+    return sorted(path.parent.name for path in (root / "services").glob("*/__init__.py"))
+
+
+def recipes(root: Path) -> list[Recipe]:
+    """Every image of platform code: one per service, what its image.toml adds, and the operator."""
+    found = [recipe for folder in services(root) for recipe in _service_recipes(root, folder)]
+    return [*found, Recipe("operator", "operator")] if (root / "operator/suuupra_operator").exists() else found
+
+
+def files(root: Path, recipe: Recipe) -> dict[str, Path]:
+    """The build context, as relative name → file, without Dockerfile and pyproject.toml."""
+    kit = {
+        name: path
+        for name, path in tree(root / "suuupra", "suuupra/").items()
+        if name.split("/")[1] not in HOST_ONLY
+    }
+    context = {"uv.lock": root / "uv.lock", **kit}
+    if recipe.name == "operator":
+        return context | tree(root / "operator/suuupra_operator", "operator/suuupra_operator/")
+    folder = recipe.service.replace("-", "_")
+    own = tree(root / "services" / folder, f"services/{folder}/")
+    context |= {"services/__init__.py": root / "services/__init__.py", **own}
+    for other in sorted(contracts(root, folder)):
+        for name in ("__init__.py", "contract.py"):
+            context[f"services/{other}/{name}"] = root / "services" / other / name
+    return context
+
+
+def contracts(root: Path, folder: str) -> set[str]:
+    """Services whose contract the folder's code imports, and whose contract those import in turn."""
+    found: set[str] = set()
+    wanted = imported_services(path.read_text() for path in _sources(root / "services" / folder))
+    while wanted:
+        other = wanted.pop()
+        contract = root / "services" / other / "contract.py"
+        if other == folder or other in found or not contract.exists():
+            continue
+        found.add(other)
+        wanted |= imported_services([contract.read_text()])
+    return found
+
+
+def imported_services(sources: Iterable[str]) -> set[str]:
+    """Names X of `services.X` that Python sources import, in any spelling."""
+    found: set[str] = set()
+    for source in sources:
+        for item in ast.walk(ast.parse(source)):
+            match item:
+                case ast.Import(names=names):
+                    found |= {_service(alias.name) for alias in names}
+                case ast.ImportFrom(module="services", names=names, level=0):
+                    found |= {alias.name for alias in names}
+                case ast.ImportFrom(module=str(module), level=0):
+                    found.add(_service(module))
+    return found - {""}
+
+
+def runtime_part(pyproject: str) -> str:
+    """The tables of pyproject.toml that decide what is installed; how code is linted rolls no pod."""
+    kept, keep = [], False
+    for line in pyproject.splitlines():
+        if line.startswith("["):
+            table = line.strip("[] \t")
+            keep = any(table == wanted or table.startswith(f"{wanted}.") for wanted in RUNTIME_TABLES)
+        if keep:
+            kept.append(line)
+    return "\n".join(kept).rstrip() + "\n"
+
+
+def write(target: Path, context: Mapping[str, Path], texts: Mapping[str, str]) -> None:
+    """Lay the context out in an empty folder: `context` is copied, `texts` are written."""
+    shutil.rmtree(target, ignore_errors=True)
+    for name, source in context.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target / name)
+    for name, text in texts.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_text(text)
+
+
+def _service_recipes(root: Path, folder: str) -> list[Recipe]:
+    name = folder.replace("_", "-")
+    file = root / "services" / folder / "image.toml"
+    told = tomllib.loads(file.read_text()) if file.exists() else {}
+    extra = [Recipe(item["name"], item["target"], name) for item in told.get("extra", [])]
+    return [Recipe(name, told.get("target", DEFAULT_TARGET), name), *extra]
+
+
+def _sources(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.py") if not IGNORED_FOLDERS.intersection(path.parts)]
+
+
+def _service(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "services" and len(parts) > 1 else ""
