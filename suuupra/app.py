@@ -21,6 +21,8 @@ from suuupra.auth import Authenticator
 from suuupra.clock import Clock, SystemClock
 from suuupra.edge import Activity, Edge
 from suuupra.health import Health
+from suuupra.ops import Exposition
+from suuupra.running import Runnable
 from suuupra.settings import AuthSettings, ServiceSettings
 
 DEFAULT_BODY_LIMIT = 1024 * 1024
@@ -60,6 +62,8 @@ def create(
     settings: ServiceSettings,
     *routers: APIRouter,
     resources: Sequence[Resource] = (),
+    runnables: Sequence[Runnable] = (),
+    expositions: Sequence[Exposition] = (),
     clock: Clock | None = None,
     body_limit: int = DEFAULT_BODY_LIMIT,
     description: str = "",
@@ -67,15 +71,16 @@ def create(
     """A FastAPI application that opens `resources` in order when it starts and closes them in reverse.
 
     Nothing is connected before its lifespan starts. Routes reach a resource with `Depends(resource(Type))`,
-    the clock with `Depends(current_clock)`, and the caller with the dependencies of suuupra.auth.
+    the clock with `Depends(current_clock)`, and the caller with the dependencies of suuupra.auth. `runnables` are
+    essential tasks beside the HTTP port; `expositions` are further metrics for /metrics.
     """
     time_source = clock or SystemClock()
-    opened = [*resources, *_authenticator(settings, time_source)]
+    outside = [*resources, *_authenticator(settings, time_source)]
     app = _Application(
         title=settings.service,
         version=settings.version,
         description=description,
-        lifespan=_lifespan(opened),
+        lifespan=_lifespan(outside),
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -83,7 +88,9 @@ def create(
         # Its spans and metrics would double ours at several times their cost; see suuupra.edge.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
-    _keep_state(app, settings, opened, time_source)
+    _keep_state(app, settings, outside, time_source)
+    app.state.runnables = tuple(runnables)
+    app.state.expositions = tuple(expositions)
     for router in routers:
         app.include_router(router)
     app.add_middleware(Edge, activity=app.state.activity, body_limit=body_limit)
@@ -115,9 +122,8 @@ def _by_type_and_name(resources: Sequence[Resource]) -> dict[tuple[type, str | N
 
 def _lifespan(resources: Sequence[Resource]) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with opened(resources):
-            app.state.health.started = True
             yield
 
     return lifespan

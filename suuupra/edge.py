@@ -80,18 +80,6 @@ class Edge:
 class _Exchange:
     """One request and its response."""
 
-    __slots__ = (
-        "_activity",
-        "_app",
-        "_body_limit",
-        "_has_body",
-        "_receive",
-        "_received",
-        "_replaced",
-        "_request_id",
-    )
-    __slots__ += ("_scope", "_send", "_status")
-
     def __init__(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, activity: Activity, body_limit: int
     ) -> None:
@@ -109,12 +97,12 @@ class _Exchange:
     async def run(self) -> None:
         began = time.perf_counter()
         span, trace_token = telemetry.enter(self._read_headers())
-        id_token = logs.request_id.set(self._request_id)
+        id_token = telemetry.request_id.set(self._request_id)
         try:
             await self._answer()
         finally:
             self._record(time.perf_counter() - began, span)
-            logs.request_id.reset(id_token)
+            telemetry.request_id.reset(id_token)
             telemetry.leave(trace_token)
 
     def _read_headers(self) -> dict[str, str]:

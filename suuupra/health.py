@@ -15,6 +15,10 @@ CHECK_SECONDS = 1.0
 _log = logs.get_logger(__name__)
 
 
+class Unwell(Exception):
+    """A check's own finding, in words that /readyz may show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a check said: `reason` is None when all is well."""
@@ -63,6 +67,8 @@ class Health:
                 await self._checks[name]()
         except TimeoutError:
             return f"no answer within {CHECK_SECONDS:g} s"
+        except Unwell as error:
+            return str(error)
         # A check may fail in any way its library knows; each means the same here, and none may fail the probe.
         except Exception as error:  # noqa: BLE001
             _log.warning("a readiness check failed", check=name, error=str(error), kind=type(error).__name__)

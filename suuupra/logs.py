@@ -8,7 +8,6 @@ import logging.config
 import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
-from contextvars import ContextVar
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TextIO, cast
@@ -18,12 +17,9 @@ from opentelemetry.trace import format_span_id, format_trace_id
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from suuupra.settings import ServiceSettings
-from suuupra.telemetry import current_span
+from suuupra.telemetry import current_span, request_id
 
 REDACTED = "[redacted]"
-
-request_id: ContextVar[str | None] = ContextVar("suuupra_request_id", default=None)
-"""The id of the request being answered, on every line written while it is."""
 
 _SECRET_WORDS = frozenset(
     (

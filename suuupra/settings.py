@@ -44,7 +44,7 @@ def _http_address(value: str) -> str:
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-HttpAddress = Annotated[str, AfterValidator(_http_address)]
+HttpAddress = Annotated[str, AfterValidator(_http_address), Field(examples=["http://localhost:8000"])]
 """An http(s) address, kept without its trailing slash."""
 
 
@@ -59,7 +59,9 @@ class Environment(BaseSettings):
 class ServiceSettings(Environment):
     """What every process of every service is told."""
 
-    service: str = Field(min_length=1, description="the service's name, for example content")
+    service: str = Field(
+        min_length=1, examples=["content"], description="the service's name, for example content"
+    )
     name: str = Field(default="", description="the resource's name; the service's when absent")
     version: str = Field(default="dev", description="the image tag")
     profile: str = Field(default="local", description="the platform's profile, for example local")
@@ -70,6 +72,8 @@ class ServiceSettings(Environment):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
         default="info", description="debug, info, warning or error"
     )
+    http_host: str = Field(default="0.0.0.0", description="the address the API listens on")  # noqa: S104 - a pod's own
+    ops_host: str = Field(default="0.0.0.0", description="the address /livez, /readyz and /metrics listen on")  # noqa: S104
     http_port: Port = Field(default=8000, description="the port of the API, 1 to 65535")
     ops_port: Port = Field(default=9000, description="the port of /livez, /readyz and /metrics, 1 to 65535")
     drain_seconds: float = Field(
@@ -91,7 +95,10 @@ class ServiceSettings(Environment):
 class DatabaseSettings(Environment):
     """A PostgreSQL database of the service's own."""
 
-    database_url: SecretStr = Field(description="the database, postgresql://user:password@host:5432/name")
+    database_url: SecretStr = Field(
+        examples=["postgresql://user:password@localhost:5432/name"],
+        description="the database, postgresql://user:password@host:5432/name",
+    )
     database_owner: str | None = Field(default=None, description="the role that migrations run as")
     database_pool_size: int = Field(
         default=10, ge=1, le=100, description="connections kept by one process, 1 to 100"
@@ -102,17 +109,25 @@ class KafkaSettings(Environment):
     """The event bus."""
 
     kafka_bootstrap: str = Field(
-        min_length=1, description="Kafka's brokers, for example kafka:9092,other:9092"
+        min_length=1,
+        examples=["localhost:9092"],
+        description="Kafka's brokers, for example kafka:9092,other:9092",
     )
 
 
 class ObjectsSettings(Environment):
     """Buckets in the S3 object store."""
 
-    objects_endpoint: HttpAddress = Field(description="the object store, for example http://objects:8333")
+    objects_endpoint: HttpAddress = Field(
+        examples=["http://localhost:8333"], description="the object store, for example http://objects:8333"
+    )
     objects_region: str = Field(default="us-east-1", description="the store's region, for example us-east-1")
-    objects_access_key: SecretStr = Field(description="the access key of the service's own identity")
-    objects_secret_key: SecretStr = Field(description="the secret key of the service's own identity")
+    objects_access_key: SecretStr = Field(
+        examples=["example"], description="the access key of the service's own identity"
+    )
+    objects_secret_key: SecretStr = Field(
+        examples=["example"], description="the secret key of the service's own identity"
+    )
     buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
         default_factory=dict,
         description='declared bucket → real bucket, for example {"media": "content-media"}',
@@ -122,18 +137,28 @@ class ObjectsSettings(Environment):
 class ValkeySettings(Environment):
     """Cache, counters and limits."""
 
-    valkey_url: SecretStr = Field(description="Valkey, redis://:password@host:6379/0")
+    valkey_url: SecretStr = Field(
+        examples=["redis://localhost:6379/0"], description="Valkey, redis://:password@host:6379/0"
+    )
 
 
 class AuthSettings(Environment):
     """Whose tokens are accepted. The public keys come inline (`jwks`) or from an address (`jwks_url`)."""
 
     issuer: str = Field(
-        min_length=1, description="the `iss` of accepted tokens, for example http://localhost:8080"
+        min_length=1,
+        examples=["http://localhost:8080"],
+        description="the `iss` of accepted tokens, for example http://localhost:8080",
     )
-    audience: str = Field(min_length=1, description="the `aud` of accepted tokens, for example suuupra")
+    audience: str = Field(
+        min_length=1, examples=["suuupra"], description="the `aud` of accepted tokens, for example suuupra"
+    )
     jwks: str | None = Field(default=None, description='the public keys as JSON text, {"keys": [...]}')
-    jwks_url: HttpAddress | None = Field(default=None, description="where the public keys are published")
+    jwks_url: HttpAddress | None = Field(
+        default=None,
+        examples=["http://localhost:8080/.well-known/jwks.json"],
+        description="where the public keys are published",
+    )
 
     @model_validator(mode="after")
     def _one_source_of_keys(self) -> Self:
@@ -142,6 +167,14 @@ class AuthSettings(Environment):
                 f"set exactly one of {PREFIX}JWKS (inline keys) and {PREFIX}JWKS_URL (their address)"
             )
         return self
+
+
+class MigrationSettings(ServiceSettings, DatabaseSettings):
+    """What `migrate` needs; in its Job the database's address is the owner's."""
+
+
+class BusSettings(ServiceSettings, KafkaSettings):
+    """What `redrive` needs."""
 
 
 S = TypeVar("S", bound=Environment)
@@ -158,6 +191,12 @@ def load(settings: type[S], **given: Any) -> S:
         raise SettingsError(_explain(settings, error)) from None
 
 
+def example(settings: type[S], **given: Any) -> S:
+    """Settings made of each field's `examples`: for documents about a service that is not running."""
+    examples = {name: field.examples[0] for name, field in settings.model_fields.items() if field.examples}
+    return load(settings, **(examples | given))
+
+
 def _explain(settings: type[Environment], error: ValidationError) -> str:
     faults = [_fault(settings, detail) for detail in error.errors(include_input=False, include_url=False)]
     count = "1 setting is" if len(faults) == 1 else f"{len(faults)} settings are"
@@ -167,8 +206,9 @@ def _explain(settings: type[Environment], error: ValidationError) -> str:
 def _fault(settings: type[Environment], detail: ErrorDetails) -> str:
     if not detail["loc"]:
         return _rule(detail)
-    field = settings.model_fields.get(str(detail["loc"][0]))
-    variable = f"{PREFIX}{detail['loc'][0]}".upper()
+    name = str(detail["loc"][0])
+    field = settings.model_fields.get(name)
+    variable = name if name.isupper() else f"{PREFIX}{name}".upper()  # an alias is the variable's whole name
     fix = f". Set it to {field.description}" if field and field.description else ""
     return f"{variable} {_rule_of(field, detail)}{fix}"
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from contextvars import Token
+from contextvars import ContextVar, Token
 from typing import Final
 
+import httpx
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Gauge, Histogram
+
+CONNECT_SECONDS = 1.0
+
+request_id: ContextVar[str | None] = ContextVar("suuupra_request_id", default=None)
+"""The id of the request being answered: on every log line, and on every call made because of it."""
 
 _ids = RandomIdGenerator()
 _w3c = TraceContextTextMapPropagator()
@@ -99,3 +105,22 @@ def _child_of(parent: SpanContext) -> SpanContext:
         trace_flags=parent.trace_flags,
         trace_state=parent.trace_state,
     )
+
+
+def http_client(
+    base_url: str, *, timeout: float = 5.0, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncClient:
+    """A client for another service that carries the trace and the request id on. `timeout` is in seconds."""
+    return httpx.AsyncClient(
+        base_url=base_url,
+        timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+        transport=transport,
+        event_hooks={"request": [_carry_on]},
+    )
+
+
+async def _carry_on(request: httpx.Request) -> None:
+    inject(request.headers)
+    current = request_id.get()
+    if current is not None:
+        request.headers["x-request-id"] = current

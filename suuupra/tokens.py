@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from joserfc.errors import BadSignatureError, ExpiredTokenError, JoseError
 from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate_compact
 from joserfc.jwt import JWTClaimsRegistry
-from joserfc.registry import JWS_HEADER_REGISTRY, HeaderRegistryDict
+from joserfc.registry import JWS_HEADER_REGISTRY
 
 from suuupra.clock import Clock
 from suuupra.jwks import Keys
@@ -44,11 +44,14 @@ class Principal:
 class _Headers(JWSRegistry):
     """Header members that are tolerated. Members that bring a key (jwk, jku, x5u, x5c) or `crit` refuse the token."""
 
-    default_header_registry: ClassVar[HeaderRegistryDict] = {
-        name: JWS_HEADER_REGISTRY[name] for name in ("alg", "kid", "typ", "cty", "x5t", "x5t#S256")
-    }
     max_header_length = 1024
     max_payload_length = MAX_BYTES
+
+    def __init__(self) -> None:
+        super().__init__(algorithms=ALGORITHMS, strict_check_header=True)
+        self.header_registry = {
+            name: JWS_HEADER_REGISTRY[name] for name in ("alg", "kid", "typ", "cty", "x5t", "x5t#S256")
+        }
 
 
 class Verifier:
@@ -57,7 +60,7 @@ class Verifier:
     def __init__(self, keys: Keys, *, issuer: str, audience: str, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
-        self._headers = _Headers(algorithms=ALGORITHMS)
+        self._headers = _Headers()
         self._claims = JWTClaimsRegistry(
             now=self._seconds,
             leeway=LEEWAY_SECONDS,

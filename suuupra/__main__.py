@@ -1,0 +1,5 @@
+"""python -m suuupra"""
+
+from suuupra.cli import main
+
+main()

@@ -1,0 +1,206 @@
+"""The command line: python -m suuupra …
+
+Exit codes: 0 done · 1 failed · 2 wrong usage or unknown name · 78 settings are wrong (EX_CONFIG of sysexits.h).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from suuupra import discovery, local_issuer, logs, names, scaffold, serving, settings
+from suuupra.discovery import Service
+from suuupra.settings import ServiceSettings
+
+EX_CONFIG: Final = 78
+
+app = typer.Typer(
+    name="suuupra",
+    help="Run, describe and make the services of the platform.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+Name = Annotated[str, typer.Argument(envvar="SUUUPRA_SERVICE", help="The service, for example content.")]
+
+
+def main() -> None:
+    """Run the command that was asked for, and tell errors that a person can mend in one sentence."""
+    try:
+        _mount_service_commands(sys.argv[1:])
+        app()
+    except settings.SettingsError as error:
+        _fail(EX_CONFIG, str(error))
+    except (discovery.UnknownService, names.InvalidName, local_issuer.IssuerError) as error:
+        _fail(2, str(error))
+    except (scaffold.Refused, serving.CannotListen) as error:
+        _fail(1, str(error))
+
+
+def _fail(code: int, message: str) -> NoReturn:
+    err.print(Text.assemble(("error: ", "bold red"), message))
+    raise SystemExit(code)
+
+
+def _mount_service_commands(arguments: list[str]) -> None:
+    """Mount the commands of the service that is named, or of all when help is asked for: imports cost start-up time."""
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for service in discovery.found():
+        commands = service.commands() if wanted in (None, service.name) else None
+        if commands is not None:
+            app.add_typer(commands, name=service.name, help=f"Commands of {service.name}.")
+
+
+def _loaded(name: str) -> tuple[Service, ServiceSettings]:
+    """The service and its settings from the environment, logging as they say."""
+    service = discovery.find(name)
+    loaded = settings.load(service.settings(), service=service.name)
+    logs.configure(loaded)
+    return service, loaded
+
+
+def _exit(in_order: bool) -> None:
+    if not in_order:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve(name: Name) -> None:
+    """Answer HTTP until SIGTERM, then drain."""
+    service, loaded = _loaded(name)
+    _exit(serving.run(serving.serve(service.create_app(loaded))))
+
+
+@app.command()
+def work(name: Name) -> None:
+    """Relay the service's events and consume others' until SIGTERM."""
+    from suuupra.work import assemble  # noqa: PLC0415 - `serve` without events must not carry Kafka in memory
+
+    service, loaded = _loaded(name)
+    resources, runnables = assemble(loaded, service.subscriptions(loaded), publishes=bool(service.events()))
+    _exit(serving.run(serving.work(loaded, resources, runnables)))
+
+
+@app.command()
+def migrate(
+    name: Name,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 when the schema is behind.")
+    ] = False,
+) -> None:
+    """Bring the service's database to the schema its code needs."""
+    from suuupra import migrations  # noqa: PLC0415 - only this command needs Alembic
+
+    service = discovery.find(name)
+    loaded = settings.load(settings.MigrationSettings, service=service.name)
+    logs.configure(loaded)
+    if check:
+        status = migrations.status(loaded, service.name)
+        out.print(f"{service.name}: schema {status.current or 'empty'}, code needs {status.head or 'none'}")
+        return _exit(status.at_head)
+    result = migrations.migrate(loaded, service.name)
+    out.print(
+        f"{service.name}: {result.before or 'empty'} → {result.after or 'empty'}, {len(result.applied)} applied"
+    )
+    return None
+
+
+@app.command()
+def openapi(name: Name) -> None:
+    """Print the service's OpenAPI document as JSON. Needs no environment and connects to nothing."""
+    service = discovery.find(name)
+    document = service.create_app(settings.example(service.settings(), service=service.name)).openapi()
+    out.print(json.dumps(document, indent=2, ensure_ascii=False), markup=False)
+
+
+@app.command()
+def redrive(
+    topic: Annotated[
+        str, typer.Argument(help="The topic the events came from, for example lesson.completed.")
+    ],
+    service: Annotated[str, typer.Option("--service", help="The consumer that gave them up.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Put back at most this many.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Put events from TOPIC.dlt back on TOPIC. Twice is the same as once."""
+    from suuupra import redrive as redriving  # noqa: PLC0415 - only this command needs Kafka
+
+    loaded = settings.load(settings.BusSettings, service=service)
+    done = asyncio.run(redriving.redrive(loaded, topic, service=service, limit=limit, dry_run=dry_run))
+    out.print(f"{topic}.dlt: {done.found} found, {done.sent} put back, {done.skipped} skipped")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="What the service is called, for example live-classes.")],
+    root: Annotated[Path, typer.Option(help="The project's folder.", file_okay=False)] = Path(),
+) -> None:
+    """Make services/NAME and manifests/services/NAME.yaml, ready to run and tested."""
+    written = scaffold.new(
+        names.check(name), root, commands={command.name or "" for command in app.registered_commands}
+    )
+    for path in written:
+        out.print(f"[green]made[/green] {path}")
+    out.print(f"next: pytest services/{names.folder_of(name)}, then make up")
+
+
+class Role(StrEnum):
+    """Whom a local token speaks for."""
+
+    LEARNER = "learner"
+    CREATOR = "creator"
+    SUPPORT = "support"
+    OPERATOR = "operator"
+
+
+@app.command()
+def token(
+    role: Annotated[Role | None, typer.Option("--as", help="Mint a token for this role.")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Whom the token is about; local-ROLE when absent.")
+    ] = None,
+    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 1h, at most 1d.")] = "1h",
+    init: Annotated[bool, typer.Option("--init", help="Make the key, unless it is there.")] = False,
+    jwks: Annotated[bool, typer.Option("--jwks", help="Print the public keys.")] = False,
+    issuer: Annotated[
+        str, typer.Option(help="With --init: the iss of its tokens.")
+    ] = local_issuer.DEFAULT_ISSUER,
+    audience: Annotated[str, typer.Option(help="With --init: the aud.")] = local_issuer.DEFAULT_AUDIENCE,
+    state: Annotated[
+        Path, typer.Option(help="Where the key is kept.", dir_okay=False)
+    ] = local_issuer.DEFAULT_PATH,
+) -> None:
+    """Issue access tokens of the local issuer, which stands in for identity on this machine."""
+    if (role is not None) + init + jwks != 1:
+        raise typer.BadParameter("say one of --as ROLE, --init and --jwks")
+    if init:
+        local_issuer.ensure(state, issuer, audience)
+        err.print(f"the local issuer is at {state}")
+    elif jwks:
+        out.print(json.dumps(local_issuer.load(state).jwks(), separators=(",", ":")), markup=False)
+    elif role is not None:
+        out.print(local_issuer.load(state).mint(role.value, subject, duration(ttl)), markup=False)
+
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `30m`, `1h` or `1d` as a timedelta."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a duration; write for example 90s, 30m, 1h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
