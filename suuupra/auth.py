@@ -134,6 +134,13 @@ def _authenticator(request: Request) -> Authenticator:
     return cast(Authenticator, request.app.state.resources[Authenticator, None])
 
 
+async def caller_of(request: Request) -> str:
+    """The subject of the request's token; empty for an anonymous caller and in a service without tokens."""
+    authenticator: Authenticator | None = request.app.state.resources.get((Authenticator, None))
+    principal = await authenticator.principal(request) if authenticator else None
+    return principal.subject if principal else ""
+
+
 _TOKEN = "An access token of the platform (RFC 9068)."  # noqa: S105 - a description, not a secret
 require_user = RequireUser(_TOKEN)
 optional_user = OptionalUser(_TOKEN)
