@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 PREFIX = "/_ui"
 SHARED = Path(__file__).parent / "static"
@@ -67,11 +68,11 @@ class Assets:
         return self._assets[name].body.decode()
 
     async def serve(self, request: Request) -> Response:
-        """GET or HEAD of a hashed name."""
+        """GET or HEAD of a hashed name; 404 for a file we do not have."""
         found = _HASHED.fullmatch(request.path_params["path"])
         asset = self._assets.get(found["stem"] + found["suffix"]) if found else None
         if found is None or asset is None:
-            return PlainTextResponse("No such file\n", status_code=404)
+            raise HTTPException(404)
         caching = IMMUTABLE if found["hash"] == asset.digest else REVALIDATE
         return Response(asset.body, media_type=asset.media_type, headers={"Cache-Control": caching})
 
