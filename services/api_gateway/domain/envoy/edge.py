@@ -1,0 +1,105 @@
+"""What is taken off a request before anything looks at it, and how paths are read."""
+
+from collections.abc import Iterator
+
+from services.api_gateway.contract import PAYLOAD_HEADER
+from services.api_gateway.domain.envoy.messages import Message, extension, set_header
+from services.api_gateway.domain.envoy.options import Options
+
+
+def header_hygiene(options: Options) -> list[Message]:
+    """Headers that only the platform may set are removed; X-Forwarded-* stays when a trusted proxy is in front."""
+    removed = [
+        _prefix("x-suuupra-"),
+        _prefix("x-envoy-"),
+        _exact(PAYLOAD_HEADER),
+        _exact("forwarded"),
+        _exact("x-real-ip"),
+    ]
+    removed += [] if options.trusted_hops else [_prefix("x-forwarded-")]
+    return [
+        extension(
+            "envoy.http.early_header_mutation.header_mutation",
+            "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            mutations=[{"remove_on_match": {"key_matcher": matcher}} for matcher in removed],
+        )
+    ]
+
+
+def addresses(options: Options) -> Message:
+    """Whose address counts. No caller is internal: behind a node port even strangers come from a private address."""
+    nobody = {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
+    return {
+        "use_remote_address": True,
+        "xff_num_trusted_hops": options.trusted_hops,
+        "internal_address_config": nobody,
+    }
+
+
+def paths() -> Message:
+    """One spelling per path: dot segments and doubled slashes resolved, escaped slashes refused with 400."""
+    return {
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "REJECT_REQUEST",
+        "strip_any_host_port": True,
+    }
+
+
+def answer_headers() -> Message:
+    """Headers of every answer: the standard names of the limit fields, and nothing about the software behind."""
+    limits = [
+        set_header(f"RateLimit-{name}", f"%RESP(x-ratelimit-{name})%")
+        for name in ("limit", "remaining", "reset")
+    ]
+    gone = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "server", "x-powered-by"]
+    mutations = [*({"append": header} for header in limits), *({"remove": name} for name in gone)]
+    return extension(
+        "suuupra.answer-headers",
+        "extensions.filters.http.header_mutation.v3.HeaderMutation",
+        mutations={"response_mutations": mutations},
+    )
+
+
+def _prefix(text: str) -> Message:
+    return {"prefix": text, "ignore_case": True}
+
+
+def _exact(text: str) -> Message:
+    return {"exact": text, "ignore_case": True}
+
+
+def compressors() -> Iterator[Message]:
+    """Brotli where the client knows it, else gzip, for text of at least 1 KiB; never for event streams."""
+    yield _compressor("brotli", "compression.brotli.compressor.v3.Brotli", quality=4, window_bits=18)
+    yield _compressor(
+        "gzip", "compression.gzip.compressor.v3.Gzip", compression_level="COMPRESSION_LEVEL_3", window_bits=12
+    )
+
+
+def _compressor(name: str, kind: str, **fields: object) -> Message:
+    return extension(
+        f"suuupra.{name}",
+        "extensions.filters.http.compressor.v3.Compressor",
+        response_direction_config={
+            "common_config": {
+                "min_content_length": 1024,
+                "content_type_matcher": [_prefix(kind) for kind in _COMPRESSED],
+            },
+            "weaken_etag_on_compress": True,
+        },
+        compressor_library=extension(f"{name}", f"extensions.{kind}", **fields),
+        choose_first=name == "brotli",
+    )
+
+
+_COMPRESSED = (
+    "text/html",
+    "text/css",
+    "text/plain",
+    "text/javascript",
+    "application/javascript",
+    "application/json",
+    "application/problem+json",
+    "image/svg+xml",
+)

@@ -1,0 +1,1 @@
+"""Envoy as a child process: started, told, asked and drained."""

@@ -1,0 +1,77 @@
+"""Settings of the gateway: the kit's, and knobs named GATEWAY_… that a SuuupraService may set in `env`."""
+
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, model_validator
+
+from suuupra.settings import AuthSettings, Port, ServiceSettings
+
+NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+class Settings(ServiceSettings, AuthSettings):
+    """The control plane listens on loopback; the pod's HTTP port is Envoy's."""
+
+    http_host: str = Field(
+        default="127.0.0.1",
+        validation_alias="GATEWAY_CONTROL_HOST",
+        description="where the control plane listens",
+    )
+    http_port: Port = Field(
+        default=8001,
+        validation_alias="GATEWAY_CONTROL_PORT",
+        description="the control plane's port, 1 to 65535",
+    )
+    listen_host: str = Field(
+        default="0.0.0.0",  # noqa: S104  the edge listens to everyone
+        validation_alias="SUUUPRA_HTTP_HOST",
+        description="the address Envoy listens on",
+    )
+    listen_port: Port = Field(
+        default=8000, validation_alias="SUUUPRA_HTTP_PORT", description="Envoy's port, 1 to 65535"
+    )
+    kubernetes_host: str = Field(
+        validation_alias="KUBERNETES_SERVICE_HOST",
+        min_length=1,
+        description="the API server, as every pod is told",
+    )
+    kubernetes_port: Port = Field(
+        default=443, validation_alias="KUBERNETES_SERVICE_PORT", description="the API server's port"
+    )
+    namespace: str = Field(
+        default="",
+        validation_alias="GATEWAY_NAMESPACE",
+        description="the namespace to follow; the pod's own when absent",
+    )
+    folder: Path = Field(
+        default=Path("/tmp/suuupra-gateway"),  # noqa: S108  the only writable place of the pod
+        validation_alias="GATEWAY_FOLDER",
+        description="a writable folder for Envoy's files",
+    )
+    concurrency: int = Field(
+        default=2,
+        ge=1,
+        le=256,
+        validation_alias="GATEWAY_CONCURRENCY",
+        description="Envoy's worker threads, 1 to 256",
+    )
+    trusted_hops: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        validation_alias="GATEWAY_TRUSTED_HOPS",
+        description="proxies in front whose X-Forwarded-For is believed, 0 to 10",
+    )
+    max_body_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        validation_alias="GATEWAY_MAX_BODY_BYTES",
+        description="the largest request body, bytes, at least 1024",
+    )
+
+    @model_validator(mode="after")
+    def _namespace_of_the_pod(self) -> Self:
+        if not self.namespace and NAMESPACE_FILE.is_file():
+            return self.model_copy(update={"namespace": NAMESPACE_FILE.read_text().strip()})
+        return self
