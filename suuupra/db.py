@@ -1,0 +1,257 @@
+"""PostgreSQL: one bounded pool per process, one transaction per use case.
+
+A use case opens the transaction, everything below it only takes part:
+
+    async with database.transaction() as tx:
+        course = await store.load(tx, course_id)
+        ...
+        await outbox.append(tx, course.id, CoursePublished(...))
+
+When PostgreSQL is away the caller gets `DatabaseUnavailable` (503 with Retry-After) within about a second, never a
+hang; when it is back the pool heals itself, because each connection is tried before it is handed out.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
+
+from psycopg import AsyncConnection, waiting
+from pydantic import SecretStr
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSessionTransaction, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession as OrmAsyncSession
+from sqlalchemy.orm import Session as OrmSession
+from sqlmodel import Session
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from suuupra.errors import Unavailable
+from suuupra.migrations import Schema
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
+
+STATEMENT_LIMIT: Final = timedelta(seconds=5)
+ACQUIRE_LIMIT: Final = timedelta(seconds=1)
+TRANSACTION_LIMIT: Final = timedelta(seconds=15)
+
+_Result = TypeVar("_Result")
+
+
+class DatabaseOfService(Protocol):
+    """What is read of a service's settings."""
+
+    @property
+    def service(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def database_url(self) -> SecretStr: ...
+    @property
+    def database_pool_size(self) -> int: ...
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL cannot be reached, has no connection free, or did not answer in time."""
+
+    slug: ClassVar[str] = "database-unavailable"
+    title: ClassVar[str] = "The database is not available"
+
+
+class TransactionEndsOutside(TypeError):
+    """A store or domain function tried to end the transaction that its use case opened."""
+
+
+class _Session(Session):
+    execute = OrmSession.execute  # SQLModel's own only adds a warning
+
+
+class Transaction(AsyncSession):
+    """The unit of work of one use case. Only `Database.transaction` begins and ends it.
+
+    `exec` takes select() of table models, `execute` takes SQL written as text().
+    """
+
+    sync_session_class = _Session
+    execute = OrmAsyncSession.execute
+
+    def begin(self) -> NoReturn:
+        """Refuse: the transaction is already open."""
+        raise TransactionEndsOutside("the transaction is open already: use begin_nested() for a savepoint")
+
+    async def commit(self) -> NoReturn:
+        """Refuse: leaving `Database.transaction()` commits."""
+        raise TransactionEndsOutside("do not commit: leaving database.transaction() does")
+
+    async def rollback(self) -> NoReturn:
+        """Refuse: an exception that leaves `Database.transaction()` rolls back."""
+        raise TransactionEndsOutside("do not roll back: raise, and database.transaction() does")
+
+    def _opened(self) -> AsyncSessionTransaction:
+        return super().begin()
+
+
+class Reading(Transaction):
+    """Statements outside a transaction, each with a snapshot of its own; it refuses to flush changes."""
+
+    async def flush(self, objects: Any = None) -> None:
+        """Refuse changes: they would be committed one by one."""
+        if self.new or self.dirty or self.deleted:
+            raise TransactionEndsOutside("database.reading() cannot save: use database.transaction()")
+
+
+_Unit = TypeVar("_Unit", bound=Transaction)
+
+
+class _PromptConnection(AsyncConnection[Any]):
+    """A connection that is closed when a wait for it is cancelled.
+
+    psycopg asks the server to cancel the statement and waits up to 10 s for its answer. A server that is stuck does
+    not answer; the caller was promised 1 s. The server rolls back what a closed connection left.
+    """
+
+    async def wait(
+        self,
+        gen: "PQGen[_Result]",
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 (psycopg's signature)
+    ) -> _Result:
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
+
+
+class Database:
+    """A pool of connections to the service's own database. Nothing connects before the first use."""
+
+    name = "postgres"
+
+    def __init__(
+        self,
+        url: str | SecretStr,
+        *,
+        application: str,
+        pool_size: int = 10,
+        statement_limit: timedelta = STATEMENT_LIMIT,
+        acquire_limit: timedelta = ACQUIRE_LIMIT,
+        schema: Schema | None = None,
+    ) -> None:
+        self.pool_size = pool_size
+        self._schema = schema
+        self._acquire_seconds = acquire_limit.total_seconds()
+        self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
+        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @classmethod
+    def of(cls, settings: DatabaseOfService) -> Self:
+        """The database of a service; `check` then also demands the schema that the service's code needs."""
+        return cls(
+            settings.database_url,
+            application=settings.name,
+            pool_size=settings.database_pool_size,
+            schema=Schema.of(settings.service),
+        )
+
+    @asynccontextmanager
+    async def transaction(self, *, limit: timedelta = TRANSACTION_LIMIT) -> AsyncIterator[Transaction]:
+        """Begin; commit when the block ends; roll back when it raises. Longer than `limit`: DatabaseUnavailable."""
+        async with self._guarded(Transaction(self._engine, expire_on_commit=False), limit) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def reading(self, *, limit: timedelta = TRANSACTION_LIMIT) -> AsyncIterator[Reading]:
+        """Plain reads without BEGIN and COMMIT, which saves two round trips. Two reads may see two states."""
+        session = Reading(self._autocommit, expire_on_commit=False, autoflush=False)
+        async with self._guarded(session, limit) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _guarded(self, session: _Unit, limit: timedelta) -> AsyncIterator[_Unit]:
+        scope = asyncio.timeout(self._acquire_seconds)
+        with _translated(scope):
+            async with scope, session, session._opened():
+                await session.connection()
+                scope.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
+                yield session
+
+    async def open(self) -> None:
+        """Nothing: the pool fills on demand, so that a pod can start while PostgreSQL is away."""
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self._engine.dispose()
+
+    async def check(self) -> None:
+        """Raise DatabaseUnavailable unless a statement works now, SchemaOutdated while a migration is due."""
+        async with self.reading(limit=ACQUIRE_LIMIT) as tx:
+            if self._schema is None:
+                await tx.execute(text("SELECT 1"))
+            else:
+                self._schema.require(await _revision(tx))
+
+
+async def _revision(tx: Reading) -> str | None:
+    """The revision that alembic recorded, or None in a database that was never migrated."""
+    if await tx.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = await tx.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _async_url(url: str | SecretStr) -> URL:
+    plain = url.get_secret_value() if isinstance(url, SecretStr) else url
+    return make_url(plain).set(drivername="postgresql+psycopg")
+
+
+def _engine(
+    url: URL, application: str, pool_size: int, statement_limit: timedelta, acquire_limit: timedelta
+) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=acquire_limit.total_seconds(),
+        pool_pre_ping=True,
+        connect_args={
+            "async_creator_fn": _PromptConnection.connect,
+            "application_name": application,
+            "connect_timeout": 2,
+            "options": _server_limits(statement_limit),
+            # A peer that vanished without a FIN (a node that died) is noticed in 10 s, not in 2 hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        },
+    )
+
+
+def _server_limits(statement_limit: timedelta) -> str:
+    """The server's own limits, in ms: they also end what a client that vanished has left running."""
+    statement = int(statement_limit.total_seconds() * 1000)
+    idle = int(TRANSACTION_LIMIT.total_seconds() * 1000)
+    return f"-c statement_timeout={statement} -c idle_in_transaction_session_timeout={idle} -c timezone=UTC"
+
+
+@contextmanager
+def _translated(scope: asyncio.Timeout) -> Iterator[None]:
+    """Turn the ways in which a server is away into the one error that callers know."""
+    try:
+        yield
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise _unavailable("PostgreSQL did not answer in time") from error
+    except PoolTimeout as error:
+        raise _unavailable("every database connection is in use") from error
+    except (OperationalError, InterfaceError) as error:
+        raise _unavailable("PostgreSQL cannot be reached or ended the statement") from error
+
+
+def _unavailable(detail: str) -> DatabaseUnavailable:
+    return DatabaseUnavailable(detail, headers={"Retry-After": "1"})

@@ -1,0 +1,86 @@
+"""The fixtures for servers and databases. See the package's docstring for the list."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from suuupra import discovery
+from suuupra.clock import FakeClock
+from suuupra.db import Database
+from suuupra.migrations import Schema
+from suuupra.testing.containers import remove_leftovers
+from suuupra.testing.postgres import PostgresServer
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker that names a test's service."""
+    config.addinivalue_line("markers", "service(name): the service whose database and settings the test uses")
+
+
+@pytest.fixture(scope="session")
+def containers() -> None:
+    """Docker is there, and nothing is left of sessions that were killed."""
+    remove_leftovers()
+
+
+@pytest.fixture(scope="session")
+def postgres(containers: None) -> Iterator[PostgresServer]:
+    """PostgreSQL, for the whole session."""
+    server = PostgresServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> str | None:
+    """The service a test belongs to: its marker's, else the one in whose folder it lies, else none."""
+    marker = request.node.get_closest_marker("service")
+    if marker is not None:
+        return str(marker.args[0])
+    path = Path(request.node.path)
+    return next((found.name for found in discovery.found() if path.is_relative_to(found.path)), None)
+
+
+@pytest.fixture
+def schema(service: str | None) -> Schema | None:
+    """The schema that `database` is migrated to; override it to test with another."""
+    return _schemas.setdefault(service, Schema.of(service)) if service else None
+
+
+_schemas: dict[str, Schema | None] = {}
+
+
+@pytest.fixture
+def database_name(postgres: PostgresServer, schema: Schema | None) -> Iterator[str]:
+    """The name of the test's own database."""
+    name = postgres.create(schema)
+    try:
+        yield name
+    finally:
+        postgres.drop(name)
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer, database_name: str) -> str:
+    """The URL that a pod would be given."""
+    return postgres.url(database_name)
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str, schema: Schema | None) -> AsyncIterator[Database]:
+    """The test's own database, as a pod sees it."""
+    opened = Database(database_url, application="test", pool_size=5, schema=schema)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that moves only when the test says so."""
+    return FakeClock()

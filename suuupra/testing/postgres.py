@@ -1,0 +1,126 @@
+"""A PostgreSQL of the session, and databases that cost milliseconds: copies of a migrated template."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from pydantic import SecretStr
+
+from suuupra.migrations import Schema
+from suuupra.testing.containers import Container, docker
+
+OWNER: Final = "service_owner"
+LOGIN: Final = "service_login"
+PASSWORD: Final = "a-test-password"  # noqa: S105 (of a server that lives for one test session)
+
+_ROLES: Final = f"""
+CREATE ROLE {OWNER} NOLOGIN;
+CREATE ROLE service_app NOLOGIN;
+CREATE ROLE {LOGIN} LOGIN PASSWORD '{PASSWORD}' IN ROLE service_app;
+"""
+_RIGHTS: Final = f"""
+ALTER SCHEMA public OWNER TO {OWNER};
+GRANT USAGE ON SCHEMA public TO service_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO service_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO service_app;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Settings of a migration, as the operator would give them to the Job."""
+
+    database_url: SecretStr
+    database_owner: str | None = OWNER
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """The session's PostgreSQL, with the roles that the operator makes for a service."""
+
+    container: Container
+    _templates: dict[Schema | None, str] = field(default_factory=dict)
+
+    @classmethod
+    def start(cls) -> "PostgresServer":
+        """Start it without durability, which no test of ours takes away from it, and wait until it answers."""
+        options = ("--tmpfs", "/run/postgresql:uid=65532", "--shm-size", "128m")
+        secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_FSYNC=off")
+        speed = ("--env", "POSTGRES_SET_SYNCHRONOUS_COMMIT=off", "--env", "POSTGRES_SET_FULL_PAGE_WRITES=off")
+        server = cls(Container.run("postgres", 5432, *options, *secrets, *speed))
+        server.container.wait(lambda _: server.answers())
+        server.execute("postgres", _ROLES)
+        return server
+
+    def answers(self) -> bool:
+        """Whether it accepts a connection now."""
+        try:
+            with psycopg.connect(self.admin_url("postgres"), connect_timeout=2):
+                return True
+        except psycopg.OperationalError:
+            return False
+
+    def admin_url(self, database: str) -> str:
+        """The superuser's URL."""
+        return self._url("postgres", database)
+
+    def url(self, database: str) -> str:
+        """The URL that a pod of the service would have."""
+        return self._url(LOGIN, database)
+
+    def owner(self, database: str) -> _Owner:
+        """Settings of a migration of `database`."""
+        return _Owner(SecretStr(self.admin_url(database)))
+
+    def _url(self, user: str, database: str) -> str:
+        return f"postgresql://{user}:{PASSWORD}@127.0.0.1:{self.container.port}/{database}"
+
+    def execute(self, database: str, statements: str | sql.Composed) -> list[Any]:
+        """Run SQL as superuser outside a transaction; the rows of the last statement, if it has any."""
+        with psycopg.connect(make_conninfo(self.admin_url(database)), autocommit=True) as connection:
+            cursor = connection.execute(statements)
+            return cursor.fetchall() if cursor.description else []
+
+    def create(self, schema: Schema | None) -> str:
+        """A new database migrated to the head of `schema`; its name."""
+        name = f"test_{uuid4().hex[:12]}"
+        self._copy(self._template(schema), name)
+        return name
+
+    def drop(self, database: str) -> None:
+        """Delete a database, whoever is still connected."""
+        self.execute(
+            "postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )
+
+    def restart(self) -> None:
+        """Restart the server process as a node would, and wait until it answers again."""
+        docker("restart", "--time", "10", self.container.id)
+        self.container.wait(lambda _: self.answers())
+
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        docker("pause", self.container.id)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        docker("unpause", self.container.id)
+
+    def _template(self, schema: Schema | None) -> str:
+        if schema not in self._templates:
+            name = f"template_{len(self._templates)}_{int(time.time())}"
+            self._copy("template1", name)
+            self.execute(name, _RIGHTS)
+            if schema is not None:
+                schema.migrate(self.owner(name))
+            self._templates[schema] = name
+        return self._templates[schema]
+
+    def _copy(self, template: str, name: str) -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        identifiers = (sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER))
+        self.execute("postgres", statement.format(*identifiers))
