@@ -1,0 +1,45 @@
+"""What every test beyond one service shares: the cluster that `make test` brought up, and its public address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from bringup.cluster import Cluster
+from bringup.knobs import load
+from bringup.tools import path as tool
+
+from .cluster.kube import Kube
+from .cluster.picture import picture
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def kube() -> Kube:
+    """The test cluster. SUUUPRA_TEST_KUBECONFIG names another, such as your own, when you know what you do."""
+    knobs = load(ROOT, os.environ).for_tests()
+    own = Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port).kubeconfig
+    kubeconfig = Path(os.environ.get("SUUUPRA_TEST_KUBECONFIG", own))
+    if not kubeconfig.exists():
+        pytest.fail(f"no cluster to test: {kubeconfig} is missing; `make test` brings one up and removes it")
+    return Kube(Path(tool("kubectl")), kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def platform_url() -> str:
+    """Where the gateway of the test cluster answers, without a slash at the end."""
+    knobs = load(ROOT, os.environ).for_tests()
+    return os.environ.get("SUUUPRA_TEST_URL", knobs.public_url).rstrip("/")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallInfo[None], None]:
+    """A failed cluster test shows the resources' conditions and the last words of pods that are not well."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    fixtures = getattr(item, "funcargs", {})
+    if report.failed and "kube" in fixtures:
+        report.sections.append(("the cluster at that moment", picture(fixtures["kube"])))
