@@ -149,8 +149,14 @@ class Content:
 
 
 def _segment(value: str) -> str:
-    """One path segment, so that a slug cannot lead to another resource."""
+    """One path segment, so that a slug cannot lead to another resource; dots would be resolved on the way."""
+    if value in (".", ".."):
+        raise _nothing_there()
     return quote(value, safe="")
+
+
+def _nothing_there() -> errors.NotFound:
+    return errors.NotFound("There is no such course or lesson.")
 
 
 def _refuse(response: httpx.Response) -> None:
@@ -159,7 +165,7 @@ def _refuse(response: httpx.Response) -> None:
         case status if status < 400:
             return
         case 404 | 410:
-            raise errors.NotFound("There is no such course or lesson.")
+            raise _nothing_there()
         case 429:
             raise errors.TooManyRequests(
                 "Too many requests.", headers={"Retry-After": response.headers.get("Retry-After", "1")}

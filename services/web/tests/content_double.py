@@ -21,7 +21,6 @@ from services.content.contract import (
     LessonPage,
     LessonProgress,
     ModuleEntry,
-    ModuleName,
     Neighbour,
     ProgressUpdate,
 )
@@ -79,7 +78,7 @@ class CourseDouble:
         module = next(module for module in self.modules if lesson in module.lessons)
         return LessonPage(
             **lesson.model_dump(), course_id=self.id, course_slug=self.slug, course_title=self.title, revision=1,
-            module=ModuleName(id=module.id, title=module.title), number=place + 1, count=len(self.lessons),
+            module_id=module.id, module_title=module.title, number=place + 1, count=len(self.lessons),
             html=self.html, previous=None, next=None,
         )  # fmt: skip
 
@@ -132,8 +131,10 @@ class ContentDouble:
 
     def _of_course(self, key: str, part: str | None, lesson_key: str | None) -> BaseModel | None:
         course = next((c for c in self.courses if key in (c.slug, str(c.id))), None)
-        if course is None or part is None:
-            return course and course.details()
+        if course is None:
+            return None
+        if part is None:
+            return course.details()
         if lesson_key is None:
             return course.contents()
         lesson = next((entry for entry in course.lessons if lesson_key in (entry.slug, str(entry.id))), None)

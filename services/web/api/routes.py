@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 
-from services.web import domain, usecases, visitors
+from services.web import domain, usecases
+from services.web.api import visitors
+from services.web.api.filters import FILTERS
 from services.web.clients import Content
-from services.web.filters import FILTERS
 from services.web.settings import Settings
 from suuupra import ui
 from suuupra.app import resource
 
-PAGES = Path(__file__).parent / "pages"
+PAGES = Path(__file__).parent.parent / "pages"
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"  # seconds; for whoever has no cookie yet
 PRIVATE = "private, no-cache"
 ROBOTS_CACHE = "public, max-age=86400"
@@ -111,8 +113,8 @@ def _page(request: Request, template: str, view: object, url: str, visitor: UUID
 
 def _moved(request: Request, url: str) -> Response | None:
     """To the address with slugs when it was asked for by id, so that a page has one address."""
-    asked = request.scope["raw_path"].decode("ascii") if "raw_path" in request.scope else request.url.path
-    return None if asked == url else RedirectResponse(url, 308, headers={"Cache-Control": PRIVATE})
+    same = request.scope["path"] == unquote(url)
+    return None if same else RedirectResponse(url, 308, headers={"Cache-Control": PRIVATE})
 
 
 def _is_opened(request: Request) -> bool:
