@@ -200,7 +200,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def duration(text: str) -> timedelta:
     """`90s`, `30m`, `1h` or `1d` as a timedelta."""
-    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration; write for example 90s, 30m, 1h or 1d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

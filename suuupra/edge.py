@@ -7,11 +7,11 @@ second and core, each further layer costs more than what it does.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from functools import lru_cache
 from typing import Final
-from uuid import uuid4
 
 from opentelemetry.trace import SpanContext, format_trace_id
 from prometheus_client import Histogram
@@ -29,7 +29,7 @@ UNMATCHED: Final = "unmatched"
 """The route label of requests that match no route, so that guessed paths cannot fill the metrics store."""
 _TRACE_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
 
-_log = logs.get_logger("suuupra.access")
+_log = logs.get_logger(__name__)
 
 
 class Activity:
@@ -116,7 +116,7 @@ class _Exchange:
                 given = value
             elif name in _TRACE_HEADERS:
                 trace_headers[name.decode()] = value.decode("latin-1")
-        self._request_id = given.decode() if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        self._request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         self._scope["suuupra.request_id"] = self._request_id
         return trace_headers
 
@@ -180,13 +180,14 @@ class _Exchange:
         status = self._status or 500
         exemplar = {"trace_id": format_trace_id(span.trace_id)}
         _duration(route, method, status // 100).observe(seconds, exemplar)
-        _log.info(
-            "request",
+        logs.access.write(
             method=method,
             route=route,
             path=self._scope["path"],
             status=status,
-            duration_ms=round(seconds * 1000, 2),
+            seconds=seconds,
+            span=span,
+            request=self._request_id,
         )
 
 

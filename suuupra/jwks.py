@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import httpx
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key, KeySet, OKPKey, RSAKey
+from joserfc.jwk import Key, KeySet
 
 from suuupra import logs
 from suuupra.clock import Clock
@@ -21,6 +20,8 @@ PAUSE_SECONDS = 5.0
 FETCH_TIMEOUT_SECONDS = 2.0
 LONGEST_DOCUMENT = 256 * 1024
 """Bytes of a key set that are worth parsing."""
+
+_KINDS = frozenset({"EC", "OKP", "RSA"})
 
 _log = logs.get_logger(__name__)
 
@@ -47,20 +48,16 @@ class Keys(Protocol):
 def parse(text: str | bytes) -> dict[str, Key]:
     """Key id → public key, of every key that may verify signatures. Symmetric keys are never among them."""
     try:
-        keys = KeySet.import_key_set(json.loads(text)).keys
+        asymmetric = [key for key in json.loads(text)["keys"] if key["kty"] in _KINDS]
+        keys = KeySet.import_key_set({"keys": asymmetric}).keys if asymmetric else []
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise InvalidKeys('expected a JSON Web Key Set, {"keys": [{"kty": "EC", "kid": …}]}') from error
-    usable = {key.kid: key for key in keys if _verifies(key)}
+    usable = {
+        key.kid: key for key in keys if key.kid and key.as_dict(private=False).get("use", "sig") == "sig"
+    }
     if not usable:
         raise InvalidKeys("the key set holds no EC, OKP or RSA key with a kid and for signatures")
-    return {kid: key for kid, key in usable.items() if kid is not None}
-
-
-def _verifies(key: Key) -> bool:
-    description: Mapping[str, Any] = key.as_dict(private=False)
-    return (
-        isinstance(key, ECKey | OKPKey | RSAKey) and bool(key.kid) and description.get("use", "sig") == "sig"
-    )
+    return usable
 
 
 class InlineKeys:

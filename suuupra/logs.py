@@ -8,12 +8,13 @@ import logging.config
 import re
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TextIO, cast
 
 import structlog
-from opentelemetry.trace import format_span_id, format_trace_id
+from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from suuupra.settings import ServiceSettings
@@ -58,6 +59,7 @@ def configure(settings: ServiceSettings, stream: TextIO | None = None) -> None:
     """Send every log of the process, ours and the libraries', through the same processors to `stream`."""
     identity = {"service": settings.name, "version": settings.version}
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    access.to((stream or sys.stdout) if level <= logging.INFO else None, identity)
     structlog.configure(
         processors=[*_shared(identity), structlog.processors.format_exc_info, redact, _render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -66,6 +68,48 @@ def configure(settings: ServiceSettings, stream: TextIO | None = None) -> None:
     )
     logging.config.dictConfig(_library_logging(identity, settings.log_level.upper(), stream or sys.stdout))
     logging.captureWarnings(capture=True)
+
+
+class AccessLog:
+    """One line for every request, in the form of all others but put together by hand.
+
+    A request through structlog's processors costs 30 µs, a third of what FastAPI needs to answer it; this costs 4.
+    """
+
+    def __init__(self) -> None:
+        self._stream: TextIO | None = None
+        self._identity = ""
+
+    def to(self, stream: TextIO | None, identity: Mapping[str, str]) -> None:
+        """Write to `stream`, or nowhere."""
+        self._stream = stream
+        self._identity = _encode(identity)[1:-1]
+
+    def write(
+        self,
+        *,
+        method: str,
+        route: str,
+        path: str,
+        status: int,
+        seconds: float,
+        span: SpanContext,
+        request: str,
+    ) -> None:
+        """Say that a request was answered. Its query is left out: secrets travel in queries."""
+        if self._stream is None:
+            return
+        self._stream.write(
+            f'{{"event":"request","level":"info","time":"{datetime.now(UTC).isoformat()[:26]}Z",{self._identity},'
+            f'"method":{_text(method)},"route":{_text(route)},"path":{_text(_clean_text(path))},"status":{status},'
+            f'"duration_ms":{seconds * 1000:.2f},"request_id":"{request}",'
+            f'"trace_id":"{span.trace_id:032x}","span_id":"{span.span_id:016x}"}}\n'
+        )
+        self._stream.flush()
+
+
+access = AccessLog()
+"""Silent until `configure` is called with a level that includes info."""
 
 
 def _shared(identity: Mapping[str, str]) -> list[Processor]:
@@ -168,6 +212,7 @@ def is_secret(key: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
 
 
+_text = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 
 MAX_MINOR: Final = 2**63 - 1
 """Largest amount, in minor units: what a PostgreSQL bigint and a Kafka consumer in any language can hold."""
-_AMOUNT = re.compile(r"(-?)(\d{1,30})(?:\.(\d{1,30}))?")
+_AMOUNT = re.compile(r"(-?)([0-9]{1,30})(?:\.([0-9]{1,30}))?")
 
 
 class MoneyError(ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -11,6 +12,7 @@ from typing import Any, Final
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
 
 from suuupra import logs, running
@@ -166,7 +168,19 @@ async def work(
         )
 
 
+def _settle_memory() -> None:
+    """Take what start-up made out of the garbage collector's sight: it lives as long as the process.
+
+    Without this, full collections walk a few hundred thousand objects of code again and again, for nothing; measured,
+    it gives a tenth of a request's time back.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def run(process: Coroutine[Any, Any, bool]) -> bool:
     """Run `serve(…)` or `work(…)` on uvloop."""
+    disable_created_metrics()  # a third more lines in every scrape that nothing reads
+    _settle_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(process)

