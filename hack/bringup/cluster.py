@@ -1,8 +1,8 @@
 """One kind cluster: made, brought back after a restart, asked, deleted.
 
-    cluster = Cluster("suuupra-test", http_port=18080, metrics_port=19090)
-    cluster.bring_up(job, node_image)
-    cluster.kubectl(job, "get", "nodes")
+cluster = Cluster("suuupra-test", http_port=18080, metrics_port=19090)
+cluster.bring_up(job, node_image)
+cluster.kubectl(job, "get", "nodes")
 """
 
 import json
@@ -95,12 +95,12 @@ class Cluster:
     def get(self, job: Job, *args: str) -> list[dict[str, Any]]:
         """The items of `kubectl get … -o json`."""
         answer = json.loads(self.kubectl(job, "get", *args, "-o", "json"))
-        items: list[dict[str, Any]] = answer["items"] if "items" in answer else [answer]
+        items: list[dict[str, Any]] = answer.get("items", [answer])
         return items
 
-    def helm(self, job: Job, *args: str) -> None:
-        """Run helm on this cluster."""
-        job.run([tools.path("helm"), *args], env=self.environment)
+    def helm(self, job: Job, *args: str) -> str:
+        """Run helm on this cluster and return what it prints."""
+        return job.output([tools.path("helm"), *args], env=self.environment)
 
     def on_node(self, job: Job, *argv: str) -> str:
         """Run a program in the node and return what it prints."""
@@ -132,7 +132,18 @@ class Cluster:
     def _create(self, job: Job, image: str) -> None:
         job.waiting("kind to create the cluster")
         self.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-        create = ("create", "cluster", "--name", self.name, "--image", image, "--config", "-", "--wait", "180s")
+        create = (
+            "create",
+            "cluster",
+            "--name",
+            self.name,
+            "--image",
+            image,
+            "--config",
+            "-",
+            "--wait",
+            "180s",
+        )
         job.run([tools.path("kind"), *create], env=self._kind_environment(), stdin=self.config())
         self._finish(job)
 

@@ -15,7 +15,14 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 DEFAULT_SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 RECIPE_LABEL = "suuupra.recipe"
 SCRIPTS = Path("/usr/share/debootstrap/scripts")
-UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt/lists")
+UNUSED = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt/lists",
+)
 """What Debian's published slim images leave out too."""
 
 
@@ -126,6 +133,8 @@ def _apt_sites() -> list[str]:
     if shutil.which("apt-get") is None:
         return []
     asked = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"], capture_output=True, text=True
+        ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
+        capture_output=True,
+        text=True,
     )
     return list(dict.fromkeys(asked.stdout.split()))

@@ -1,11 +1,9 @@
 """Docker on this machine: asked, installed, started, and put right after a restart."""
 
-import http.client
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
@@ -14,26 +12,17 @@ from bringup.job import Job, wait_until
 
 PACKAGES = ("docker.io", "containerd", "runc", "iptables", "iproute2")
 SOCKET = Path("/var/run/docker.sock")
-DAEMON_LOG = paths.LOGS / "dockerd.log"
+DAEMON_LOG = paths.CACHE / "docker" / "dockerd.log"
 DAEMON_PID = Path("/var/run/docker.pid")
 DAEMON_JSON = Path("/etc/docker/daemon.json")
 RUNTIME = Path("/usr/local/sbin/runc-within-bounds")
 RUNTIME_NAME = "within-bounds"
-STARTED_BY_US = paths.STATE / "dockerd-started-by-us"
+STARTED_BY_US = paths.CACHE / "docker" / "started-by-us"
+LABEL = "suuupra.image=yes"
+"""On every image made here, so that it can be found again and removed."""
 CAP_SYS_RESOURCE = 24
 """Bit number, from linux/capability.h."""
 START_SECONDS = 60
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("docker", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 def client() -> str | None:
@@ -64,9 +53,23 @@ def parse_version(text: str) -> tuple[int, ...] | None:
 
 def data_root() -> Path:
     """Where Docker keeps images, or would: the disk that has to have room."""
-    asked = subprocess.run(["docker", "info", "--format", "{{.DockerRootDir}}"], capture_output=True, text=True)
+    asked = subprocess.run(
+        ["docker", "info", "--format", "{{.DockerRootDir}}"], capture_output=True, text=True
+    )
     named = asked.stdout.strip() if client() and asked.returncode == 0 else ""
     return next(path for path in map(Path, (named or "/var/lib/docker", "/var/lib", "/")) if path.exists())
+
+
+def why_nothing_to_do() -> str | None:
+    """For step `docker`: a daemon answers already."""
+    version = server_version()
+    return f"{'.'.join(map(str, version))} answers" if version else None
+
+
+def install_and_start(job: Job) -> None:
+    """From no Docker at all, or a stopped one, to a daemon that answers."""
+    install(job)
+    start(job)
 
 
 def install(job: Job) -> None:
@@ -93,7 +96,9 @@ def fit_runtime_to_capabilities(job: Job) -> None:
     """Where root lacks CAP_SYS_RESOURCE, make Docker's default runtime drop it from what it asks for."""
     if has_capability(CAP_SYS_RESOURCE, Path("/proc/self/status").read_text()):
         return
-    job.say("        this machine's root lacks CAP_SYS_RESOURCE: Docker gets a runtime that does not ask for it")
+    job.say(
+        "        this machine's root lacks CAP_SYS_RESOURCE: Docker gets a runtime that does not ask for it"
+    )
     shutil.copy2(paths.HACK / "runtime" / RUNTIME.name, RUNTIME)
     settings = json.loads(DAEMON_JSON.read_text()) if DAEMON_JSON.exists() else {}
     if "default-runtime" in settings:
@@ -123,6 +128,17 @@ def without_runtime(settings: dict[str, object]) -> dict[str, object]:
     return {**rest, "runtimes": kept} if kept else rest
 
 
+def take_runtime_out() -> None:
+    """Undo `fit_runtime_to_capabilities`."""
+    RUNTIME.unlink(missing_ok=True)
+    if DAEMON_JSON.exists():
+        rest = without_runtime(json.loads(DAEMON_JSON.read_text()))
+        if rest:
+            DAEMON_JSON.write_text(json.dumps(rest, indent=2) + "\n")
+        else:
+            DAEMON_JSON.unlink()
+
+
 def has_capability(bit: int, status: str) -> bool:
     """Whether the bounding set of `/proc/self/status` contains the capability."""
     match = re.search(r"^CapBnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
@@ -137,20 +153,6 @@ def image_id(reference: str) -> str | None:
 def image_label(reference: str, label: str) -> str | None:
     """A label of a local image; None without the image, empty without the label."""
     return _inspect(reference, f'{{{{index .Config.Labels "{label}"}}}}')
-
-
-def get_api(path: str, timeout: float = 10) -> object:
-    """GET from the local daemon's own API.
-
-    Raises:
-        OSError: nobody answers.
-    """
-    connection = _UnixConnection(SOCKET, timeout)
-    try:
-        connection.request("GET", path)
-        return json.loads(connection.getresponse().read())
-    finally:
-        connection.close()
 
 
 def _inspect(reference: str, template: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bringup import debian, docker, dockerfile, golang, paths, pins, staging
+from bringup.docker import LABEL
 from bringup.hashing import digest_tree, tree
 from bringup.job import Job
 from bringup.knobs import Knobs
@@ -45,8 +46,14 @@ def build(job: Job, image: Image) -> None:
     context.mkdir(parents=True)
     image.stage(job, context)
     arguments = [f"--build-arg={name}={value}" for name, value in image.arguments]
-    job.run(["docker", "build", *arguments, "--label", "suuupra.image=yes", "--tag", image.reference, str(context)])
+    job.run(["docker", "build", *arguments, "--label", LABEL, "--tag", image.reference, str(context)])
     shutil.rmtree(context)
+
+
+def build_all(job: Job, wanted: Sequence[Image]) -> None:
+    """Build several, one after the other: the first makes the layers that the others share."""
+    for image in wanted:
+        build(job, image)
 
 
 def base(knobs: Knobs) -> Image:
@@ -58,7 +65,9 @@ def base(knobs: Knobs) -> Image:
 
     def stage(_job: Job, target: Path) -> None:
         staging.write(target, context, {"debian.sources": sources})
-        (target / "certificates").mkdir(exist_ok=True)  # COPY wants the folder even where there is nothing to trust
+        (target / "certificates").mkdir(
+            exist_ok=True
+        )  # COPY wants the folder even where there is nothing to trust
 
     tag = digest_tree(context, sources)
     return Image("base", tag, (("BASE", pins.DEBIAN_IMAGE),), stage)

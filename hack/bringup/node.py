@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from bringup import debian, docker, golang, paths, pins
+from bringup.docker import LABEL
 from bringup.hashing import digest_tree, tree
 from bringup.job import Job
 from bringup.knobs import Knobs
@@ -19,7 +20,18 @@ SUITE = "bookworm"
 """Debian 12: systemd 256 and later, in Debian 13, does not boot on cgroup v1."""
 PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "socat"),
-    *("util-linux", "mount", "kmod", "libseccomp2", "pigz", "bash", "ca-certificates", "curl", "jq", "procps"),
+    *(
+        "util-linux",
+        "mount",
+        "kmod",
+        "libseccomp2",
+        "pigz",
+        "bash",
+        "ca-certificates",
+        "curl",
+        "jq",
+        "procps",
+    ),
     *("hostname", "rsync", "containerd", "runc", "containernetworking-plugins", "apparmor"),
 )
 BUILD = paths.CACHE / "node"
@@ -86,6 +98,11 @@ def rootfs() -> str:
     return f"suuupra/node-rootfs:{debian.recipe(SUITE, PACKAGES)}"
 
 
+def rootfs_is_made() -> bool:
+    """Whether the node's Debian is there."""
+    return debian.is_made(rootfs(), SUITE, PACKAGES)
+
+
 def make_rootfs(job: Job, knobs: Knobs) -> None:
     """debootstrap the node's Debian, systemd and containerd included."""
     debian.make(job, knobs, rootfs(), SUITE, PACKAGES)
@@ -109,7 +126,14 @@ def make(job: Job, knobs: Knobs) -> None:
     job.waiting("Docker to build the node image")
     job.run(
         [
-            *("docker", "build", "--file", str(context / "node/Dockerfile"), "--build-arg", f"BASE={rootfs()}"),
+            *(
+                "docker",
+                "build",
+                "--file",
+                str(context / "node/Dockerfile"),
+                "--build-arg",
+                f"BASE={rootfs()}",
+            ),
             *("--label", f"{debian.RECIPE_LABEL}={recipe()}", "--tag", pins.local_node(), str(context)),
         ]
     )
@@ -129,7 +153,9 @@ def _kind_files(job: Job, knobs: Knobs) -> Path:
 def _make_control_plane_images(job: Job) -> dict[str, str]:
     """Make every image kubeadm asks for under the name it asks by, and the two the volumes need."""
     version = pins.module_version("kubernetes", "k8s.io/kubernetes")
-    asked = job.output([str(PROGRAMS / "kubeadm"), "config", "images", "list", "--kubernetes-version", version])
+    asked = job.output(
+        [str(PROGRAMS / "kubeadm"), "config", "images", "list", "--kubernetes-version", version]
+    )
     names = {reference.rsplit("/", 1)[1].split(":")[0]: reference for reference in asked.split()}
     names["local-path-provisioner"] = f"{PROVISIONER}:{_provisioner_version()}"
     for program, reference in names.items():
@@ -147,7 +173,7 @@ def _import_program(job: Job, program: str, reference: str) -> None:
     entry = f'ENTRYPOINT ["/usr/local/bin/{program}"]'
     job.pipe(
         ["tar", "-C", str(PROGRAMS), "--transform", "s,^,usr/local/bin/,", "-c", program],
-        ["docker", "import", "--change", entry, "--change", "ENV PATH=/usr/local/bin", "-", reference],
+        ["docker", "import", "--change", entry, "--change", f"LABEL {LABEL}", "-", reference],
     )
 
 
@@ -157,7 +183,8 @@ def _build_stage(job: Job, stage: str, reference: str) -> None:
     shutil.copytree(FILES / stage, context)
     if (PROGRAMS / stage).exists():
         (context / stage).hardlink_to(PROGRAMS / stage)
-    job.run(["docker", "build", "--build-arg", f"BASE={pins.DEBIAN_IMAGE}", "--tag", reference, str(context)])
+    base = f"BASE={pins.DEBIAN_IMAGE}"
+    job.run(["docker", "build", "--build-arg", base, "--label", LABEL, "--tag", reference, str(context)])
     shutil.rmtree(context)
 
 
@@ -184,4 +211,3 @@ def _restrict_oom_score() -> bool:
 
 def _provisioner_version() -> str:
     return pins.module_version("local-path-provisioner", "github.com/rancher/local-path-provisioner")
-

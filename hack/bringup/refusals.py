@@ -3,6 +3,7 @@
 The decision is pure: `refusals(facts, knobs)`. Facts are gathered in `machine.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bringup.knobs import Knobs
@@ -22,6 +23,12 @@ class Refusal(Exception):
         super().__init__(f"{reason}\n    → {fix}")
         self.reason = reason
         self.fix = fix
+
+    @staticmethod
+    def several(refusals: "Sequence[Refusal]") -> "Refusal":
+        """All of them as one, in their order."""
+        *others, last = refusals
+        return Refusal("\n  ".join([*map(str, others), last.reason]), last.fix)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ def services(root: Path) -> list[str]:
 def recipes(root: Path) -> list[Recipe]:
     """Every image of platform code: one per service, what its image.toml adds, and the operator."""
     found = [recipe for folder in services(root) for recipe in _service_recipes(root, folder)]
-    return [*found, Recipe("operator", "operator")] if (root / "operator/suuupra_operator").exists() else found
+    return (
+        [*found, Recipe("operator", "operator")] if (root / "operator/suuupra_operator").exists() else found
+    )
 
 
 def files(root: Path, recipe: Recipe) -> dict[str, Path]:

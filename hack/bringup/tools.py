@@ -36,7 +36,10 @@ def path(name: str) -> str:
 
 def are_built() -> bool:
     """Whether kind, helm, kubectl and uv are there in the pinned versions."""
-    return all(golang.is_built(module, programs, paths.BIN) for module, programs in _modules()) and _uv_is_there()
+    return (
+        all(golang.is_built(module, programs, paths.BIN) for module, programs in _modules())
+        and _uv_is_there()
+    )
 
 
 def build(job: Job, knobs: Knobs) -> None:
@@ -120,7 +123,7 @@ def _file_url(project_page: str, filename: str) -> str:
         files = json.load(answer)["files"]
     for file in files:
         if file["filename"] == filename:
-            return urljoin(project_page, file["url"])
+            return urljoin(project_page, str(file["url"]))
     raise Refusal(f"{project_page} does not have {filename}.", "set UP_PYPI_INDEX to an index that does.")
 
 

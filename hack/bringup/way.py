@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import IO, Literal
 
-from bringup import debian, docker, node, pins
+from bringup import debian, docker, node, paths, pins
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
@@ -50,7 +50,9 @@ def choose(job: Job, knobs: Knobs) -> Choice:
     if choice is not None:
         return choice
     job.waiting(f"a registry to begin answering (at most {knobs.registry_wait} s)")
-    if pull(job, pins.DEBIAN_IMAGE, knobs.registry_wait) and pull(job, pins.PUBLISHED_NODE, knobs.registry_wait):
+    if pull(job, pins.DEBIAN_IMAGE, knobs.registry_wait) and pull(
+        job, pins.PUBLISHED_NODE, knobs.registry_wait
+    ):
         return Choice("registry", "a registry answered")
     return Choice("packages", f"no registry answered within {knobs.registry_wait} s")
 
@@ -76,7 +78,10 @@ def pull(job: Job, reference: str, patience: float) -> bool:
     failed = child.wait() != 0
     while not lines.empty():
         job.note(lines.get())
-    return answered and not failed
+    if answered and not failed:
+        _remember(reference)
+        return True
+    return False
 
 
 def pull_published(job: Job) -> None:
@@ -87,6 +92,13 @@ def pull_published(job: Job) -> None:
                 f"No registry gave {reference}.",
                 "set UP_WAY=packages to build it, or Docker's registry-mirrors to reach one.",
             )
+
+
+def _remember(reference: str) -> None:
+    """`make down purge=1` removes what was pulled for us, and only that."""
+    paths.CACHE.mkdir(exist_ok=True)
+    with (paths.CACHE / "pulled").open("a") as record:
+        record.write(f"{reference}\n")
 
 
 def _is_answer(line: str) -> bool:

@@ -1,0 +1,110 @@
+"""What is put on a cluster that answers: namespaces, the two charts, the platform, the services."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from bringup import paths
+from bringup.cluster import Cluster
+from bringup.job import CommandFailed, Job
+from bringup.knobs import Knobs
+
+MANIFESTS = paths.ROOT / "manifests"
+SERVICES = MANIFESTS / "services"
+INFRA, OPERATOR = "suuupra-infra", "suuupra"
+NAMESPACE_OF = {INFRA: "suuupra-infra", OPERATOR: "suuupra-system"}
+WORKLOADS = "suuupra"
+FIELD_MANAGER = "bring-up"
+HELM_TIMEOUT = "10m"
+CRDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
+
+
+def namespaces(job: Job, cluster: Cluster) -> None:
+    """Apply the three namespaces."""
+    _apply(job, cluster, "-f", str(MANIFESTS / "namespaces.yaml"))
+
+
+def release(job: Job, cluster: Cluster, name: str, tags: Mapping[str, str]) -> None:
+    """Install or upgrade a chart with these image tags, and wait until its workloads are there.
+
+    Run every time: an upgrade with nothing new takes seconds and puts back what was deleted by hand.
+    """
+    namespace = NAMESPACE_OF[name]
+    _forget_interrupted(job, cluster, name)
+    values = paths.cluster_state(cluster.name) / f"values-{name}.json"
+    values.parent.mkdir(parents=True, exist_ok=True)
+    values.write_text(json.dumps({"images": {"repository": "suuupra", "tags": dict(tags)}}, indent=2) + "\n")
+    job.waiting(f"helm to install chart {name}")
+    cluster.helm(
+        job,
+        *("upgrade", "--install", name, str(paths.ROOT / "charts" / name), "--namespace", namespace),
+        *("--values", str(values), "--history-max", "3", "--wait", "--timeout", HELM_TIMEOUT),
+    )
+
+
+def issuer_file(cluster: Cluster) -> Path:
+    """The local issuer's key: where `python -m suuupra token` looks, or beside a test cluster's other state."""
+    folder = paths.STATE if cluster.announce else paths.cluster_state(cluster.name)
+    return folder / "local-issuer.json"
+
+
+def local_issuer(job: Job, cluster: Cluster, knobs: Knobs) -> dict[str, str]:
+    """Make the key once; return the platform's `auth` that trusts it."""
+    state = str(issuer_file(cluster))
+    issue = [str(paths.VENV / "bin/python"), "-m", "suuupra", "token", "--state", state]
+    job.output([*issue, "--init", "--issuer", knobs.public_url, "--audience", "suuupra"], cwd=paths.ROOT)
+    told = json.loads(issuer_file(cluster).read_text())
+    keys = job.output([*issue, "--jwks"], cwd=paths.ROOT)
+    return {"issuer": told["issuer"], "audience": told["audience"], "jwks": json.dumps(json.loads(keys))}
+
+
+def platform(
+    job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str], auth: Mapping[str, str]
+) -> None:
+    """Apply manifests/platform.yaml with this machine's images, URL, profile and issuer in it."""
+    for crd in CRDS:
+        cluster.kubectl(job, "wait", "--for=condition=Established", "--timeout=60s", f"crd/{crd}")
+    spec = {
+        "profile": knobs.profile,
+        "publicURL": knobs.public_url,
+        "images": {"pins": dict(pins)},
+        "auth": dict(auth),
+    }
+    merged = cluster.kubectl(
+        job,
+        *("patch", "--local", "--type=merge", "--output=json", f"--patch={json.dumps({'spec': spec})}"),
+        *("--filename", str(MANIFESTS / "platform.yaml")),
+    )
+    _apply(job, cluster, "-f", "-", stdin=merged)
+
+
+def services(job: Job, cluster: Cluster) -> None:
+    """Apply every resource of manifests/services."""
+    _apply(job, cluster, "--recursive", "-f", str(SERVICES))
+
+
+def _apply(job: Job, cluster: Cluster, *args: str, stdin: str | None = None) -> None:
+    """Server-side apply. Bring-up owns what the manifests say, so a hand-edit of those fields is taken back."""
+    told = cluster.kubectl(
+        job,
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        f"--field-manager={FIELD_MANAGER}",
+        *args,
+        stdin=stdin,
+    )
+    job.note(told)
+
+
+def _forget_interrupted(job: Job, cluster: Cluster, name: str) -> None:
+    """Drop the record of a helm run that was cut off: helm refuses to go on over it, and adopts what it had made."""
+    namespace = NAMESPACE_OF[name]
+    try:
+        release = json.loads(cluster.helm(job, "status", name, "--namespace", namespace, "--output", "json"))
+    except CommandFailed:
+        return  # no release yet
+    if release["info"]["status"].startswith("pending-"):
+        job.say(f"        an earlier run was cut off while installing {name}: going on from there")
+        record = f"secret/sh.helm.release.v1.{name}.v{release['version']}"
+        cluster.kubectl(job, "delete", record, "--namespace", namespace)

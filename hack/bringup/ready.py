@@ -1,0 +1,52 @@
+"""Waits until everything that was applied is Ready, and can say at any moment what is still missing."""
+
+import urllib.error
+import urllib.request
+
+from bringup import why
+from bringup.cluster import Cluster
+from bringup.job import CommandFailed, Job, wait_until
+
+KINDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
+GATEWAY_SECONDS = 60
+
+
+def everything(job: Job, cluster: Cluster, seconds: float) -> None:
+    """Return when every resource of ours is Ready and the gateway answers.
+
+    Raises:
+        NotReady: it took longer than `seconds`; the message names what was still missing.
+    """
+    wait_until(job, lambda: _waiting(job, cluster), seconds, every=1)
+    wait_until(job, lambda: _gateway_silent(cluster.http_port), GATEWAY_SECONDS)
+
+
+def network_policy_is_enforced(job: Job, cluster: Cluster) -> bool:
+    """Whether this node's pod network heeds NetworkPolicy; the one built from packages says that it does not."""
+    told = cluster.kubectl(
+        job, "get", "configmap", "pod-network", "-n", "kube-system", "--ignore-not-found", "-o", "name"
+    )
+    return not told.strip()
+
+
+def _waiting(job: Job, cluster: Cluster) -> str | None:
+    try:
+        items = [item for kind in KINDS for item in cluster.get(job, kind, "--all-namespaces")]
+    except CommandFailed:
+        return "the API server to answer"
+    waiting = {why.name_of(item): missing for item in items if (missing := why.resource_waits(item))}
+    if not waiting:
+        return None
+    name, missing = next(iter(waiting.items()))
+    return f"{name}: {missing}" + (f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else "")
+
+
+def _gateway_silent(port: int) -> str | None:
+    """Any answer below 500 is the platform's; a page that is not there is for tests to find."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5):
+            return None
+    except urllib.error.HTTPError as answer:
+        return None if answer.code < 500 else f"the gateway to have a backend (it answers {answer.code})"
+    except OSError:
+        return f"the gateway to answer on port {port}"
