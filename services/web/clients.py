@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import stamina
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from services.content.contract import (
@@ -28,7 +29,11 @@ from suuupra import errors
 from suuupra.pagination import Page
 from suuupra.telemetry import http_client
 
+FAULTS = Counter(
+    "suuupra_web_content_faults_total", "Requests to content that got no answer or a fault of its own.", ["method"]
+)
 M = TypeVar("M", bound=BaseModel)
+ANSWER_SECONDS = 3.0  # what one answer of content may take, and after which nothing is asked again
 ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 0.05
 LONGEST_WAIT_SECONDS = 0.4
@@ -67,7 +72,7 @@ class Content:
         """Make the pool; nothing is connected before the first request."""
         self._client = http_client(
             self._settings.url_content,
-            timeout=self._settings.content_timeout_seconds,
+            timeout=ANSWER_SECONDS,
             transport=self._transport,
         )
 
@@ -121,7 +126,7 @@ class Content:
         retries = stamina.retry_context(
             on=_PassingFault,
             attempts=ATTEMPTS,
-            timeout=self._settings.content_timeout_seconds,
+            timeout=ANSWER_SECONDS,
             wait_initial=FIRST_WAIT_SECONDS,
             wait_max=LONGEST_WAIT_SECONDS,
         )
@@ -141,7 +146,10 @@ class Content:
         try:
             response = await self._client.request(method, path, params=params, json=json)
         except httpx.TransportError as error:
+            FAULTS.labels(method).inc()
             raise _PassingFault(str(error)) from error
+        if response.status_code >= 500:
+            FAULTS.labels(method).inc()
         if response.status_code in RETRIED_STATUSES:
             raise _PassingFault(f"content answered {response.status_code}")
         _refuse(response)

@@ -8,9 +8,8 @@ from suuupra.settings import HttpAddress, ServiceSettings
 class Settings(ServiceSettings):
     """Settings of web."""
 
-    url_content: HttpAddress = Field(description="the address of content, for example http://content:8000")
-    content_timeout_seconds: float = Field(
-        default=3.0, gt=0, le=15, description="seconds that content may take to answer one request, up to 15"
+    url_content: HttpAddress = Field(
+        description="the address of content, for example http://content:8000", examples=["http://content:8000"]
     )
 
     @property

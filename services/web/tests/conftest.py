@@ -30,7 +30,7 @@ def content() -> ContentDouble:
 @pytest.fixture
 def settings() -> Settings:
     """A developer's machine."""
-    return Settings(service="web", url_content="http://content:8000", content_timeout_seconds=1.0)
+    return Settings(service="web", url_content="http://content:8000")
 
 
 @pytest_asyncio.fixture
