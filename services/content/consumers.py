@@ -1,0 +1,20 @@
+"""What content does with events: it counts its own lessons' completions, for the creators."""
+
+from collections.abc import Sequence
+
+from services.content.contract import LessonCompleted
+from services.content.settings import Settings
+from services.content.usecases import progress
+from suuupra import inbox
+from suuupra.db import Transaction
+from suuupra.events import Meta
+
+
+def consumers(settings: Settings) -> Sequence[inbox.Subscription]:
+    """The topics read, and what each does."""
+    return [inbox.on_batch(LessonCompleted, count_completions)]
+
+
+async def count_completions(tx: Transaction, events: Sequence[tuple[LessonCompleted, Meta]]) -> None:
+    """Add a batch to the counts: one statement, however many learners finished at once."""
+    await progress.count(tx, [event for event, _ in events])
