@@ -1,0 +1,70 @@
+"""Chromium as a learner's browser, and everything it complains about."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".cache" / "test-artifacts"
+FLAGS = [
+    "--no-sandbox",  # the tests run as root in a container
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 15_000
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Debian's Chromium, headless."""
+    chromium = shutil.which("chromium")
+    assert chromium, "Chromium is missing: apt-get install chromium"
+    return playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+
+
+@dataclass
+class Complaints:
+    """What a page would make a developer frown at: errors, refused code, failed or foreign requests."""
+
+    origin: str
+    heard: list[str] = field(default_factory=list)
+
+    def listen(self, page: Page) -> None:
+        """Listen from the first request on."""
+        page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
+        page.on("pageerror", lambda error: self._note(True, str(error)))
+        page.on("requestfailed", lambda request: self._note(True, f"{request.url}: {request.failure}"))
+        page.on("request", lambda request: self._note(not self._ours(request.url), f"foreign: {request.url}"))
+        page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.status} {answer.url}"))
+
+    def _ours(self, url: str) -> bool:
+        return url.startswith(("data:", "blob:")) or urlsplit(url).netloc == urlsplit(self.origin).netloc
+
+    def _note(self, wrong: bool, text: str) -> None:
+        if wrong:
+            self.heard.append(text)
+
+
+@contextmanager
+def visit(context: BrowserContext, complaints: Complaints, name: str) -> Iterator[Page]:
+    """A new page that is watched, and pictured under `name` when the test fails on it."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    complaints.listen(page)
+    try:
+        yield page
+    except Exception:
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+        raise
+    finally:
+        page.close()

@@ -1,0 +1,145 @@
+"""A learner's way through the platform, in Chromium, through the gateway: find a course, read, come back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from .browser import Complaints, launch, visit
+
+pytestmark = pytest.mark.journey
+
+COURSE = "The Python Tutorial"
+PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
+CROSS_LINK = ".prose a[href^='/courses/']"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints(platform_url: str) -> Complaints:
+    return Complaints(platform_url)
+
+
+def open_course(page: Page, url: str) -> None:
+    """From the catalogue, as a learner would: search, then the card."""
+    page.goto(url)
+    page.get_by_role("searchbox").fill("python tutorial")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("link", name=COURSE, exact=True).click()
+    expect(page.get_by_role("heading", level=1, name=COURSE)).to_be_visible()
+
+
+def open_a_lesson_with_a_link(page: Page) -> None:
+    """The first lesson, and on by the link to the next until one refers to another lesson."""
+    page.get_by_role("link", name=re.compile("Start the course|Continue")).click()
+    while page.locator(CROSS_LINK).count() == 0:
+        page.get_by_role("navigation", name="Neighbouring lessons").get_by_role("link", name="Next").click()
+
+
+def test_a_learner_reads_follows_a_link_completes_and_comes_back(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    context = browser.new_context(viewport=DESK)
+    with visit(context, complaints, "reads") as page:
+        open_course(page, platform_url)
+        open_a_lesson_with_a_link(page)
+        expect(page.locator(".prose pre.highlight span[class]").first).to_be_attached()
+        link = page.locator(CROSS_LINK).first
+        target = urlsplit(str(link.get_attribute("href")))
+        link.click()
+        page.wait_for_url(f"**{target.path}*")
+        if target.fragment:
+            expect(page.locator(f"[id='{target.fragment}']")).to_be_in_viewport()
+        lesson = page.get_by_role("heading", level=1).inner_text()
+        page.get_by_role("button", name=re.compile("^Complete")).click()
+        page.wait_for_url(lambda url: urlsplit(url).path != target.path)
+
+    with visit(context, complaints, "returns") as page:
+        page.goto(platform_url)
+        shelf = page.get_by_role("region", name="Continue learning")
+        expect(shelf.get_by_role("link", name=COURSE)).to_be_visible()
+        page.goto(f"{platform_url}{'/'.join(target.path.split('/')[:3])}")
+        done = page.get_by_role("link", name=f"Completed: {lesson}")
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        expect(done).to_be_visible()
+        expect(page.get_by_text(re.compile(r"1 of \d+ lessons"))).to_be_visible()
+    assert complaints.heard == []
+
+
+def test_another_visitor_starts_at_the_beginning(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(browser.new_context(), complaints, "another") as page:
+        open_course(page, platform_url)
+        expect(page.get_by_text("Not started yet")).to_be_visible()
+    assert complaints.heard == []
+
+
+def test_everything_works_without_script(browser: Browser, complaints: Complaints, platform_url: str) -> None:
+    with visit(browser.new_context(java_script_enabled=False, viewport=DESK), complaints, "plain") as page:
+        open_course(page, platform_url)
+        page.get_by_role("link", name="Start the course").click()
+        here = page.url
+        page.get_by_role("button", name=re.compile("^Complete")).click()
+        page.wait_for_url(lambda url: url != here)
+        page.goto(here)
+        expect(page.get_by_text("You completed this lesson.")).to_be_visible()
+    assert complaints.heard == []
+
+
+def test_arrow_keys_lead_from_lesson_to_lesson(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(browser.new_context(viewport=DESK), complaints, "keys") as page:
+        open_course(page, platform_url)
+        page.get_by_role("link", name="Start the course").click()
+        first = page.url
+        page.wait_for_load_state()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_url(lambda url: url != first)
+        page.wait_for_load_state()
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_url(first)
+    assert complaints.heard == []
+
+
+def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    context = browser.new_context(viewport=PHONE, has_touch=True, color_scheme="dark")
+    with visit(context, complaints, "phone") as page:
+        open_course(page, platform_url)
+        page.get_by_role("link", name="Start the course").tap()
+        contents = page.get_by_role("navigation", name="Contents of the course")
+        expect(contents).to_be_hidden()
+        page.locator("summary", has_text="Contents").tap()
+        expect(contents.locator("[aria-current=page]")).to_be_visible()
+        first = page.url
+        contents.get_by_role("link").last.tap()
+        page.wait_for_url(lambda url: url != first)
+        for path in (page.url, platform_url):
+            page.goto(path)
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
+    assert complaints.heard == []
+
+
+def test_a_missing_page_says_where_to_go_on(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(browser.new_context(), complaints, "missing") as page:
+        answer = page.goto(f"{platform_url}/courses/no-such-course")
+        assert answer is not None
+        assert answer.status == 404
+        page.get_by_role("link", name="All courses").click()
+        expect(page.get_by_role("searchbox")).to_be_visible()
