@@ -1,5 +1,6 @@
 """Bring Envoy to what the cluster says, around services whose routes Envoy refuses."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.api_gateway.domain.envoy.config import Config, build
@@ -14,6 +15,7 @@ from suuupra import logs
 _log = logs.get_logger(__name__)
 
 NOTHING = Snapshot((), {})
+Builder = Callable[[Table, Snapshot, Options], Config]
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,15 @@ class Applied:
 class Applier:
     """Remembers what is live, and applies snapshots one after another."""
 
-    def __init__(self, options: Options, publisher: Publisher) -> None:
+    def __init__(self, options: Options, publisher: Publisher, builder: Builder = build) -> None:
         self._options = options
+        self._build = builder
         self._publisher = publisher
         self._live = Applied()
 
     def base(self) -> Config:
         """What Envoy starts with: the gateway's own routes and no service."""
-        return build(self._live.table, NOTHING, self._options)
+        return self._build(self._live.table, NOTHING, self._options)
 
     async def apply(self, snapshot: Snapshot) -> Applied:
         """Make the snapshot live as far as Envoy takes it."""
@@ -59,7 +62,7 @@ class Applier:
                 self._hold(service, Held(routes_of(wanted, service), str(refusal)))
 
     async def _publish(self, table: Table, snapshot: Snapshot) -> None:
-        config = build(table, snapshot, self._options)
+        config = self._build(table, snapshot, self._options)
         await self._publisher.publish(config)
         self._live = Applied(snapshot, table, config.version, self._live.held)
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from pathlib import Path
 
 from services.api_gateway.cluster.source import RouteSource
-from services.api_gateway.domain.envoy.config import bootstrap
+from services.api_gateway.domain.envoy.config import bootstrap, build
 from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.routes import Snapshot
 from services.api_gateway.envoy.admin import Admin, AdminUnavailable
 from services.api_gateway.envoy.process import Envoy
 from services.api_gateway.envoy.publisher import Publisher
 from services.api_gateway.metrics import APPLY_SECONDS, ROUTES, SOURCE_AGE, UPDATED, under_our_names
-from services.api_gateway.usecases.apply import Applied, Applier
+from services.api_gateway.usecases.apply import Applied, Applier, Builder
 from suuupra import logs
 from suuupra.clock import Clock
 
@@ -50,7 +50,14 @@ class Gateway:
     name = "envoy"
 
     def __init__(
-        self, options: Options, source: RouteSource, clock: Clock, *, concurrency: int, draining: Draining
+        self,
+        options: Options,
+        source: RouteSource,
+        clock: Clock,
+        *,
+        concurrency: int,
+        draining: Draining,
+        builder: Builder = build,
     ) -> None:
         self._options = options
         self._source = source
@@ -59,7 +66,7 @@ class Gateway:
         self._complaint = "Envoy gave no reason"
         self._admin = Admin(options.admin_socket)
         self._publisher = Publisher(options.folder, self._admin, lambda: self._complaint)
-        self._applier = Applier(options, self._publisher)
+        self._applier = Applier(options, self._publisher, builder)
         self._envoy = Envoy(self._bootstrap, concurrency=concurrency, complain=self._complain)
         self._stopping = asyncio.Event()
         self._news = asyncio.Event()
@@ -69,6 +76,10 @@ class Gateway:
     @property
     def source(self) -> RouteSource:
         return self._source
+
+    @property
+    def envoy_pid(self) -> int | None:
+        return self._envoy.pid
 
     @property
     def _bootstrap(self) -> Path:

@@ -1,7 +1,7 @@
 """What Envoy itself answers: problem+json (RFC 9457) with a sentence on what to do, or a page for a browser."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.api_gateway.domain.envoy.messages import Message, extension, set_header
@@ -10,6 +10,8 @@ from services.api_gateway.domain.envoy.security import TOKEN_POLICY
 from suuupra.tokens import MAX_BYTES
 
 _REASON: Final = "%LOCAL_REPLY_BODY%"
+_BY_THE_VERIFIER: Final = "jwt_authn_access_denied"
+"""How Envoy's verifier marks its refusals."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def replies(options: Options) -> dict[int, Reply]:
               "header.Authorization", _REASON, "Send a current access token: Authorization: Bearer <token>."),
         Reply(403, "forbidden", "The token does not allow this", "The token lacks a scope or role of this route.",
               "header.Authorization", "the token holds what WWW-Authenticate asks for",
-              "Ask for a token with the scope that WWW-Authenticate names."),
+              "Ask for a token with the scope that WWW-Authenticate names.",
+              (("WWW-Authenticate", "%METADATA(ROUTE:suuupra:challenge)%"),)),
         Reply(404, "not-found", "There is nothing here", "No route serves this path.",
               "path", "the path belongs to a published route", "Compare the path with the API's description."),
         Reply(405, "method-not-allowed", "The method is not allowed here", "This path has no such method.",
@@ -90,6 +93,7 @@ def reply_config(options: Options) -> Message:
     known = replies(options)
     mappers = [
         _mapper(_detail_has(TOKEN_POLICY), _UNACCEPTABLE, status=401),
+        _mapper(_all_of(_detail_has(_BY_THE_VERIFIER), _status_is(403)), _unverified(known[401]), status=401),
         *_pages(options, known),
         *(_mapper(_status_is(reply.status), reply) for reply in known.values()),
     ]
@@ -99,11 +103,16 @@ def reply_config(options: Options) -> Message:
     return {"mappers": mappers, "body_format": _json(other.problem())}
 
 
+def _unverified(reply: Reply) -> Reply:
+    """Envoy's verifier calls a foreign audience 403; to RFC 6750 (3.1) it is one more invalid token."""
+    return replace(reply, headers=_UNACCEPTABLE.headers)
+
+
 def _pages(options: Options, known: dict[int, Reply]) -> Iterator[Message]:
     """Browsers get a page, except from the API."""
     for status, document in sorted(options.error_pages.items()):
         yield {
-            "filter": {"and_filter": {"filters": [_status_is(status), _ACCEPTS_HTML, _NOT_THE_API]}},
+            "filter": _all_of(_status_is(status), _ACCEPTS_HTML, _NOT_THE_API),
             "body_format_override": _html(document),
             "headers_to_add": _headers(known[status]),
         }
@@ -137,6 +146,10 @@ def _html(document: str) -> Message:
 def _status_is(status: int) -> Message:
     value = {"default_value": status, "runtime_key": "gateway.unused"}
     return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _all_of(*conditions: Message) -> Message:
+    return {"and_filter": {"filters": list(conditions)}}
 
 
 def _detail_has(text: str) -> Message:

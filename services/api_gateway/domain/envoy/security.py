@@ -89,8 +89,6 @@ def keys_cluster(keys: Keys) -> Message | None:
         "name": KEYS_CLUSTER,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
-        "dns_refresh_rate": "5s",
-        "respect_dns_ttl": True,
         "load_assignment": {"cluster_name": KEYS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
     return {**cluster, "transport_socket": _tls(host)} if secure else cluster

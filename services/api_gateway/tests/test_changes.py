@@ -1,0 +1,262 @@
+"""Changes of routes, endpoints and pods under load: every request is answered by a service."""
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import aiohttp
+import pytest
+
+from services.api_gateway.domain.envoy.config import Config, build
+from services.api_gateway.domain.envoy.options import Options
+from services.api_gateway.domain.routes import Claimed, Endpoint, Snapshot
+from services.api_gateway.domain.table import Table
+from services.api_gateway.tests.rig import (
+    EMPTY,
+    DrivenSource,
+    Rig,
+    Upstream,
+    bearer,
+    claimed,
+    eventually,
+    listens,
+    running,
+    service,
+    until,
+)
+from services.api_gateway.usecases.apply import Builder
+from services.api_gateway.usecases.serve import Draining, Status
+
+
+@dataclass
+class Load:
+    """Callers that never pause. Counts answers by status, and by what went wrong otherwise."""
+
+    url: str
+    token: str
+    answers: Counter[str] = field(default_factory=Counter)
+    stopping: bool = False
+
+    @property
+    def total(self) -> int:
+        return sum(self.answers.values())
+
+    @property
+    def failures(self) -> dict[str, int]:
+        return {what: count for what, count in self.answers.items() if what != "200"}
+
+    async def caller(self, session: aiohttp.ClientSession, number: int) -> None:
+        methods = itertools.cycle(["GET", "POST"] if number % 2 else ["GET"])
+        while not self.stopping:
+            self.answers[await self._one(session, next(methods))] += 1
+
+    async def _one(self, session: aiohttp.ClientSession, method: str) -> str:
+        try:
+            async with session.request(method, self.url, headers=bearer(self.token)) as answer:
+                await answer.read()
+                return str(answer.status)
+        except aiohttp.ClientError as error:
+            return type(error).__name__
+
+
+@asynccontextmanager
+async def load_on(rig: Rig, path: str, callers: int = 8) -> AsyncIterator[Load]:
+    load = Load(f"{rig.url}{path}", rig.issuer.token())
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        for number in range(callers):
+            tasks.create_task(load.caller(session, number))
+        try:
+            yield load
+        finally:
+            load.stopping = True
+
+
+def content_routes(number: int) -> tuple[Claimed, ...]:
+    """The route under load, and ever different neighbours above and below it."""
+    return (
+        claimed("/v1/courses", auth="user"),
+        claimed(f"/v1/extra-{number}", limit={"rate": "5/s", "by": "address"}),
+        claimed(f"/v1/courses/special-{number}", methods=["GET"], match="exact"),
+    )
+
+
+@pytest.mark.timeout(120)
+async def test_five_thousand_requests_while_routes_and_pods_change_lose_none() -> None:
+    pods = [await Upstream.start() for _ in range(2)]
+    source_routes = content_routes(0)
+    snapshot = Snapshot((service("content", *source_routes),), {"content": _endpoints(pods)})
+    async with running(snapshot) as rig:
+        async with load_on(rig, "/v1/courses/x") as load:
+            number = 0
+            while load.total < 5_000 or number < 12:
+                number += 1
+                rig.source.set_service(service("content", *content_routes(number)))
+                rig.source.set_service(
+                    service(f"neighbour-{number % 3}", claimed(f"/v1/neighbour-{number % 3}"))
+                )
+                await rig.live()
+                if number % 3 == 0:
+                    pods = await _roll(rig.source, pods)
+                await asyncio.sleep(0.1)
+        assert load.failures == {}
+        assert load.total >= 5_000
+        assert number >= 12
+    for pod in pods:
+        await pod.stop()
+
+
+def _endpoints(pods: list[Upstream]) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint("127.0.0.1", pod.port) for pod in pods)
+
+
+async def _roll(source: DrivenSource, pods: list[Upstream]) -> list[Upstream]:
+    """Replace the oldest pod as Kubernetes does: a new one is ready, the old one is taken out and ends at once."""
+    fresh = await Upstream.start()
+    await_end = pods[0]
+    kept = [*pods[1:], fresh]
+    source.set_endpoints("content", *(pod.port for pod in kept))
+    await asyncio.sleep(0.25)  # what the kit's drain gives the gateway, and more than it needs
+    await await_end.stop()
+    return kept
+
+
+@pytest.mark.timeout(60)
+async def test_a_pod_that_dies_unannounced_loses_no_safe_request() -> None:
+    pods = [await Upstream.start() for _ in range(2)]
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints(pods)})
+    async with running(snapshot) as rig:
+        url, answers = f"{rig.url}/v1/courses/x", Counter[int]()
+        async with aiohttp.ClientSession() as session:
+            for number in range(1_000):
+                if number == 300:
+                    await pods[0].kill()
+                async with session.get(url) as answer:
+                    answers[answer.status] += 1
+        assert answers == {200: 1_000}
+    await pods[1].stop()
+
+
+async def answers(rig: Rig, path: str) -> bool:
+    return (await rig.http.get(path)).status_code == 200
+
+
+async def test_a_change_is_live_within_two_seconds() -> None:
+    pod = await Upstream.start()
+    async with running(Snapshot((), {"content": _endpoints([pod])})) as rig:
+        took = []
+        for number in range(10):
+            began = time.perf_counter()
+            rig.source.set_service(service("content", claimed(f"/v1/new-{number}")))
+            await eventually(partial(answers, rig, f"/v1/new-{number}"))
+            took.append(time.perf_counter() - began)
+        assert max(took) < 2.0
+    await pod.stop()
+
+
+async def test_a_removed_service_vanishes_and_leaves_nothing_behind() -> None:
+    pod = await Upstream.start()
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([pod])})
+    async with running(snapshot) as rig:
+        assert (await rig.http.get("/v1/courses")).status_code == 200
+        rig.source.remove_service("content")
+        await rig.live()
+        assert (await rig.http.get("/v1/courses")).status_code == 404
+        assert not (rig.folder / "eds-content.json").exists()
+    await pod.stop()
+
+
+def spoiling(path: str) -> Builder:
+    """A builder with a fault: it writes the route of one path in a way that Envoy refuses."""
+
+    def spoilt(table: Table, snapshot: Snapshot, options: Options) -> Config:
+        config = build(table, snapshot, options)
+        for route in config.routes.resources[0]["virtual_hosts"][0]["routes"]:
+            if route["match"].get("path_separated_prefix") == path:
+                route["match"]["path_separated_prefix"] = f"{path}/"
+        return config
+
+    return spoilt
+
+
+async def test_routes_envoy_refuses_leave_the_last_ones_and_stop_nobody_else() -> None:
+    pod = await Upstream.start()
+    endpoints = {"content": _endpoints([pod]), "other": _endpoints([pod])}
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), endpoints)
+    async with running(snapshot, builder=spoiling("/v1/spoilt")) as rig:
+        spoilt = service("content", claimed("/v1/courses"), claimed("/v1/spoilt"))
+        rig.source.set(Snapshot((spoilt, service("other", claimed("/v1/other"))), endpoints))
+        await until(lambda: "content" in rig.gateway.status.applied.held)
+        statuses = [
+            (await rig.http.get(f"/v1/{path}")).status_code for path in ("courses", "other", "spoilt")
+        ]
+        assert statuses == [200, 200, 404]
+        assert "PathSeparatedPrefix" in rig.gateway.status.applied.held["content"].reason
+
+        rig.source.set_service(service("other", claimed("/v1/another")))
+        await rig.live()
+        assert (await rig.http.get("/v1/another")).status_code == 200
+        assert "content" in rig.gateway.status.applied.held
+
+        rig.source.set_service(service("content", claimed("/v1/mended")))
+        await rig.live()
+        assert (await rig.http.get("/v1/mended")).status_code == 200
+        assert rig.gateway.status.applied.held == {}
+    await pod.stop()
+
+
+async def test_envoys_death_is_the_processs_death() -> None:
+    async with running() as rig:
+        assert rig.gateway.envoy_pid
+        os.kill(rig.gateway.envoy_pid, signal.SIGKILL)
+        with pytest.raises(ExceptionGroup, match=r"unhandled errors") as caught:
+            await rig.task
+        assert "Envoy ended by itself" in str(caught.value.exceptions[0])
+
+
+async def test_drain_finishes_what_is_in_flight_and_then_refuses() -> None:
+    pod = await Upstream.start()
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([pod])})
+    async with running(snapshot, Draining(0.3, 10)) as rig:
+        slow = asyncio.create_task(rig.http.get("/v1/courses/slow"))
+        await asyncio.sleep(0.1)
+        await rig.gateway.stop()
+        await until(lambda: rig.gateway.health() is not None)
+        leaving = await rig.http.get("/v1/courses")  # the node may still send us callers
+        await until(lambda: not listens(rig.port))
+        answer = await slow
+        await rig.task
+        assert answer.status_code == leaving.status_code == 200
+        assert leaving.headers["connection"] == "close"
+    await pod.stop()
+
+
+@pytest.mark.timeout(60)
+async def test_draining_under_load_loses_none() -> None:
+    """Callers see answers until they are told to leave; after that the other gateway has them (here: none)."""
+    pod = await Upstream.start()
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([pod])})
+    async with running(snapshot, Draining(1.0, 10)) as rig:
+        async with load_on(rig, "/v1/courses/x") as load:
+            await until(lambda: load.total > 500)
+            await rig.gateway.stop()
+            await until(lambda: not listens(rig.port))
+        await rig.task
+        assert set(load.failures) <= {"ClientConnectorError"}  # refused: never sent, so nothing was lost
+        assert load.answers["200"] > 500
+    await pod.stop()
+
+
+async def test_not_ready_before_the_first_configuration_is_live() -> None:
+    async with running(EMPTY) as rig:
+        assert rig.gateway.health() is None
+        rig.gateway.status = Status(rig.gateway.status.applied)
+        assert rig.gateway.health() == "no configuration is live in Envoy yet"
+        rig.source.wrong = "the API server cannot be reached"
+        assert rig.gateway.health() == "the API server cannot be reached"
