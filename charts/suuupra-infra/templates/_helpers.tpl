@@ -52,7 +52,9 @@ securityContext:
 {{/* The claim of a server's data. Takes (list root size). */}}
 {{- define "infra.claim" -}}
 {{- $root := index . 0 -}}
-- metadata: {name: data}
+- metadata:
+    name: data
+    labels: {app.kubernetes.io/part-of: suuupra}
   spec:
     accessModes: [ReadWriteOnce]
     {{- with $root.Values.storageClassName }}
