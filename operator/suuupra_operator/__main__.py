@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from suuupra_operator import crd
+from suuupra_operator.app import run as run_operator
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -28,6 +29,12 @@ def crds(
     for name, definition in crd.definitions().items():
         (folder / name).write_text(crd.render(definition), encoding="utf-8")
         typer.echo(f"{folder / name}")
+
+
+@app.command()
+def run() -> None:
+    """Run the operator until it is told to stop."""
+    raise typer.Exit(run_operator())
 
 
 if __name__ == "__main__":

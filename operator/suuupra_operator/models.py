@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from suuupra_operator.schema import (
     IMAGE,
     SET,
+    TIMEOUT,
     Duration,
     Identifier,
     Label,
@@ -195,8 +196,12 @@ class Route(Model):
             ),
             cel("self.path == '/' || !self.path.endsWith('/')", "path must not end with /"),
             cel(
-                "self.auth != 'none' || !has(self.scopes) || size(self.scopes) == 0",
-                "scopes need auth: user or optional",
+                "self.auth == 'user' || !has(self.scopes) || size(self.scopes) == 0",
+                "scopes need auth: user",
+            ),
+            cel(
+                "!self.path.lowerAscii().matches('^/(internal|gateway)(/|$)')",
+                "path: /internal is never routed, and /gateway is the gateway's own",
             ),
             cel(
                 "self.auth != 'none' || !has(self.limit) || self.limit.by != 'subject'",
@@ -214,7 +219,8 @@ class Route(Model):
     limit: Limit | None = None
     priority: Literal["critical", "normal", "bulk"] = "normal"
     """Who is shed last, and who first, when the platform is over its capacity."""
-    timeout: Duration = "15s"
+    timeout: Annotated[str, Field(pattern=TIMEOUT, max_length=10)] = "15s"
+    """Longest time to the end of the answer; 0s for a stream without end."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Route:
@@ -222,8 +228,10 @@ class Route(Model):
             raise ValueError("path must not end with /")
         if "//" in self.path or "/../" in self.path:
             raise ValueError("path must hold neither // nor /../")
-        if self.auth == "none" and self.scopes:
-            raise ValueError("scopes need auth: user or optional")
+        if self.auth != "user" and self.scopes:
+            raise ValueError("scopes need auth: user")
+        if self.path.lower().split("/")[1] in ("internal", "gateway"):
+            raise ValueError("path: /internal is never routed, and /gateway is the gateway's own")
         if self.auth == "none" and self.limit is not None and self.limit.by == "subject":
             raise ValueError("limit.by: subject needs auth: user or optional")
         return self
@@ -354,6 +362,8 @@ class SuuupraServiceStatus(Model):
     version: str = ""
     image: str = ""
     """The image whose migrations are through: what serves."""
+    migrated: str = ""
+    """Which migration was last run to its end: of an image, on one incarnation of the database."""
     database: DatabaseStatus | None = None
     claims: Claims = Claims()
     routes: list[RouteStatus] = []

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 DURATION = r"^[1-9][0-9]{0,6}(ms|s|m|h|d)$"
+TIMEOUT = r"^(0s|[1-9][0-9]{0,6}(ms|s|m|h))$"
 LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 TOPIC = r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"
 IDENTIFIER = r"^[a-z][a-z0-9_]*$"

@@ -1,0 +1,140 @@
+"""The backing servers together: configured from the platform, read in bulk, compared with what was read before."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from suuupra_operator.buckets import Buckets, Contents, Store, user_of
+from suuupra_operator.bus import Bus
+from suuupra_operator.catalog import Catalog, Names
+from suuupra_operator.claims import Claims
+from suuupra_operator.cluster import Cluster
+from suuupra_operator.conditions import Finding
+from suuupra_operator.databases import Databases, Server
+from suuupra_operator.desired.topics import TopicState
+from suuupra_operator.errors import ApiError, Permanent, Unreachable
+from suuupra_operator.kinds import SECRET
+from suuupra_operator.platform import SecretRef, SuuupraPlatformSpec
+from suuupra_operator.queue import Key
+
+
+@dataclass
+class Backends:
+    """PostgreSQL, Kafka and the object store of the platform."""
+
+    cluster: Cluster
+    databases: Databases
+    bus: Bus
+    store: Buckets
+    _examined: tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None] = (None, None, None)
+    _problems: dict[str, str] = field(default_factory=dict)
+
+    async def configure(self, spec: SuuupraPlatformSpec) -> None:
+        """Point the clients at the platform's servers; admin Secrets are read anew each time."""
+        self._problems.clear()
+        postgres = await self._secret("postgres", spec.postgres.admin_secret_ref, "username", "password")
+        server = spec.postgres
+        await self.databases.configure(
+            Server(server.host, server.port, postgres[0], postgres[1], server.ssl_mode) if postgres else None
+        )
+        await self.bus.configure(spec.kafka.bootstrap_servers)
+        objects = await self._secret("objects", spec.objects.admin_secret_ref, "accessKey", "secretKey")
+        await self.store.configure(
+            Store(spec.objects.endpoint, spec.objects.region, objects[0], objects[1]) if objects else None
+        )
+
+    async def refresh(self) -> None:
+        """One bulk read per server."""
+        await self.databases.refresh()
+        await self.bus.refresh()
+        await self.store.refresh()
+
+    def findings(self) -> list[Finding]:
+        """A condition per server."""
+        return [
+            self._finding("PostgresReachable", "postgres", self.databases.catalog, self.databases.problem),
+            self._finding("KafkaReachable", "kafka", self.bus.topics, self.bus.problem),
+            self._finding("ObjectsReachable", "objects", self.store.contents, self.store.problem),
+        ]
+
+    def changed(self, claims: Claims, users: Mapping[str, Key]) -> set[Key]:
+        """Whose things differ from the last time this was asked; everybody's when a server came back."""
+        catalog, topics, contents = self._examined
+        found: set[Key] = set()
+        for name, key in claims.holders("database"):
+            if _of_database(catalog, name) != _of_database(self.databases.catalog, name):
+                found.add(key)
+        for name, key in claims.holders("topic"):
+            if _get(topics, name) != _get(self.bus.topics, name):
+                found.add(key)
+        for name, key in claims.holders("bucket"):
+            if _has(contents, name) != _has(self.store.contents, name):
+                found.add(key)
+        for user, key in users.items():
+            if _user(contents, user) != _user(self.store.contents, user):
+                found.add(key)
+        self._examined = self.databases.catalog, self.bus.topics, self.store.contents
+        return found
+
+    def recovered(self) -> bool:
+        """Whether a server that did not answer when last examined does now."""
+        now = (self.databases.catalog, self.bus.topics, self.store.contents)
+        return any(
+            before is None and after is not None for before, after in zip(self._examined, now, strict=True)
+        )
+
+    async def close(self) -> None:
+        await self.databases.close()
+
+    async def _secret(self, server: str, ref: SecretRef, *keys: str) -> tuple[str, ...] | None:
+        where = f"Secret {ref.namespace}/{ref.name}"
+        try:
+            secret = await self.cluster.get(SECRET, ref.name, ref.namespace)
+        except (ApiError, Unreachable) as error:
+            self._problems[server] = f"{where} cannot be read: {error}"
+            return None
+        data = (secret or {}).get("data", {})
+        missing = [key for key in keys if key not in data]
+        if missing:
+            self._problems[server] = f"{where} has no {' and no '.join(missing)}"
+            return None
+        return tuple(base64.b64decode(data[key]).decode() for key in keys)
+
+    def _finding(self, kind: str, server: str, contents: object, problem: str) -> Finding:
+        problem = self._problems.get(server, problem)
+        if contents is not None:
+            return Finding(kind, True, "Reachable", "answers")
+        return Finding(kind, False, "Unreachable", problem)
+
+
+def _of_database(catalog: Catalog | None, database: str) -> Any:
+    if catalog is None:
+        return None
+    return catalog.databases.get(database), tuple(catalog.roles.get(role) for role in Names(database).all)
+
+
+def _get(topics: Mapping[str, TopicState] | None, name: str) -> Any:
+    return None if topics is None else (topics.get(name),)
+
+
+def _has(contents: Contents | None, bucket: str) -> bool | None:
+    return None if contents is None else bucket in contents.buckets
+
+
+def _user(contents: Contents | None, user: str) -> Any:
+    return None if contents is None else (contents.users.get(user),)
+
+
+def users(keys: Mapping[Key, Any]) -> dict[str, Key]:
+    """The object-store user of each resource."""
+    return {user_of(key.namespace, key.name): key for key in keys if key.namespace}
+
+
+def require(value: SuuupraPlatformSpec | None) -> SuuupraPlatformSpec:
+    """The platform, or a refusal that says how to get one."""
+    if value is None:
+        raise Permanent("there is no SuuupraPlatform named suuupra: kubectl apply -f manifests/platform.yaml")
+    return value

@@ -1,0 +1,167 @@
+"""The end of a resource: pods first, then what the reclaim policies say, then the finalizer. Never stuck for good."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from suuupra_operator.backends import Backends
+from suuupra_operator.buckets import user_of
+from suuupra_operator.catalog import Names, retire_statements
+from suuupra_operator.children import Children
+from suuupra_operator.cluster import Cluster, Object
+from suuupra_operator.desired.subject import INSTANCE, Subject
+from suuupra_operator.errors import ApiError, Temporary
+from suuupra_operator.events import Recorder
+from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
+from suuupra_operator.models import Reclaim, SuuupraServiceStatus
+from suuupra_operator.writes import Write
+
+log = logging.getLogger(__name__)
+
+RELEASE = "suuupra.io/release"
+ORPHANS = "suuupra-orphans"
+"""ConfigMap beside the operator that lists what was left behind on purpose."""
+SNAPSHOTS = "suuupra-snapshots"
+"""Bucket for the last dump of databases whose reclaim policy is Snapshot."""
+POLL_SECONDS = 2.0
+
+
+@dataclass
+class Deletion:
+    """Takes leave of resources."""
+
+    cluster: Cluster
+    children: Children
+    backends: Backends
+    recorder: Recorder
+    namespace: str
+    """The operator's own."""
+
+    async def finish(self, obj: Object, subject: Subject, status: SuuupraServiceStatus) -> None:
+        """Do all that must be done before the finalizer goes; raises Temporary while something must be waited for."""
+        await self._stop_pods(subject)
+        for step in self._steps(subject, status):
+            await step()
+        await self.recorder.post(obj, "Normal", "Deleted", _farewell(subject, status))
+
+    async def release(self, obj: Object, status: SuuupraServiceStatus) -> list[str]:
+        """Let go at once; returns and records what stays behind without an owner."""
+        claims = status.claims
+        orphans = [f"database/{claims.database}"] if claims.database else []
+        orphans += [f"topic/{name}" for name in claims.topics] + [f"bucket/{name}" for name in claims.buckets]
+        if not orphans:
+            return []
+        meta = obj["metadata"]
+        log.warning("%s/%s released; orphaned: %s", meta["namespace"], meta["name"], ", ".join(orphans))
+        await self.recorder.post(obj, "Warning", "Released", f"left behind on request: {', '.join(orphans)}")
+        await self._record(f"{meta['namespace']}.{meta['name']}.{meta['uid']}", orphans)
+        return orphans
+
+    async def _record(self, key: str, orphans: list[str]) -> None:
+        path = f"/api/v1/namespaces/{self.namespace}/configmaps/{ORPHANS}"
+        text = f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(orphans)}"
+        try:
+            await self.cluster.merge(path, {"data": {key: text}})
+        except ApiError as error:
+            log.error("orphans of %s are recorded only here (%s): %s", key, error, text)
+
+    async def _stop_pods(self, subject: Subject) -> None:
+        """Nothing may write into what is about to be dumped or dropped."""
+        await self.children.prune(
+            subject, [], keep=lambda live: live["kind"] not in (DEPLOYMENT.name, JOB.name)
+        )
+        try:
+            pods, _ = await self.cluster.items(
+                POD, subject.namespace, labelSelector=f"{INSTANCE}={subject.name}"
+            )
+        except ApiError as error:
+            if (
+                error.forbidden or error.missing
+            ):  # a namespace on its way out takes our Role and the pods with it
+                return
+            raise
+        running = [
+            p["metadata"]["name"]
+            for p in pods
+            if p.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+        ]
+        if running:
+            raise Temporary(f"waits until its pods have ended: {', '.join(sorted(running)[:5])}")
+
+    def _steps(self, subject: Subject, status: SuuupraServiceStatus) -> list[Callable[[], Awaitable[None]]]:
+        steps: list[Callable[[], Awaitable[None]]] = []
+        if status.claims.database:
+            steps.append(lambda: self._database(subject, status.claims.database))
+        if status.claims.topics and subject.spec.events and subject.spec.events.reclaim is Reclaim.DELETE:
+            steps.append(lambda: self._topics(status.claims.topics))
+        if status.claims.buckets:
+            steps.append(lambda: self._buckets(subject, status.claims.buckets))
+        return steps
+
+    async def _database(self, subject: Subject, database: str) -> None:
+        databases, names = self.backends.databases, Names(database)
+        reclaim = subject.spec.database.reclaim if subject.spec.database else Reclaim.RETAIN
+        known = databases.known()
+        if reclaim is Reclaim.RETAIN:
+            await databases.run(Write.LOGIN_RETIRED, retire_statements(known, names, frozenset()))
+            return
+        if reclaim is Reclaim.SNAPSHOT and database in known.databases:
+            await self._snapshot(subject, database)
+        if database in known.databases:
+            await databases.drop_database(database)
+        if any(role in known.roles for role in names.all):
+            await databases.drop_roles(names)
+
+    async def _snapshot(self, subject: Subject, database: str) -> None:
+        """A compressed dump, streamed to the object store; the database goes only after the dump is whole."""
+        store = self.backends.store
+        if SNAPSHOTS not in store.known().buckets:
+            await store.create_bucket(SNAPSHOTS)
+        key = f"{subject.namespace}/{subject.name}/{database}-{subject.uid}.dump"
+        server = self.backends.databases.server
+        dump = await asyncio.to_thread(
+            subprocess.Popen,
+            ["pg_dump", "--format=custom", "--no-password", f"--dbname={server.conninfo(database)}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        if dump.stdout is None or dump.stderr is None:
+            raise RuntimeError("pipes were asked for")
+        await store.upload(SNAPSHOTS, key, dump.stdout)
+        complaint = await asyncio.to_thread(dump.stderr.read)
+        if await asyncio.to_thread(dump.wait) != 0:
+            raise Temporary(f"pg_dump of {database} failed: {complaint.decode(errors='replace')[-300:]}")
+        log.info("snapshot of %s stored as s3://%s/%s", database, SNAPSHOTS, key)
+
+    async def _topics(self, names: list[str]) -> None:
+        there = [name for name in names if name in self.backends.bus.known()]
+        if there:
+            await self.backends.bus.delete(there)
+
+    async def _buckets(self, subject: Subject, names: list[str]) -> None:
+        store, user = self.backends.store, user_of(subject.namespace, subject.name)
+        delete = {f"{subject.name}-{b.name}" for b in subject.spec.buckets if b.reclaim is Reclaim.DELETE}
+        if user in store.known().users:
+            await store.delete_user(user)
+        for name in names:
+            if name in delete and name in store.known().buckets:
+                await store.delete_bucket(name)
+
+
+def _farewell(subject: Subject, status: SuuupraServiceStatus) -> str:
+    claims, spec = status.claims, subject.spec
+    kept = []
+    if claims.database and (spec.database is None or spec.database.reclaim is Reclaim.RETAIN):
+        kept.append(f"database {claims.database}")
+    if claims.database and spec.database is not None and spec.database.reclaim is Reclaim.SNAPSHOT:
+        kept.append(f"a dump of {claims.database} in bucket {SNAPSHOTS}")
+    if claims.topics and (spec.events is None or spec.events.reclaim is Reclaim.RETAIN):
+        kept.append(f"topics {', '.join(claims.topics)}")
+    delete = {f"{subject.name}-{b.name}" for b in spec.buckets if b.reclaim is Reclaim.DELETE}
+    kept += [f"bucket {name}" for name in claims.buckets if name not in delete]
+    return f"kept: {'; '.join(kept)}" if kept else "nothing is left behind"

@@ -1,0 +1,87 @@
+"""NetworkPolicy: nothing in, nothing out, but what the resource declares. Enforced where the cluster's CNI does."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from suuupra_operator.desired.subject import GATEWAY, HTTP_PORT, INSTANCE, OPS_PORT, Manifest, Subject
+
+INFRA_NAMESPACE = "suuupra-infra"
+_NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+
+
+def network_policy(subject: Subject) -> Manifest:
+    """One policy for all pods of the resource, in both directions."""
+    return subject.manifest("networking.k8s.io/v1", "NetworkPolicy", subject.name, "serve") | {
+        "spec": {
+            "podSelector": {"matchLabels": {INSTANCE: subject.name}},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": _ingress(subject),
+            "egress": _egress(subject),
+        }
+    }
+
+
+def _ingress(subject: Subject) -> list[Manifest]:
+    """Callers are known by a label of their own pods: a new caller changes nothing on the called side."""
+    callers: list[Manifest] = [{"podSelector": {"matchLabels": {f"suuupra.io/calls-{subject.name}": "true"}}}]
+    if subject.spec.routes:
+        callers.append({"podSelector": {"matchLabels": {"app.kubernetes.io/name": GATEWAY}}})
+    rules = [
+        {"from": callers, "ports": _ports(HTTP_PORT)},
+        {"from": [_namespace(INFRA_NAMESPACE)], "ports": _ports(OPS_PORT)},
+    ]
+    if subject.service == GATEWAY:
+        rules.append({"ports": _ports(HTTP_PORT)})
+    return rules
+
+
+def _egress(subject: Subject) -> list[Manifest]:
+    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    rules: list[Manifest] = [{"to": [_namespace("kube-system")], "ports": dns}]
+    rules += [_server(host, port) for host, port in _servers(subject)]
+    for called in sorted(subject.spec.calls):
+        rules.append(
+            {"to": [{"podSelector": {"matchLabels": {INSTANCE: called}}}], "ports": _ports(HTTP_PORT)}
+        )
+    if subject.service == GATEWAY:
+        rules.append({"to": [{"podSelector": {}}], "ports": _ports(HTTP_PORT)})
+    if subject.spec.automount_service_account_token:
+        rules.append({"ports": _ports(443, 6443)})  # the API server has no pods to select
+    return rules
+
+
+def _servers(subject: Subject) -> list[tuple[str, int]]:
+    """Host and port of every backing server that the resource uses."""
+    platform, found = subject.platform, list[tuple[str, int]]()
+    if subject.spec.database is not None:
+        found.append((platform.postgres.host, platform.postgres.port))
+    if subject.spec.works:
+        servers = (server.strip().rpartition(":") for server in platform.kafka.bootstrap_servers.split(","))
+        found += [(host, int(port)) for host, _, port in servers]
+    if subject.spec.buckets:
+        found.append(_host_port(platform.objects.endpoint))
+    if platform.auth is not None and platform.auth.jwks_url:
+        found.append(_host_port(platform.auth.jwks_url))
+    return list(dict.fromkeys(found))
+
+
+def _host_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _server(host: str, port: int) -> Manifest:
+    """In the cluster: the pods of the host's namespace. Outside: the port alone, a policy knows no host names."""
+    labels = host.split(".")
+    if len(labels) >= 3 and labels[2] == "svc":
+        return {"to": [_namespace(labels[1])], "ports": _ports(port)}
+    return {"ports": _ports(port)}
+
+
+def _namespace(name: str) -> Manifest:
+    return {"namespaceSelector": {"matchLabels": {_NAMESPACE_LABEL: name}}}
+
+
+def _ports(*ports: int) -> list[Manifest]:
+    return [{"protocol": "TCP", "port": port} for port in ports]

@@ -1,0 +1,60 @@
+"""The pod that serving, working, migrating and one-off containers have in common: restricted, read-only, on a leash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suuupra_operator.desired.subject import Manifest, Subject
+
+USER = 65532
+GRACE_SECONDS = 45
+"""The kit drains for at most 35 s after SIGTERM; Kubernetes waits longer than that before it kills."""
+
+
+def pod(
+    subject: Subject, containers: list[Manifest], *, init: list[Manifest] | None = None, **more: Any
+) -> Manifest:
+    """Pod spec that passes the `restricted` Pod Security Standard."""
+    spec: Manifest = {
+        "serviceAccountName": subject.name,
+        "automountServiceAccountToken": subject.spec.automount_service_account_token,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": containers,
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        **more,
+    }
+    return spec | ({"initContainers": init} if init else {})
+
+
+def container(
+    subject: Subject, name: str, image: str, args: list[str], env: list[Manifest], **more: Any
+) -> Manifest:
+    """Container with the resource's CPU and memory, a writable /tmp and nothing else."""
+    resources = subject.spec.resources or subject.platform.defaults.resources
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": subject.platform.images.pull_policy,
+        "args": args,
+        "env": env,
+        "resources": {
+            "requests": {"cpu": str(resources.requests.cpu), "memory": str(resources.requests.memory)},
+            "limits": {"memory": str(resources.limits.memory)},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the one writable place, an emptyDir
+        **more,
+    }

@@ -1,0 +1,189 @@
+"""A database, its roles and its logins; rotation of the login that pods use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from suuupra_operator import catalog, metrics, scram
+from suuupra_operator.catalog import Catalog, Names
+from suuupra_operator.children import Children
+from suuupra_operator.cluster import Object
+from suuupra_operator.conditions import Finding
+from suuupra_operator.databases import Databases
+from suuupra_operator.desired.environment import database_secret, migration_secret
+from suuupra_operator.desired.secrets import database_login, decoded, migration_login
+from suuupra_operator.desired.subject import Subject, digest
+from suuupra_operator.errors import Permanent
+from suuupra_operator.kinds import SECRET
+from suuupra_operator.models import SuuupraServiceStatus
+from suuupra_operator.writes import Write
+
+TYPE = "DatabaseReady"
+ROTATE = "suuupra.io/rotate"
+ROTATED = "suuupra.io/rotated"
+"""On the Secret: the value of ROTATE that its login answers. Written with the login, so no rotation is done twice."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login and its password; ``fresh`` when PostgreSQL does not know it yet."""
+
+    name: str
+    password: str
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Provided:
+    """What the pods are to use."""
+
+    finding: Finding
+    login: str = ""
+    rotation: str = ""
+    secrets: str = ""
+    """Digest of what pods read from the Secret."""
+    oid: int = 0
+    corrected: list[str] = field(default_factory=list)
+    rotated: bool = False
+
+
+def choose(names: Names, secret: dict[str, str], handled: str, wanted: str, last: str) -> Login:
+    """Which login the pods use now. ``last`` is the login they were told to use when the Secret was last seen.
+
+    A lost Secret is a rotation, too: pods that still run know the last login's password and nobody else does.
+    """
+    current, password = secret.get("username", ""), secret.get("password", "")
+    if current in names.logins and password:
+        if not wanted or wanted == handled:
+            return Login(current, password, fresh=False)
+        return Login(names.other(current), scram.new_password(), fresh=True)
+    return Login(names.other(last) if last else names.logins[0], scram.new_password(), fresh=True)
+
+
+class DatabaseProvider:
+    """Databases of services."""
+
+    def __init__(self, databases: Databases, children: Children) -> None:
+        self._databases, self._children = databases, children
+
+    def plan(self, subject: Subject, status: SuuupraServiceStatus) -> str:
+        """The database to claim; refuses one that is somebody else's."""
+        if subject.database is None:
+            return ""
+        live = self._databases.known().databases.get(subject.database)
+        if live is None or status.claims.database == subject.database:
+            return subject.database
+        owner = live.note().get("resource")
+        adopted = subject.annotations.get("suuupra.io/adopt", "").split(",")
+        if owner != _me(subject) and subject.database not in adopted and "*" not in adopted:
+            whose = f"belongs to {owner}" if owner else "was not made by the operator"
+            raise Permanent(
+                f"database {subject.database} exists and {whose}: "
+                f"set database.name, or annotate suuupra.io/adopt={subject.database} to take it over"
+            )
+        return subject.database
+
+    async def provide(self, subject: Subject, status: SuuupraServiceStatus) -> Provided:
+        """Roles, database, extensions, Secrets."""
+        names = Names(subject.database or "")
+        before = self._databases.known()
+        settled = status.database is not None and status.database.login != ""
+        login, migrate = self._logins(subject, names, status)
+        passwords = {login.name: login.password, names.migrate: migrate.password}
+        corrected = await self._roles(names, passwords, fresh=login.fresh or migrate.fresh, settled=settled)
+        corrected += await self._database(subject, names, settled=settled)
+        await self._prepare(subject, names)
+        wanted = subject.annotations.get(ROTATE, "")
+        corrected += await self._children.ensure(subject, self._secrets(subject, login, migrate, wanted))
+        for what in corrected:
+            if not what.startswith("Secret"):
+                metrics.DRIFT.labels(f"Postgres{what.partition(' ')[0].capitalize()}").inc()
+        database = self._databases.known().databases[names.database]
+        return Provided(
+            Finding(TYPE, True, "Provided", f"database {names.database}, login {login.name}"),
+            login=login.name,
+            rotation=wanted,
+            secrets=digest(
+                login.name, login.password, subject.platform.postgres.host, subject.platform.postgres.port
+            ),
+            oid=database.oid,
+            corrected=corrected,
+            rotated=login.fresh and settled and bool(before.roles),
+        )
+
+    def retirable(self, subject: Subject, login: str) -> bool:
+        """Whether an old login can still be used."""
+        return bool(self._retiring(Names(subject.database or ""), login))
+
+    async def retire(self, subject: Subject, login: str) -> None:
+        """Nobody uses the old login any more: take it away."""
+        await self._databases.run(Write.LOGIN_RETIRED, self._retiring(Names(subject.database or ""), login))
+
+    def _retiring(self, names: Names, login: str) -> list[catalog.Statement]:
+        return catalog.retire_statements(self._databases.known(), names, frozenset({login, names.migrate}))
+
+    def _logins(self, subject: Subject, names: Names, status: SuuupraServiceStatus) -> tuple[Login, Login]:
+        secret = self._children.cache.get(SECRET, subject.namespace, database_secret(subject))
+        last = status.database.login if status.database is not None else ""
+        handled = (secret or {}).get("metadata", {}).get("annotations", {}).get(ROTATED, "")
+        login = choose(names, decoded(secret or {}), handled, subject.annotations.get(ROTATE, ""), last)
+        owner = decoded(self._children.cache.get(SECRET, subject.namespace, migration_secret(subject)) or {})
+        known = owner.get("username") == names.migrate and owner.get("password")
+        return login, Login(names.migrate, known or scram.new_password(), fresh=not known)
+
+    async def _roles(
+        self, names: Names, passwords: dict[str, str], *, fresh: bool, settled: bool
+    ) -> list[str]:
+        known = self._databases.known()
+        statements = catalog.role_statements(
+            await self._probed(known, names, passwords, fresh), names, passwords
+        )
+        await self._databases.run(Write.LOGIN if fresh and settled else Write.ROLES, statements)
+        return [f"role of {names.database}"] if statements and settled and not fresh else []
+
+    async def _probed(self, known: Catalog, names: Names, passwords: dict[str, str], fresh: bool) -> Catalog:
+        """Where verifiers cannot be read, a login that is refused counts as one whose password was changed."""
+        roles = dict(known.roles)
+        for name, password in passwords.items():
+            role = roles.get(name)
+            if fresh or role is None or role.verifier is not None or names.database not in known.databases:
+                continue
+            if not await self._databases.may_log_in(names.database, name, password):
+                roles[name] = catalog.Role(False, role.plain, role.config, role.verifier, role.member_of)
+        if fresh:  # a new password is always set, also where the old one cannot be seen
+            for name in passwords:
+                role = roles.get(name)
+                if role is not None and role.verifier is None:
+                    roles[name] = catalog.Role(False, role.plain, role.config, None, role.member_of)
+        return Catalog(roles, known.databases)
+
+    async def _database(self, subject: Subject, names: Names, *, settled: bool) -> list[str]:
+        corrected: list[str] = []
+        if names.database not in self._databases.known().databases:
+            await self._databases.create_database(names.database, names)
+            if settled:
+                corrected.append(f"database {names.database}")
+        live = self._databases.known().databases[names.database]
+        statements = catalog.access_statements(live, names.database, names)
+        await self._databases.run(Write.DATABASE_PREPARED, statements)
+        prepared = live.note().get("privileges") is not None
+        return [*corrected, *([f"database {names.database}"] if statements and settled and prepared else [])]
+
+    async def _prepare(self, subject: Subject, names: Names) -> None:
+        """Extensions and privileges inside the database; its comment says what was done."""
+        live = self._databases.known().databases[names.database]
+        extensions = list(subject.spec.database.extensions) if subject.spec.database else []
+        wanted = catalog.note(_me(subject), extensions)
+        wanted["extensions"] = sorted({*wanted["extensions"], *live.note().get("extensions", [])})
+        if live.note() != wanted:
+            statements = catalog.prepare_statements(names.database, names, live.note(), wanted)
+            await self._databases.run(Write.DATABASE_PREPARED, statements, database=names.database)
+
+    def _secrets(self, subject: Subject, login: Login, migrate: Login, rotation: str) -> list[Object]:
+        pods = database_login(subject, login.name, login.password)
+        pods["metadata"]["annotations"] = {ROTATED: rotation}
+        return [pods, migration_login(subject, migrate.name, migrate.password)]
+
+
+def _me(subject: Subject) -> str:
+    return f"{subject.namespace}/{subject.name}"
