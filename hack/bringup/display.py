@@ -65,11 +65,12 @@ class Display:
             self._draw()
 
     def start(self, number: int, title: str, job: Job) -> None:
+        """Show a step as under way, with its log."""
         with self._lock:
             self._running[number] = Running(number, title, time.monotonic(), job)
             self._reminded[number] = time.monotonic()
         if not self._live:
-            self.say(f"{self._label(number)} {title} …  log {_short(job)}")
+            self.say(f"{self._label(number)} {title} …  (log {_short(job)})")
 
     def finish(self, number: int, mark: str, text: str, seconds: float) -> None:
         """Close a step: mark is `✓` done, `=` nothing to do, `✗` failed."""

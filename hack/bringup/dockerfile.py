@@ -23,9 +23,13 @@ class Stage:
 
 def stages(text: str) -> tuple[str, list[Stage]]:
     """What stands before the first FROM, and the stages in order. Comments belong to the stage below them."""
-    blocks = re.split(r"(?m)^(?=(?:#[^\n]*\n)*FROM\s)", text)
-    preamble = blocks[0] if not _from_line(blocks[0]) else ""
-    return preamble, [_stage(block) for block in blocks if _from_line(block)]
+    blocks: list[list[str]] = [[]]
+    for line in text.splitlines(keepends=True):
+        if _FROM.match(line):
+            blocks.append(_comment_above(blocks[-1]))
+        blocks[-1].append(line)
+    preamble, *rest = ("".join(block) for block in blocks)
+    return preamble, [_stage(block) for block in rest]
 
 
 def only(text: str, target: str) -> str:
@@ -53,11 +57,16 @@ def arguments(text: str) -> set[str]:
     return set(_ARG.findall(text))
 
 
-def _from_line(block: str) -> re.Match[str] | None:
-    return next((match for line in block.splitlines() if (match := _FROM.match(line))), None)
+def _comment_above(block: list[str]) -> list[str]:
+    """Take the comment that ends a block off it."""
+    start = len(block)
+    while start and block[start - 1].startswith("#"):
+        start -= 1
+    comment = block[start:]
+    del block[start:]
+    return comment
 
 
 def _stage(block: str) -> Stage:
-    match = _from_line(block)
-    assert match is not None
+    match = next(match for line in block.splitlines() if (match := _FROM.match(line)))
     return Stage(match[2] or match[1], frozenset({match[1], *_COPY_FROM.findall(block)}), block)

@@ -111,10 +111,10 @@ class _Runner:
     def _one(self, step: Step) -> Outcome:
         number, began = self._numbers[step.name], time.monotonic()
         job = self._jobs[step.name] = Job(step.name, self._display.say)
-        self._display.start(number, step.title, job)
         try:
             nothing_to_do = step.done()
             if nothing_to_do is None:
+                self._display.start(number, step.title, job)
                 step.run(job)
         except BaseException as cause:
             self._display.finish(number, "✗", step.title, time.monotonic() - began)

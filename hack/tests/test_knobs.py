@@ -1,0 +1,69 @@
+"""Knobs: what a user may write, and what is said when it cannot be read."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from bringup.knobs import PREFIX, KnobError, Knobs, parse_env, read
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def test_example_names_every_knob_once_with_its_default() -> None:
+    lines = [line for line in EXAMPLE.read_text().splitlines() if line and not line.startswith("#")]
+    names = [line.split("=", 1)[0] for line in lines]
+    assert sorted(names) == sorted(PREFIX + item.name.upper() for item in fields(Knobs))
+    assert read(EXAMPLE.read_text(), {}) == Knobs()
+
+
+def test_environment_wins_over_the_file() -> None:
+    knobs = read("UP_HTTP_PORT=8081\nUP_CLUSTER=file\n", {"UP_HTTP_PORT": "8082", "PATH": "/bin"})
+    assert (knobs.http_port, knobs.cluster) == (8082, "file")
+
+
+def test_empty_value_means_the_default() -> None:
+    assert read("UP_HTTP_PORT=\n", {}).http_port == Knobs().http_port
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("A=1", "1"),
+        ("  export A = 1 ", "1"),
+        ("A='x # y'", "x # y"),
+        ('A="x y"', "x y"),
+        ("A=x # why", "x"),
+        ("# A=2\nA=3\n\n", "3"),
+        ("A=a=b", "a=b"),
+    ],
+)
+def test_env_lines(text: str, value: str) -> None:
+    assert parse_env(text) == {"A": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("just words", "line 1"),
+        ("UP_PROT=1", "did you mean UP_"),
+        ("UP_HTTP_PORT=http", "whole number"),
+        ("UP_HTTP_PORT=70000", "between 1 and 65535"),
+        ("UP_HTTP_PORT=9090", "are both 9090"),
+        ("UP_WAY=somehow", "auto, registry, packages"),
+        ("UP_PROFILE=prod", "local, staging, production"),
+        ("UP_CLUSTER=Up_Case", "lower-case"),
+        ("UP_CLUSTER=suuupra-test", "must differ"),
+    ],
+)
+def test_bad_knob_is_named_with_its_rule(text: str, told: str) -> None:
+    with pytest.raises(KnobError, match=told):
+        read(text, {})
+
+
+def test_the_tests_cluster_shares_nothing_with_the_users() -> None:
+    user, tests = Knobs(), Knobs().for_tests()
+    assert not {user.cluster, user.http_port, user.metrics_port} & {
+        tests.cluster,
+        tests.http_port,
+        tests.metrics_port,
+    }

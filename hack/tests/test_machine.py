@@ -1,0 +1,128 @@
+"""What is read off the machine, and what is written into Docker's settings."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from bringup import pins, way
+from bringup.cluster import CONFIG, with_ports
+from bringup.debian import machine_mirrors, mirrors
+from bringup.docker import has_capability, parse_version, with_runtime, without_runtime
+from bringup.golang import program_name, tools_of
+from bringup.knobs import Knobs
+from bringup.machine import memory_available, taken
+from bringup.node import linker
+from bringup.pins import required_version
+
+CAP_SYS_RESOURCE = 24
+
+
+def test_capability_is_read_from_the_bounding_set() -> None:
+    assert has_capability(CAP_SYS_RESOURCE, "CapEff:\t0\nCapBnd:\t000001ffffffffff\n")
+    assert not has_capability(CAP_SYS_RESOURCE, "CapBnd:\t000001fffeffffff\n")
+
+
+@pytest.mark.parametrize("before", [{}, {"debug": True}, {"runtimes": {"other": {"path": "/x"}}}])
+def test_our_runtime_leaves_as_it_came(before: dict[str, object]) -> None:
+    during = with_runtime(before)
+    assert during["default-runtime"] == "within-bounds"
+    assert without_runtime(during) == before
+
+
+def test_another_default_runtime_is_left_alone() -> None:
+    theirs: dict[str, object] = {"default-runtime": "nvidia", "runtimes": {"nvidia": {"path": "/n"}}}
+    assert without_runtime(theirs) == theirs
+
+
+@pytest.mark.parametrize(
+    ("text", "version"), [("20.10.24+dfsg1", (20, 10, 24)), ("go1.26", (1, 26)), ("", None), ("devel", None)]
+)
+def test_versions(text: str, version: tuple[int, ...] | None) -> None:
+    assert parse_version(text) == version
+
+
+def test_memory_is_what_can_be_had_without_swapping() -> None:
+    assert memory_available("MemTotal: 9 kB\nMemAvailable:   2048 kB\n") == 2048 * 1024
+
+
+def test_a_port_somebody_listens_on_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert taken(port)
+    assert not taken(port)
+
+
+def test_ports_are_put_into_the_one_configuration() -> None:
+    moved = with_ports(CONFIG.read_text(), {30080: 18080, 30090: 19090})
+    assert "containerPort: 30080, hostPort: 18080" in moved
+    assert "containerPort: 30090, hostPort: 19090" in moved
+
+
+def test_a_configuration_without_that_port_is_an_error() -> None:
+    with pytest.raises(ValueError, match="31000 0 times"):
+        with_ports(CONFIG.read_text(), {31000: 1})
+
+
+def test_mirrors_are_the_machines_own() -> None:
+    sites = [
+        "https://deb.nodesource.com/node_20.x",
+        "http://mirror.example/debian",
+        "http://sec.example/debian-security",
+    ]
+    assert machine_mirrors(sites) == ("http://mirror.example/debian", "http://sec.example/debian-security")
+    assert machine_mirrors([]) == (None, None)
+
+
+def test_a_mirror_knob_brings_its_security_archive() -> None:
+    knobs = Knobs(debian_mirror="http://mirror.example/debian/")
+    assert mirrors(knobs) == ("http://mirror.example/debian/", "http://mirror.example/debian-security")
+
+
+@pytest.mark.parametrize(
+    ("package", "program"),
+    [
+        ("sigs.k8s.io/kind", "kind"),
+        ("helm.sh/helm/v3/cmd/helm", "helm"),
+        ("go.etcd.io/etcd/server/v3", "etcd"),
+        ("k8s.io/kubernetes/cmd/kubeadm", "kubeadm"),
+    ],
+)
+def test_program_names(package: str, program: str) -> None:
+    assert program_name(package) == program
+
+
+def test_tools_are_read_in_both_spellings(tmp_path: Path) -> None:
+    (tmp_path / "go.mod").write_text(
+        "module x\n\ntool example.com/a\n\ntool (\n\texample.com/b\n\texample.com/c\n)\n"
+    )
+    assert tools_of(tmp_path) == {"a": "example.com/a", "b": "example.com/b", "c": "example.com/c"}
+
+
+def test_every_module_of_the_node_has_its_checksums() -> None:
+    for module in pins.NODE_MODULES.iterdir():
+        assert (module / "go.sum").exists(), module.name
+        assert tools_of(module), module.name
+
+
+def test_versions_come_from_go_mod() -> None:
+    assert required_version("require a.b/c v1.2.3\n", "a.b/c") == "v1.2.3"
+    assert required_version("require (\n\ta.b/c v1.2.3 // indirect\n)\n", "a.b/c") == "v1.2.3"
+    assert f"gitVersion={pins.local_node().split(':')[1]}" in linker()
+
+
+@pytest.mark.parametrize(
+    ("knobs", "built", "pulled", "debian", "taken_way"),
+    [
+        (Knobs(way="registry"), True, False, True, "registry"),
+        (Knobs(way="packages"), False, True, True, "packages"),
+        (Knobs(), True, False, True, "packages"),
+        (Knobs(), False, True, True, "registry"),
+        (Knobs(), False, False, True, None),
+        (Knobs(), True, False, False, None),
+    ],
+)
+def test_a_registry_is_asked_only_where_nothing_else_tells(
+    knobs: Knobs, taken_way: str | None, *, built: bool, pulled: bool, debian: bool
+) -> None:
+    choice = way.known(knobs, node_built=built, node_pulled=pulled, debian_there=debian)
+    assert (choice.way if choice else None) == taken_way

@@ -1,0 +1,114 @@
+"""Staging: a service's image holds its folder, the kit and the contracts it imports, and changes with these only."""
+
+from pathlib import Path
+
+import pytest
+from bringup.hashing import digest_tree
+from bringup.staging import Recipe, contracts, files, imported_services, recipes, runtime_part
+
+WEB = Recipe("web", "platform", "web")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    texts = {
+        "uv.lock": "",
+        "suuupra/__init__.py": "",
+        "suuupra/app.py": "",
+        "suuupra/testing/plugin.py": "",
+        "services/__init__.py": "",
+        "services/web/__init__.py": "",
+        "services/web/clients.py": "from services.content.contract import Course\n",
+        "services/web/tests/test_web.py": "from services.payments import app\n",
+        "services/content/__init__.py": "",
+        "services/content/contract.py": "import services.media_store.contract\n",
+        "services/content/app.py": "",
+        "services/content/image.toml": '[[extra]]\nname = "content-samples"\ntarget = "samples"\n',
+        "services/media_store/__init__.py": "",
+        "services/media_store/contract.py": "",
+        "services/media_store/image.toml": 'target = "media"\n',
+        "services/payments/__init__.py": "",
+        "services/payments/contract.py": "",
+        "operator/suuupra_operator/__init__.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_contracts_are_followed_and_tests_are_not(root: Path) -> None:
+    assert contracts(root, "web") == {"content", "media_store"}
+
+
+def test_the_context_has_contracts_of_others_and_nothing_more(root: Path) -> None:
+    assert set(files(root, WEB)) == {
+        "uv.lock",
+        "suuupra/__init__.py",
+        "suuupra/app.py",
+        "services/__init__.py",
+        "services/web/__init__.py",
+        "services/web/clients.py",
+        "services/content/__init__.py",
+        "services/content/contract.py",
+        "services/media_store/__init__.py",
+        "services/media_store/contract.py",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "rolls"),
+    [
+        ("services/web/clients.py", True),
+        ("services/content/contract.py", True),
+        ("suuupra/app.py", True),
+        ("uv.lock", True),
+        ("services/content/app.py", False),
+        ("services/payments/contract.py", False),
+        ("services/web/tests/test_web.py", False),
+        ("suuupra/testing/plugin.py", False),
+        ("operator/suuupra_operator/__init__.py", False),
+    ],
+)
+def test_a_change_rolls_the_services_it_is_in(root: Path, changed: str, *, rolls: bool) -> None:
+    before = digest_tree(files(root, WEB))
+    (root / changed).write_text((root / changed).read_text() + "# changed\n")
+    assert (digest_tree(files(root, WEB)) != before) is rolls
+
+
+def test_every_folder_is_an_image_and_says_itself_which_target(root: Path) -> None:
+    assert recipes(root) == [
+        Recipe("content", "platform", "content"),
+        Recipe("content-samples", "samples", "content"),
+        Recipe("media-store", "media", "media-store"),
+        Recipe("payments", "platform", "payments"),
+        Recipe("web", "platform", "web"),
+        Recipe("operator", "operator"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import services.content.contract",
+        "from services.content import contract",
+        "from services.content.contract import Course",
+        "from services import content",
+        "def late():\n    from services.content.contract import Course",
+    ],
+)
+def test_imports_are_found_in_any_spelling(source: str) -> None:
+    assert imported_services([source]) == {"content"}
+
+
+def test_other_imports_are_none_of_ours() -> None:
+    assert imported_services(["import os\nfrom . import services\nfrom suuupra.services import x"]) == set()
+
+
+def test_lint_settings_are_not_part_of_an_image() -> None:
+    text = '[project]\nname = "x"\n\n[project.optional-dependencies]\na = []\n\n[tool.ruff]\nline-length = 1\n\n[tool.uv]\nb = 1\n'
+    kept = runtime_part(text)
+    assert "[project.optional-dependencies]" in kept
+    assert "[tool.uv]" in kept
+    assert "ruff" not in kept
+    assert "line-length" not in kept
