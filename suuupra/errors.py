@@ -257,20 +257,28 @@ def _path(location: Sequence[int | str]) -> str:
 _MESSAGE_PREFIXES = ("Value error, ", "Assertion failed, ", "Input ", "String ", "Value ", "List ", "Field ")
 
 
+_RULES: Mapping[str, str] = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "model_attributes_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+}
+
+
 def _rule(detail: ErrorDetails) -> str:
-    if detail["type"] == "missing":
-        return "is required"
-    message = detail["msg"]
+    if detail["type"] in _RULES:
+        return _RULES[detail["type"]]
+    message = detail["msg"].replace("should", "must", 1)
     for prefix in _MESSAGE_PREFIXES:
         message = message.removeprefix(prefix)
-    return message[:1].lower() + message[1:].replace("should", "must", 1)
+    return message[:1].lower() + message[1:]
 
 
 _FIXES: Mapping[str, str] = {
     "missing": "add it",
     "extra_forbidden": "remove it",
-    "string_too_long": "shorten it to {max_length} characters or fewer",
-    "string_too_short": "lengthen it to {min_length} characters or more",
+    "string_too_long": "make it {max_length} or fewer characters long",
+    "string_too_short": "make it {min_length} or more characters long",
     "too_long": "send {max_length} or fewer",
     "too_short": "send {min_length} or more",
     "greater_than_equal": "send {ge} or more",

@@ -1,0 +1,292 @@
+"""Whatever goes wrong, the caller gets one shape that names field, rule and fix; and no internals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from suuupra.errors import Conflict, FieldError, NotFound
+from suuupra.openapi import problems
+from suuupra.tests.http.conftest import Client
+
+router = APIRouter()
+
+
+class Lesson(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = Field(min_length=1, max_length=5)
+    kind: Literal["article", "video"] = "article"
+    minutes: int = Field(default=1, ge=1, le=60)
+    tags: list[str] = Field(default=[], max_length=2)
+
+    @field_validator("title")
+    @classmethod
+    def _visible(cls, title: str) -> str:
+        if not title.isprintable():
+            raise ValueError("must hold no control characters")
+        return title
+
+
+class LessonLocked(Conflict):
+    slug, title = "lesson-locked", "The lesson is locked"
+
+
+@router.post("/lessons")
+async def create(lesson: Lesson) -> Lesson:
+    return lesson
+
+
+@router.get("/lessons/{lesson_id}")
+async def read(lesson_id: UUID, limit: int = 1) -> None:
+    raise NotFound(f"There is no lesson {lesson_id}.")
+
+
+@router.post("/lessons/{lesson_id}/open", responses=problems(LessonLocked))
+async def open_lesson(lesson_id: int) -> None:
+    error = FieldError("path.lesson_id", "must be unlocked", "finish lesson 1 first")
+    raise LessonLocked(
+        "Finish the module before this one first.", errors=[error], headers={"Retry-After": "9"}
+    )
+
+
+@router.get("/broken")
+async def broken() -> None:
+    raise RuntimeError("password=hunter2 at db.internal:5432")
+
+
+@router.get("/teapot")
+async def teapot() -> None:
+    raise HTTPException(418, "I am a teapot")
+
+
+@router.get("/busy")
+async def busy() -> None:
+    raise HTTPException(503, "later", headers={"Retry-After": "3"})
+
+
+@router.get("/half")
+async def half() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"first half"
+        raise RuntimeError("then it broke")
+
+    return StreamingResponse(parts())
+
+
+@router.post("/raw")
+async def raw(request: Request) -> dict[str, int]:
+    return {"bytes": len(await request.body())}
+
+
+@router.post("/upload", max_body_size=100)
+async def upload(request: Request) -> dict[str, int]:
+    return {"bytes": len(await request.body())}
+
+
+@router.post("/unread")
+async def unread() -> dict[str, bool]:
+    return {"read": False}
+
+
+@pytest_asyncio.fixture
+async def http(make_app: Any, client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    async with client(make_app(router, body_limit=50)) as opened:
+        yield opened
+
+
+def _errors(answer: httpx.Response) -> dict[str, tuple[str, str]]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return {error["field"]: (error["rule"], error["fix"]) for error in answer.json()["errors"]}
+
+
+async def test_problem_tells_type_title_status_detail_instance_and_request(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/lessons/2/open")
+    assert answer.status_code == 409
+    assert answer.headers["retry-after"] == "9"
+    assert answer.json() == {
+        "type": "urn:suuupra:problem:lesson-locked",
+        "title": "The lesson is locked",
+        "status": 409,
+        "detail": "Finish the module before this one first.",
+        "instance": "/lessons/2/open",
+        "request_id": answer.headers["x-request-id"],
+        "errors": [{"field": "path.lesson_id", "rule": "must be unlocked", "fix": "finish lesson 1 first"}],
+    }
+
+
+async def test_every_wrong_field_is_named_with_rule_and_fix(http: httpx.AsyncClient) -> None:
+    body = {"title": "", "kind": "song", "minutes": "x", "tags": ["a", "b", "c"], "x": 1}
+    answer = await http.post("/lessons", json=body, headers={"x-request-id": "abcdefgh"})
+    assert answer.status_code == 413  # 50 bytes are the limit here
+    answer = await http.post("/lessons", json={"title": "", "kind": "song", "x": 1})
+    assert answer.status_code == 422
+    assert _errors(answer) == {
+        "body.title": ("must have at least 1 character", "make it 1 or more characters long"),
+        "body.kind": ("must be 'article' or 'video'", "send one of 'article' or 'video'"),
+        "body.x": ("is not a known field", "remove it"),
+    }
+    assert answer.json()["detail"] == "body.title must have at least 1 character; and 2 more, see errors."
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "rule", "fix"),
+    [
+        ("{}", "body.title", "is required", "add it"),
+        ('{"title":1}', "body.title", "must be a valid string", "send text in double quotes"),
+        ('{"title":"a","minutes":0}', "body.minutes", "must be greater than or equal to 1", "send 1 or more"),
+        ('{"title":"a","minutes":1.5}', "body.minutes", "must be a valid integer", "send a whole number"),
+        (
+            '{"title":"a\\n"}',
+            "body.title",
+            "must hold no control characters",
+            "send a value that follows the rule",
+        ),
+        ('{"title":"a","tags":[1]}', "body.tags[0]", "must be a valid string", "send text in double quotes"),
+        ("[]", "body", "must be a JSON object", "send a JSON object"),
+        ("", "body", "is required", "add it"),
+        ("null", "body", "must be a JSON object", "send a JSON object"),
+    ],
+)
+async def test_wrong_bodies_are_told_apart(
+    http: httpx.AsyncClient, body: str, field: str, rule: str, fix: str
+) -> None:
+    answer = await http.post("/lessons", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    found_rule, found_fix = _errors(answer)[field]
+    assert found_rule.startswith(rule)
+    assert found_fix.startswith(fix)
+
+
+async def test_json_that_cannot_be_read_is_shown_by_line_and_column(http: httpx.AsyncClient) -> None:
+    answer = await http.post(
+        "/lessons", content='{\n "title" 1}', headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:suuupra:problem:malformed-json"
+    assert _errors(answer)["body"][1] == "correct the JSON at line 2, column 10"
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe{}", b'{"title":"\xff"}', b'{"title": NaN}'])
+async def test_bytes_that_are_no_json_text_are_a_fault_of_the_caller(
+    http: httpx.AsyncClient, body: bytes
+) -> None:
+    answer = await http.post("/lessons", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_body_of_another_type_is_told_what_to_send(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/lessons", content="title=a", headers={"content-type": "text/plain"})
+    assert answer.status_code == 422
+    assert "application/json" in _errors(answer)["body"][1]
+
+
+async def test_path_and_query_are_checked_like_bodies(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/lessons/seven?limit=many")
+    assert _errors(answer).keys() == {"path.lesson_id", "query.limit"}
+
+
+async def test_what_was_sent_is_never_sent_back(http: httpx.AsyncClient) -> None:
+    answer = await http.post("/lessons", json={"title": "hunter2hunter2"})
+    assert answer.status_code == 422
+    assert "hunter2" not in answer.text
+
+
+async def test_unknown_address_and_method_are_problems_too(http: httpx.AsyncClient) -> None:
+    nothing, wrong = await http.get("/nothing"), await http.delete("/lessons")
+    assert (nothing.status_code, wrong.status_code) == (404, 405)
+    assert wrong.headers["allow"] == "POST"
+    assert wrong.json()["detail"] == "/lessons takes POST, not DELETE."
+    assert nothing.headers["content-type"] == wrong.headers["content-type"] == "application/problem+json"
+
+
+async def test_fault_of_ours_tells_the_request_and_nothing_else(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/broken")
+    assert answer.status_code == 500
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+async def test_answer_that_breaks_half_way_is_not_passed_off_as_whole(http: httpx.AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="then it broke"):
+        await _strict(http).get("/half")
+
+
+def _strict(http: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same application, through a transport that shows what the server would see."""
+    transport = http._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(transport.app), base_url="http://example.test")
+
+
+async def test_errors_of_the_framework_keep_their_status_and_headers(http: httpx.AsyncClient) -> None:
+    busy, teapot = await http.get("/busy"), await http.get("/teapot")
+    assert (busy.status_code, busy.headers["retry-after"]) == (503, "3")
+    assert teapot.headers["content-type"] == "application/problem+json"
+
+
+# --- bodies that are too large -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/raw", "/lessons"])
+async def test_body_above_the_limit_gets_413(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.post(path, content=b"x" * 51, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+    assert _errors(answer)["body"][0] == "must have at most 50 bytes"
+
+
+async def test_body_at_the_limit_is_taken(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/raw", content=b"x" * 50)).json() == {"bytes": 50}
+
+
+async def test_body_without_a_length_is_counted_while_it_comes(http: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(1000):
+            sent += 10
+            yield b"x" * 10
+
+    answer = await http.post("/raw", content=endless())
+    assert answer.status_code == 413
+    assert _errors(answer)["body"][0] == "must have at most 50 bytes"
+
+
+async def test_route_may_take_more_than_the_others(http: httpx.AsyncClient) -> None:
+    taken = await http.post("/upload", content=b"x" * 100)
+    refused = await http.post("/upload", content=b"x" * 101)
+    assert taken.json() == {"bytes": 100}
+    assert refused.status_code == 413
+    assert _errors(refused)["body"][0] == "must have at most 100 bytes"
+
+
+async def test_body_that_nobody_reads_does_no_harm(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/unread", content=b"x" * 1000)).status_code == 200
+
+
+# --- what OpenAPI says -------------------------------------------------------------------------------------------
+
+
+async def test_openapi_tells_how_each_operation_fails(make_app: Any) -> None:
+    document = make_app(router).openapi()
+    paths = document["paths"]
+    assert {"400", "413", "422", "default"} <= paths["/lessons"]["post"]["responses"].keys()
+    assert {"404", "422", "default"} <= paths["/lessons/{lesson_id}"]["get"]["responses"].keys()
+    locked = paths["/lessons/{lesson_id}/open"]["post"]["responses"]["409"]
+    assert (
+        locked["content"]["application/problem+json"]["example"]["type"]
+        == "urn:suuupra:problem:lesson-locked"
+    )
+    assert {"Problem", "FieldError"} <= document["components"]["schemas"].keys()
+    assert "HTTPValidationError" not in str(document)
