@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / ".cache" / "test-artifacts"
 FLAGS = [
@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE_MS = 15_000
+ABORTED = "net::ERR_ABORTED"
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -42,9 +43,13 @@ class Complaints:
         """Listen from the first request on."""
         page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
-        page.on("requestfailed", lambda request: self._note(True, f"{request.url}: {request.failure}"))
+        page.on("requestfailed", self._failed)
         page.on("request", lambda request: self._note(not self._ours(request.url), f"foreign: {request.url}"))
         page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.status} {answer.url}"))
+
+    def _failed(self, request: Request) -> None:
+        """Going on to the next page aborts what the last one still loaded; that is no failure."""
+        self._note(request.failure != ABORTED, f"{request.url}: {request.failure}")
 
     def _ours(self, url: str) -> bool:
         return url.startswith(("data:", "blob:")) or urlsplit(url).netloc == urlsplit(self.origin).netloc

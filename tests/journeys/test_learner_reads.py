@@ -40,11 +40,25 @@ def open_course(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", level=1, name=COURSE)).to_be_visible()
 
 
+def start(page: Page) -> str:
+    """Open the course's first lesson; returns its address."""
+    page.get_by_role("link", name="Start the course").click()
+    page.wait_for_url("**/lessons/*")
+    return page.url
+
+
+def await_another(page: Page, url: str) -> None:
+    """Until another page than `url` is there."""
+    page.wait_for_url(lambda now: now != url)
+
+
 def open_a_lesson_with_a_link(page: Page) -> None:
     """The first lesson, and on by the link to the next until one refers to another lesson."""
-    page.get_by_role("link", name=re.compile("Start the course|Continue")).click()
+    here = start(page)
     while page.locator(CROSS_LINK).count() == 0:
         page.get_by_role("navigation", name="Neighbouring lessons").get_by_role("link", name="Next").click()
+        await_another(page, here)
+        here = page.url
 
 
 def test_a_learner_reads_follows_a_link_completes_and_comes_back(
@@ -89,10 +103,9 @@ def test_another_visitor_starts_at_the_beginning(
 def test_everything_works_without_script(browser: Browser, complaints: Complaints, platform_url: str) -> None:
     with visit(browser.new_context(java_script_enabled=False, viewport=DESK), complaints, "plain") as page:
         open_course(page, platform_url)
-        page.get_by_role("link", name="Start the course").click()
-        here = page.url
+        here = start(page)
         page.get_by_role("button", name=re.compile("^Complete")).click()
-        page.wait_for_url(lambda url: url != here)
+        await_another(page, here)
         page.goto(here)
         expect(page.get_by_text("You completed this lesson.")).to_be_visible()
     assert complaints.heard == []
@@ -103,12 +116,9 @@ def test_arrow_keys_lead_from_lesson_to_lesson(
 ) -> None:
     with visit(browser.new_context(viewport=DESK), complaints, "keys") as page:
         open_course(page, platform_url)
-        page.get_by_role("link", name="Start the course").click()
-        first = page.url
-        page.wait_for_load_state()
+        first = start(page)
         page.keyboard.press("ArrowRight")
-        page.wait_for_url(lambda url: url != first)
-        page.wait_for_load_state()
+        await_another(page, first)
         page.keyboard.press("ArrowLeft")
         page.wait_for_url(first)
     assert complaints.heard == []
@@ -120,14 +130,13 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
     context = browser.new_context(viewport=PHONE, has_touch=True, color_scheme="dark")
     with visit(context, complaints, "phone") as page:
         open_course(page, platform_url)
-        page.get_by_role("link", name="Start the course").tap()
+        first = start(page)
         contents = page.get_by_role("navigation", name="Contents of the course")
         expect(contents).to_be_hidden()
         page.locator("summary", has_text="Contents").tap()
         expect(contents.locator("[aria-current=page]")).to_be_visible()
-        first = page.url
         contents.get_by_role("link").last.tap()
-        page.wait_for_url(lambda url: url != first)
+        await_another(page, first)
         for path in (page.url, platform_url):
             page.goto(path)
             assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
