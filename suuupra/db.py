@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self
 from psycopg import AsyncConnection, waiting
 from pydantic import SecretStr
 from sqlalchemy import URL, make_url, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSessionTransaction, create_async_engine
 from sqlalchemy.ext.asyncio import AsyncSession as OrmAsyncSession
@@ -59,6 +59,13 @@ class DatabaseUnavailable(Unavailable):
 
     slug: ClassVar[str] = "database-unavailable"
     title: ClassVar[str] = "The database is not available"
+
+
+class StatementEnded(DatabaseUnavailable):
+    """PostgreSQL ended a statement that took too long, or two transactions stood in each other's way."""
+
+    slug: ClassVar[str] = "database-busy"
+    title: ClassVar[str] = "The database could not finish this in time"
 
 
 class TransactionEndsOutside(TypeError):
@@ -217,6 +224,7 @@ def _engine(
         max_overflow=0,
         pool_timeout=acquire_limit.total_seconds(),
         pool_pre_ping=True,
+        hide_parameters=True,  # an error's text goes into logs and dead letters; learners' data does not
         connect_args={
             "async_creator_fn": _PromptConnection.connect,
             "application_name": application,
@@ -238,20 +246,27 @@ def _server_limits(statement_limit: timedelta) -> str:
     return f"-c statement_timeout={statement} -c idle_in_transaction_session_timeout={idle} -c timezone=UTC"
 
 
+_ENDED: Final = frozenset({"57014", "55P03", "40001", "40P01"})
+"""SQLSTATEs of one statement's bad luck: cancelled by a limit, lock not available, serialisation, deadlock."""
+
+
 @contextmanager
 def _translated(scope: asyncio.Timeout) -> Iterator[None]:
-    """Turn the ways in which a server is away into the one error that callers know."""
+    """Turn the ways in which a server is away into the errors that callers know."""
     try:
         yield
     except TimeoutError as error:
         if not scope.expired():
             raise
-        raise _unavailable("PostgreSQL did not answer in time") from error
+        raise DatabaseUnavailable("PostgreSQL did not answer in time.", headers=_SOON) from error
     except PoolTimeout as error:
-        raise _unavailable("every database connection is in use") from error
-    except (OperationalError, InterfaceError) as error:
-        raise _unavailable("PostgreSQL cannot be reached or ended the statement") from error
+        raise DatabaseUnavailable("Every database connection is in use.", headers=_SOON) from error
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in _ENDED:
+            raise StatementEnded("PostgreSQL ended the statement.", headers=_SOON) from error
+        if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+            raise DatabaseUnavailable("PostgreSQL cannot be reached.", headers=_SOON) from error
+        raise
 
 
-def _unavailable(detail: str) -> DatabaseUnavailable:
-    return DatabaseUnavailable(detail, headers={"Retry-After": "1"})
+_SOON: Final = {"Retry-After": "1"}

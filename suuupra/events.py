@@ -44,6 +44,18 @@ class MalformedMessage(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A message as Kafka delivered it."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
 class Meta:
     """What is known about a delivered event besides its data."""
 
@@ -77,9 +89,9 @@ _after = TypeAdapter(dict[str, int])
 _time = TypeAdapter(datetime)
 
 
-def parse(headers: Headers, *, topic: str, partition: int, offset: int) -> Meta:
+def parse(message: Message) -> Meta:
     """Read the attributes of a message, or raise MalformedMessage naming the header that is wrong."""
-    found = dict(headers)
+    found = dict(message.headers)
     try:
         type_ = _required(found, "ce_type")
         return Meta(
@@ -92,9 +104,9 @@ def parse(headers: Headers, *, topic: str, partition: int, offset: int) -> Meta:
             after=_after.validate_json(found.get("ce_after", b"{}")),
             time=_time.validate_python(_required(found, "ce_time")),
             traceparent=found["traceparent"].decode() if "traceparent" in found else None,
-            topic=topic,
-            partition=partition,
-            offset=offset,
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
         )
     except MalformedMessage:
         raise

@@ -54,7 +54,9 @@ class Publisher:
         self, events: Sequence[Waiting], published: Published
     ) -> dict[tuple[str, int], list[Waiting]]:
         """Events by topic and partition, as Kafka's own clients would place them by their key."""
-        counts = {topic: await self._partitions(topic, published) for topic in {event.type for event in events}}
+        counts = {
+            topic: await self._partitions(topic, published) for topic in {event.type for event in events}
+        }
         groups: dict[tuple[str, int], list[Waiting]] = {}
         for event in events:
             if partitions := counts[event.type]:
@@ -70,7 +72,9 @@ class Publisher:
             published.faults[topic] = f"the topic {topic} does not exist, or Kafka does not answer"
             return 0
 
-    async def _send(self, topic: str, partition: int, events: Sequence[Waiting], published: Published) -> None:
+    async def _send(
+        self, topic: str, partition: int, events: Sequence[Waiting], published: Published
+    ) -> None:
         sent = []
         try:
             for batch, positions in self._batches(events):
@@ -85,7 +89,8 @@ class Publisher:
                 _blame(topic, error, published)
 
     def _batches(self, events: Iterable[Waiting]) -> Iterator[tuple[Any, list[int]]]:
-        batch, positions = self._producer.create_batch(), []
+        batch = self._producer.create_batch()
+        positions: list[int] = []
         for event in events:
             message = self._message(event)
             if batch.append(**message) is None:

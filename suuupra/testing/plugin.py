@@ -11,6 +11,7 @@ from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.migrations import Schema
 from suuupra.testing.containers import remove_leftovers
+from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PostgresServer
 
 
@@ -33,6 +34,23 @@ def postgres(containers: None) -> Iterator[PostgresServer]:
         yield server
     finally:
         server.container.remove()
+
+
+@pytest.fixture(scope="session")
+def kafka(containers: None) -> Iterator[KafkaServer]:
+    """Kafka, for the whole session."""
+    server = KafkaServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
+@pytest_asyncio.fixture
+async def topics(kafka: KafkaServer) -> AsyncIterator[Topics]:
+    """Makes topics that last as long as the test."""
+    async with Topics(kafka.bootstrap) as made:
+        yield made
 
 
 @pytest.fixture

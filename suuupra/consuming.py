@@ -1,0 +1,235 @@
+"""The consumer process: one task per partition, so that a partition which waits does not hold up the others."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence, Set
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import stamina
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
+
+from suuupra import kafka, logs
+from suuupra.db import Database, DatabaseUnavailable
+from suuupra.dead_letters import Cemetery
+from suuupra.events import Message
+from suuupra.halting import Haltable
+from suuupra.inbox import Subscription
+from suuupra.intake import Intake
+from suuupra.settling import Busy, Settler
+
+BATCH: Final = 500
+"""Most events of one transaction."""
+POLL_MS: Final = 1_000
+COMMIT_SECONDS: Final = 0.5
+"""How often offsets are committed. What is delivered again because of it has no second effect."""
+COMMIT_LIMIT: Final = 5.0
+SWEEP_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 10.0
+"""How long a batch may still take when its partition is revoked or the process stops."""
+PATIENCE: Final = timedelta(minutes=10)
+"""How long an event waits for one it follows."""
+REMEMBERED: Final = timedelta(days=35)
+"""How long an event id is remembered: longer than any topic keeps it (dead letters: 30 days)."""
+
+_log = logs.get_logger(__name__)
+_lag = Gauge("suuupra_inbox_lag_events", "Events not yet settled.", ["topic", "partition"])
+_parked = Gauge("suuupra_inbox_parked", "Events that wait for one they follow.")
+
+
+class Consumer:
+    """Consumes the topics of a service's subscriptions until it is stopped. The group is the resource's name."""
+
+    name = "consumer"
+
+    def __init__(
+        self,
+        database: Database,
+        settings: kafka.BusOfService,
+        subscriptions: Sequence[Subscription],
+        *,
+        patience: timedelta = PATIENCE,
+    ) -> None:
+        self._settings = settings
+        self._intake = Intake(database, subscriptions)
+        self._patience = patience
+        self._halt = Haltable(grace=GRACE_SECONDS)
+        self._trouble: str | None = "not connected yet"
+
+    async def run(self) -> None:
+        """Consume until stop()."""
+        await self._halt.run(self._reconnecting())
+
+    async def stop(self) -> None:
+        """Finish the batches in hand, for at most GRACE_SECONDS, and commit what is done."""
+        self._halt.halt()
+
+    def health(self) -> str | None:
+        """None, or why nothing is being consumed."""
+        return self._trouble
+
+    async def _reconnecting(self) -> None:
+        while True:
+            async for attempt in stamina.retry_context(self._passes, attempts=None, timeout=None):
+                with attempt:
+                    await self._connected()
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether time will mend it."""
+        if not isinstance(error, KafkaError | DatabaseUnavailable | OSError):
+            return False
+        self._trouble = f"{type(error).__name__}: {error}".strip()
+        _log.warning("consumer interrupted", error=self._trouble)
+        return True
+
+    async def _connected(self) -> None:
+        session = _Session(self._settings, self._intake, self._patience)
+        try:
+            await session.start()
+            self._trouble = None
+            await session.failed
+        finally:
+            await session.stop()
+
+
+class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """One membership of the group, from joining it to leaving it."""
+
+    def __init__(self, settings: kafka.BusOfService, intake: Intake, patience: timedelta) -> None:
+        self._intake = intake
+        self._patience = patience
+        self._cemetery = Cemetery(settings)
+        self._client = kafka.consumer(settings, "consumer", group=settings.name)
+        self._client.subscribe(topics=sorted(intake.types), listener=self)
+        self._workers: dict[TopicPartition, _Worker] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._chores: set[asyncio.Task[None]] = set()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Join the group. Raises KafkaError when no broker answers."""
+        await self._client.start()
+        self._chores = {self._watched(self._commit_regularly()), self._watched(self._sweep_regularly())}
+
+    async def stop(self) -> None:
+        """Let the workers finish, commit what they did and leave the group."""
+        for chore in self._chores:
+            chore.cancel()
+        await self.on_partitions_revoked(set(self._workers))
+        await self._client.stop()
+        await self._cemetery.close()
+        self.failed.cancel()
+
+    async def on_partitions_assigned(self, assigned: Set[TopicPartition]) -> None:
+        """Start a worker for each partition."""
+        for partition in assigned:
+            settler = partial(Settler, self._intake, self._cemetery)
+            worker = self._workers[partition] = _Worker(self._client, partition, settler)
+            worker.task = self._watched(worker.run())
+
+    async def on_partitions_revoked(self, revoked: Set[TopicPartition]) -> None:
+        """Let their workers finish the batch in hand; commit before another member starts."""
+        workers = [self._workers[partition] for partition in revoked if partition in self._workers]
+        await asyncio.gather(*(worker.stop() for worker in workers))
+        await self._commit()
+        for partition in revoked:
+            self._workers.pop(partition, None)
+            self._committed.pop(partition, None)
+
+    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task whose failure ends the session."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and not self.failed.done():
+            self.failed.set_exception(error)
+
+    async def _commit_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self._commit()
+            for partition, worker in self._workers.items():
+                _lag.labels(partition.topic, partition.partition).set(worker.lag())
+
+    async def _commit(self) -> None:
+        offsets = {partition: worker.next_offset for partition, worker in self._workers.items()}
+        changed = {
+            partition: offset
+            for partition, offset in offsets.items()
+            if offset is not None and offset != self._committed.get(partition)
+        }
+        if not changed:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_LIMIT):
+                await self._client.commit(changed)
+        except (KafkaError, TimeoutError) as error:
+            # Nothing is lost by it: what is delivered again is known to the inbox.
+            _log.info("offsets not committed", error=type(error).__name__)
+        else:
+            self._committed.update(changed)
+
+    async def _sweep_regularly(self) -> None:
+        """What no delivery triggers: events released by a process that died, and gaps that lasted too long."""
+        settler = Settler(self._intake, self._cemetery)
+        while True:
+            try:
+                await self._sweep(settler)
+            except DatabaseUnavailable as error:
+                _log.info("sweep postponed", error=error.detail)
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _sweep(self, settler: Settler) -> None:
+        await settler.release()
+        for message in await self._intake.overdue(self._patience):
+            _log.warning(
+                "gap given up", topic=message.topic, partition=message.partition, offset=message.offset
+            )
+            await settler.settle_parked(message)
+        _parked.set(await self._intake.parked_count())
+        await self._intake.prune(REMEMBERED)
+
+
+class _Worker:
+    """Settles the messages of one partition, in order."""
+
+    def __init__(
+        self, client: AIOKafkaConsumer, partition: TopicPartition, settler: Callable[[Busy], Settler]
+    ) -> None:
+        self._client = client
+        self._partition = partition
+        self._halt = Haltable(grace=GRACE_SECONDS)
+        self._settler = settler(self._halt.busy)
+        self.next_offset: int | None = None
+        """Everything before it is settled; None until something is."""
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Settle what comes until stop()."""
+        await self._halt.run(self._forever())
+
+    async def stop(self) -> None:
+        """Stop after the batch in hand."""
+        self._halt.halt()
+        if self.task is not None:
+            await asyncio.wait({self.task})
+
+    def lag(self) -> int:
+        """How many messages of the partition are not settled."""
+        highwater = self._client.highwater(self._partition)
+        return max(0, highwater - self.next_offset) if highwater and self.next_offset is not None else 0
+
+    async def _forever(self) -> None:
+        while True:
+            found = await self._client.getmany(self._partition, timeout_ms=POLL_MS, max_records=BATCH)
+            if records := found.get(self._partition):
+                await self._settler.settle([_message(record) for record in records])
+                self.next_offset = records[-1].offset + 1
+
+
+def _message(record: ConsumerRecord) -> Message:
+    return Message(record.topic, record.partition, record.offset, record.key, record.value, record.headers)

@@ -1,0 +1,178 @@
+"""Seeing messages through: handled, parked or buried, whatever it takes; only then is the offset theirs no more."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+import stamina
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Histogram
+
+from suuupra import events, failpoints, logs
+from suuupra.db import DatabaseUnavailable, StatementEnded
+from suuupra.dead_letters import Cemetery
+from suuupra.events import MalformedMessage, Message
+from suuupra.inbox import Reject, Retry
+from suuupra.inbox_plan import Aggregate, Delivery
+from suuupra.intake import Intake
+
+RETRIES: Final = 10
+"""Attempts for errors that may pass."""
+ATTEMPTS: Final = 3
+"""Attempts for errors that look like the message's own fault."""
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two attempts, at most."""
+
+Busy = Callable[[], AbstractContextManager[None]]
+
+_log = logs.get_logger(__name__)
+_outcomes = Counter("suuupra_inbox_events_total", "Consumed events.", ["topic", "outcome"])
+_delay = Histogram(
+    "suuupra_inbox_delay_seconds",
+    "From an event's time to its effect here.",
+    ["topic"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 3600),
+)
+
+
+class Patience:
+    """Whether an attempt is worth another one; remembers how many there were."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    def __call__(self, error: Exception) -> bool:
+        self.failures += 1
+        if is_away(error):
+            return True
+        if isinstance(error, Reject | MalformedMessage):
+            return False
+        passing = isinstance(error, Retry | StatementEnded | httpx.TransportError)
+        return self.failures < (RETRIES if passing else ATTEMPTS)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the error says nothing about the message: PostgreSQL or Kafka is away."""
+    if isinstance(error, StatementEnded):
+        return False
+    return isinstance(error, DatabaseUnavailable | KafkaError)
+
+
+class Settler:
+    """Settles messages of one consumer."""
+
+    def __init__(self, intake: Intake, cemetery: Cemetery, busy: Busy = nullcontext) -> None:
+        self._intake = intake
+        self._cemetery = cemetery
+        self._busy = busy
+
+    async def settle(self, messages: Sequence[Message]) -> None:
+        """Settle messages of one partition, in order."""
+        readable: list[Delivery] = []
+        for message in messages:
+            try:
+                readable.append(self._read(message))
+            except MalformedMessage as error:
+                await self._settle_readable(readable)
+                readable = []
+                await self._bury(message, error, attempts=1)
+        await self._settle_readable(readable)
+
+    async def release(self, aggregates: set[Aggregate] | None = None) -> None:
+        """Handle what was parked and is due now, of some aggregates or of all."""
+        while parked := await self._intake.due(aggregates):
+            for message in parked:
+                await self.settle_parked(message)
+
+    async def settle_parked(self, message: Message) -> None:
+        """Handle one parked message now."""
+        await self._settle_one(self._read(message), self._take_parked)
+
+    def _read(self, message: Message) -> Delivery:
+        meta = events.parse(message)
+        return Delivery(meta, self._intake.registry.read(meta, message.value), message)
+
+    async def _settle_readable(self, deliveries: Sequence[Delivery]) -> None:
+        """All in one transaction; one by one when that fails for a reason that lies in one of them."""
+        if len(deliveries) > 1 and await self._settle_together(deliveries):
+            return
+        for delivery in deliveries:
+            await self._settle_one(delivery, self._take_one)
+
+    async def _settle_together(self, deliveries: Sequence[Delivery]) -> bool:
+        try:
+            async for attempt in _attempts(is_away):
+                with attempt, self._busy():
+                    await self._take(deliveries)
+        except Exception as error:  # noqa: BLE001 - handlers raise what they like; one by one will tell which did
+            _log.info("batch taken apart", events=len(deliveries), error=type(error).__name__)
+            return False
+        return True
+
+    async def _settle_one(self, delivery: Delivery, take: Callable[[Delivery], Awaitable[None]]) -> None:
+        patience = Patience()
+        try:
+            async for attempt in _attempts(patience):
+                with attempt, self._busy():
+                    await take(_numbered(delivery, attempt.num))
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the events behind it
+            await self._bury(delivery.message, error, attempts=patience.failures)
+
+    async def _take_one(self, delivery: Delivery) -> None:
+        await self._take([delivery])
+
+    async def _take(self, deliveries: Sequence[Delivery]) -> None:
+        taken = await self._intake.take(deliveries)
+        failpoints.hit("consumer.handled")
+        topic = deliveries[0].meta.topic
+        _outcomes.labels(topic, "duplicate").inc(taken.duplicates)
+        _outcomes.labels(topic, "parked").inc(len(taken.parked))
+        _observe(taken.done)
+        await self.release(taken.aggregates)
+
+    async def _take_parked(self, delivery: Delivery) -> None:
+        if await self._intake.take_parked(delivery):
+            _observe([delivery])
+
+    async def _bury(self, message: Message, error: Exception, attempts: int) -> None:
+        """Into the dead letters, then on; never gives up, because an event must not be lost between the two."""
+        _log.error(
+            "dead letter",
+            topic=message.topic,
+            partition=message.partition,
+            offset=message.offset,
+            attempts=attempts,
+            exc_info=error,
+        )
+        async for attempt in _attempts(is_away):
+            with attempt, self._busy():
+                await self._cemetery.bury(message, error, attempts)
+                await self._give_up(message)
+        _outcomes.labels(message.topic, "dead").inc()
+
+    async def _give_up(self, message: Message) -> None:
+        try:
+            meta = events.parse(message)
+        except MalformedMessage:
+            return  # without an id and an aggregate there is nothing to record
+        await self._intake.give_up(meta)
+        await self.release({(meta.source, meta.subject)})
+
+
+def _attempts(worth_another: Callable[[Exception], bool]) -> AsyncIterator[stamina.Attempt]:
+    tries = stamina.retry_context(worth_another, attempts=None, timeout=None, wait_max=LONGEST_PAUSE)
+    return aiter(tries)
+
+
+def _numbered(delivery: Delivery, attempt: int) -> Delivery:
+    return replace(delivery, meta=replace(delivery.meta, attempt=attempt))
+
+
+def _observe(done: Sequence[Delivery]) -> None:
+    now = datetime.now(UTC)
+    for delivery in done:
+        _outcomes.labels(delivery.meta.topic, "done").inc()
+        _delay.labels(delivery.meta.topic).observe((now - delivery.meta.time).total_seconds())
