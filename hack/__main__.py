@@ -2,9 +2,10 @@
 
 import argparse
 import os
+import subprocess
 import sys
 
-from bringup import down, paths, status, up
+from bringup import checks, down, paths, status, up
 from bringup.job import CommandFailed, NotReady
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal
@@ -19,6 +20,9 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="bring everything up, or back up")
     verbs.add_parser("status", help="what runs, where it is, what is not ready and why")
+    check = verbs.add_parser("test", help="run every check")
+    check.add_argument("--fast", action="store_true", help="leave the cluster out")
+    verbs.add_parser("bench", help="measure, print and record").add_argument("names", nargs="*")
     delete = verbs.add_parser("down", help="delete the cluster")
     delete.add_argument("--yes", action="store_true", help="do not ask before deleting data")
     delete.add_argument("--purge", action="store_true", help="delete images and caches too")
@@ -32,6 +36,12 @@ def main() -> int:
                 up.up(knobs)
             case "status":
                 return 0 if status.show(up.user_cluster(knobs)) else FAILED
+            case "test":
+                return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
+            case "bench":
+                return subprocess.call(
+                    [str(paths.VENV / "bin/python"), "-m", "tests.load", *arguments.names], cwd=paths.ROOT
+                )
             case "down":
                 return 0 if down.down(knobs, yes=arguments.yes, purge=arguments.purge) else FAILED
             case "images":

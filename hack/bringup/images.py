@@ -84,6 +84,11 @@ def platform(knobs: Knobs) -> list[Image]:
     return [_platform(knobs, recipe) for recipe in staging.recipes(paths.ROOT)]
 
 
+def tests(knobs: Knobs) -> Image:
+    """Everything the lock knows, tests included, in the Python of the images."""
+    return _platform(knobs, staging.Recipe("tests", "tests"))
+
+
 def every(knobs: Knobs) -> list[Image]:
     """All that the cluster is given, base apart."""
     return [*servers(knobs), *platform(knobs)]

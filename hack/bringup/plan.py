@@ -41,9 +41,13 @@ def everything(run: Run) -> list[Step]:
     ]
 
 
-def up_to_images(run: Run) -> list[Step]:
-    """What tests without a cluster need: Docker, the environment, and every image."""
-    return [*_machine(run), *_images(run.knobs, images.servers(run.knobs), images.platform(run.knobs))]
+def for_tests(run: Run, *, cluster: bool) -> list[Step]:
+    """What the checks need before any of them runs; with `cluster`, all but the cluster itself."""
+    platform = [*images.platform(run.knobs), images.tests(run.knobs)]
+    steps = [*_machine(run), *_images(run.knobs, images.servers(run.knobs), platform)]
+    if cluster:
+        return [*steps, *(step for step in _node(run) if step.name != "cluster")]
+    return [step for step in steps if step.name != "kubernetes"]
 
 
 def _machine(run: Run) -> list[Step]:

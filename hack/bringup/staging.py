@@ -14,6 +14,7 @@ from pathlib import Path
 from bringup.hashing import IGNORED_FOLDERS, tree
 
 DEFAULT_TARGET = "platform"
+OPERATOR = "operator"
 HOST_ONLY = frozenset({"testing", "template"})
 """Parts of the kit that no image runs: fixtures, and what the scaffold copies."""
 RUNTIME_TABLES = ("project", "build-system", "dependency-groups", "tool.uv", "tool.hatch")
@@ -36,20 +37,24 @@ def services(root: Path) -> list[str]:
 def recipes(root: Path) -> list[Recipe]:
     """Every image of platform code: one per service, what its image.toml adds, and the operator."""
     found = [recipe for folder in services(root) for recipe in _service_recipes(root, folder)]
-    return (
-        [*found, Recipe("operator", "operator")] if (root / "operator/suuupra_operator").exists() else found
-    )
+    return [*found, Recipe(OPERATOR, OPERATOR)] if (root / "operator/suuupra_operator").exists() else found
 
 
 def files(root: Path, recipe: Recipe) -> dict[str, Path]:
-    """The build context, as relative name → file, without Dockerfile and pyproject.toml."""
+    """The build context, as relative name → file, without Dockerfile and pyproject.toml.
+
+    An image of neither a service nor the operator holds what the lock says and no code.
+    """
+    lock = {"uv.lock": root / "uv.lock"}
+    if not recipe.service and recipe.name != OPERATOR:
+        return lock
     kit = {
         name: path
         for name, path in tree(root / "suuupra", "suuupra/").items()
         if name.split("/")[1] not in HOST_ONLY
     }
-    context = {"uv.lock": root / "uv.lock", **kit}
-    if recipe.name == "operator":
+    context = lock | kit
+    if recipe.name == OPERATOR:
         return context | tree(root / "operator/suuupra_operator", "operator/suuupra_operator/")
     folder = recipe.service.replace("-", "_")
     own = tree(root / "services" / folder, f"services/{folder}/")
