@@ -16,7 +16,7 @@ LOCAL = "local"
 
 
 def create_app(settings: Settings) -> FastAPI:
-    access = Access.of_pod(settings.kubernetes_host, settings.kubernetes_port)
+    access = Access.of_pod(settings.kubernetes_host, settings.kubernetes_port, settings.account)
     return assemble(settings, ClusterSource(access, settings.namespace, SystemClock()))
 
 

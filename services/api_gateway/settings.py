@@ -1,13 +1,12 @@
 """Settings of the gateway: the kit's, and knobs named GATEWAY_… that a SuuupraService may set in `env`."""
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
+from services.api_gateway.cluster.api import ACCOUNT
 from suuupra.settings import AuthSettings, Port, ServiceSettings
-
-NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 class Settings(ServiceSettings, AuthSettings):
@@ -39,10 +38,10 @@ class Settings(ServiceSettings, AuthSettings):
     kubernetes_port: Port = Field(
         default=443, validation_alias="KUBERNETES_SERVICE_PORT", description="the API server's port"
     )
-    namespace: str = Field(
-        default="",
-        validation_alias="GATEWAY_NAMESPACE",
-        description="the namespace to follow; the pod's own when absent",
+    account: Path = Field(
+        default=ACCOUNT,
+        validation_alias="GATEWAY_ACCOUNT",
+        description="the folder with the pod's token, ca.crt and namespace",
     )
     folder: Path = Field(
         default=Path("/tmp/suuupra-gateway"),  # noqa: S108  the only writable place of the pod
@@ -70,8 +69,13 @@ class Settings(ServiceSettings, AuthSettings):
         description="the largest request body, bytes, at least 1024",
     )
 
+    @property
+    def namespace(self) -> str:
+        """The namespace to follow: the pod's own."""
+        return (self.account / "namespace").read_text().strip()
+
     @model_validator(mode="after")
-    def _namespace_of_the_pod(self) -> Self:
-        if not self.namespace and NAMESPACE_FILE.is_file():
-            return self.model_copy(update={"namespace": NAMESPACE_FILE.read_text().strip()})
+    def _has_an_account(self) -> Self:
+        if not (self.account / "namespace").is_file():
+            raise ValueError(f"{self.account} holds no account; set automountServiceAccountToken: true")
         return self

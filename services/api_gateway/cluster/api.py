@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -40,7 +40,7 @@ class Access:
     token: Token
 
     @classmethod
-    def of_pod(cls, host: str, port: int, account: Path = ACCOUNT) -> Self:
+    def of_pod(cls, host: str, port: int, account: Path) -> Self:
         """The account every pod is given."""
         address = f"[{host}]" if ":" in host else host
         tls = ssl.create_default_context(cafile=str(account / "ca.crt"))
@@ -56,8 +56,9 @@ class Listing:
 class Api:
     """List and watch. Every failure is Unreachable or Gone."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, silence: float = SILENCE_SECONDS) -> None:
         self._access = access
+        self._silence = silence
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
@@ -72,17 +73,20 @@ class Api:
             raise Unreachable(_say(error)) from error
         return Listing(tuple(body.get("items") or ()), body["metadata"]["resourceVersion"])
 
-    async def watch(self, path: str, version: str) -> AsyncIterator[dict[str, Any]]:
-        """Events after ``version``, bookmarks included, until the server ends the watch."""
+    async def watch(
+        self, path: str, version: str, opened: Callable[[], None]
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Events after ``version``, bookmarks included, until the server ends the watch. Calls ``opened`` first."""
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
             "timeoutSeconds": str(WATCH_SECONDS),
         }
-        patience = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_SECONDS)
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._silence)
         try:
             async with self._get(path, query, patience) as response:
+                opened()
                 async for event in _events(response):
                     yield event
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:

@@ -27,7 +27,7 @@ class Reflector:
         self._path = path
         self._clock = clock
         self._changed = changed
-        self._version = ""
+        self.version = ""
         self.objects: dict[str, dict[str, Any]] = {}
         self.synced = False
         self.trouble: str | None = None
@@ -69,7 +69,7 @@ class Reflector:
 
     async def _list(self) -> None:
         listing = await self._api.list(self._path)
-        self._version = listing.version
+        self.version = listing.version
         self.objects = {item["metadata"]["name"]: item for item in listing.items}
         self.synced = True
         self._changed()
@@ -78,7 +78,7 @@ class Reflector:
         """One watch. A failure after progress is not a failed attempt: the next one starts without a pause."""
         progressed = False
         try:
-            async for event in self._api.watch(self._path, self._version):
+            async for event in self._api.watch(self._path, self.version, self._hear):
                 progressed = True
                 self._hear()
                 self._take(event)
@@ -89,7 +89,7 @@ class Reflector:
 
     def _take(self, event: dict[str, Any]) -> None:
         found = event["object"]
-        self._version = found["metadata"]["resourceVersion"]
+        self.version = found["metadata"]["resourceVersion"]
         name = found["metadata"].get("name", "")
         match event["type"]:
             case "ADDED" | "MODIFIED":

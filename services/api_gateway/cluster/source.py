@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from services.api_gateway.cluster.api import Access, Api
+from services.api_gateway.cluster.api import SILENCE_SECONDS, Access, Api
 from services.api_gateway.cluster.reflector import Reflector
 from services.api_gateway.domain.resources import snapshot_of
 from services.api_gateway.domain.routes import Snapshot
@@ -31,19 +31,22 @@ class RouteSource(Protocol):
 class ClusterSource:
     """SuuupraServices and EndpointSlices of one namespace."""
 
-    def __init__(self, access: Access, namespace: str, clock: Clock) -> None:
+    def __init__(
+        self, access: Access, namespace: str, clock: Clock, silence: float = SILENCE_SECONDS
+    ) -> None:
         self._access = access
+        self._silence = silence
         self._namespace = namespace
         self._clock = clock
-        self._reflectors: tuple[Reflector, ...] = ()
+        self.reflectors: tuple[Reflector, ...] = ()
 
     async def run(self, tell: Callable[[Snapshot], None]) -> None:
         news = _News(self, tell)
-        api = Api(self._access)
-        self._reflectors = tuple(Reflector(api, path, self._clock, news.changed) for path in self._paths())
+        api = Api(self._access, self._silence)
+        self.reflectors = tuple(Reflector(api, path, self._clock, news.changed) for path in self._paths())
         try:
             async with asyncio.TaskGroup() as following:
-                for reflector in self._reflectors:
+                for reflector in self.reflectors:
                     following.create_task(reflector.run())
         finally:
             await api.close()
@@ -57,19 +60,19 @@ class ClusterSource:
 
     def snapshot(self) -> Snapshot | None:
         """What is known now; None until both kinds were listed."""
-        if not all(reflector.synced for reflector in self._reflectors):
+        if not all(reflector.synced for reflector in self.reflectors):
             return None
-        services, slices = (tuple(reflector.objects.values()) for reflector in self._reflectors)
+        services, slices = (tuple(reflector.objects.values()) for reflector in self.reflectors)
         return snapshot_of(services, slices)
 
     def trouble(self) -> str | None:
-        wrong = next((reflector.trouble for reflector in self._reflectors if reflector.trouble), None)
+        wrong = next((reflector.trouble for reflector in self.reflectors if reflector.trouble), None)
         if wrong is None and self.age() > STALE_SECONDS:
             return f"nothing was heard from the API server for {self.age():.0f} s"
         return wrong
 
     def age(self) -> float:
-        heard = [reflector.heard for reflector in self._reflectors]
+        heard = [reflector.heard for reflector in self.reflectors]
         return self._clock.monotonic() - min(heard) if heard else 0.0
 
 

@@ -9,7 +9,7 @@ from services.api_gateway.domain.holding import Held, changed, routes_of, take, 
 from services.api_gateway.domain.routes import Snapshot
 from services.api_gateway.domain.table import Table, decide
 from services.api_gateway.envoy.publisher import Publisher, Rejected
-from services.api_gateway.metrics import REJECTED
+from services.api_gateway.usecases.metrics import REJECTED
 from suuupra import logs
 
 _log = logs.get_logger(__name__)

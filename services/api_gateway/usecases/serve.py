@@ -14,8 +14,8 @@ from services.api_gateway.domain.routes import Snapshot
 from services.api_gateway.envoy.admin import Admin, AdminUnavailable
 from services.api_gateway.envoy.process import Envoy
 from services.api_gateway.envoy.publisher import Publisher
-from services.api_gateway.metrics import APPLY_SECONDS, ROUTES, SOURCE_AGE, UPDATED, under_our_names
 from services.api_gateway.usecases.apply import Applied, Applier, Builder
+from services.api_gateway.usecases.metrics import APPLY_SECONDS, ROUTES, SOURCE_AGE, UPDATED, under_our_names
 from suuupra import logs
 from suuupra.clock import Clock
 
