@@ -48,6 +48,11 @@ def _numbers(seed: str) -> Iterator[int]:
         block = hashlib.sha256(block).digest()
 
 
+def _paint(colour: str) -> str:
+    """Filled, with a hair of the same colour around it: neighbours would else show a seam where pixels are shared."""
+    return f'fill="{colour}" stroke="{colour}" stroke-width=".4"'
+
+
 def _tile(row: int, column: int, colours: list[str], numbers: Iterator[int]) -> str:
     x, y = column * TILE, row * TILE
     colour, corner, shape = (next(numbers) for _ in range(3))
@@ -58,7 +63,7 @@ def _tile(row: int, column: int, colours: list[str], numbers: Iterator[int]) -> 
         case 3 | 4:
             return _leaf(x, y, corner % 2, fill)
         case 5:
-            return f'<circle cx="{x + TILE // 2}" cy="{y + TILE // 2}" r="{TILE // 4}" fill="{fill}"/>'
+            return f'<circle cx="{x + TILE // 2}" cy="{y + TILE // 2}" r="{TILE // 4}" {_paint(fill)}/>'
         case 6:
             return _half(x, y, corner % 2, fill)
         case _:
@@ -68,17 +73,17 @@ def _tile(row: int, column: int, colours: list[str], numbers: Iterator[int]) -> 
 def _quarter(x: int, y: int, corner: int, fill: str) -> str:
     """A quarter disc around one corner of the tile."""
     (cx, cy), (ax, ay), (bx, by) = (_CORNERS[(corner + turn) % 4] for turn in (0, 1, 3))
-    return f'<path d="M{x + cx} {y + cy}L{x + ax} {y + ay}A{TILE} {TILE} 0 0 1 {x + bx} {y + by}Z" fill="{fill}"/>'
+    return f'<path d="M{x + cx} {y + cy}L{x + ax} {y + ay}A{TILE} {TILE} 0 0 1 {x + bx} {y + by}Z" {_paint(fill)}/>'
 
 
 def _leaf(x: int, y: int, corner: int, fill: str) -> str:
     """Two arcs between opposite corners."""
     (ax, ay), (bx, by) = _CORNERS[corner], _CORNERS[corner + 2]
     arc = f"A{TILE} {TILE} 0 0 1"
-    return f'<path d="M{x + ax} {y + ay}{arc} {x + bx} {y + by}{arc} {x + ax} {y + ay}Z" fill="{fill}"/>'
+    return f'<path d="M{x + ax} {y + ay}{arc} {x + bx} {y + by}{arc} {x + ax} {y + ay}Z" {_paint(fill)}/>'
 
 
 def _half(x: int, y: int, lying: int, fill: str) -> str:
     """A bar over half of the tile."""
     width, height = (TILE, TILE // 2) if lying else (TILE // 2, TILE)
-    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{fill}"/>'
+    return f'<rect x="{x}" y="{y}" width="{width}" height="{height}" {_paint(fill)}/>'
