@@ -1,5 +1,5 @@
 # One file for every image that runs our code; backing servers have theirs under images/.
-# Targets: platform (any service), gateway (platform + Envoy), operator, samples (platform + sample documents).
+# Targets: platform (any service), gateway (platform + Envoy), operator, samples (platform + sample documents), tests.
 # Written for the classic builder (no BuildKit syntax): layer order is the cache, so what changes most comes last.
 ARG BASE=debian:trixie-slim
 
@@ -12,9 +12,11 @@ RUN apt-get update \
 # What the lock says, compiled, outside the application's folder. uv itself stays behind in this stage.
 FROM python AS dependencies
 ARG UV_VERSION=0.13.9
+ARG PYPI_INDEX=
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1 \
     UV_SYSTEM_CERTS=1
-RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --quiet "uv==${UV_VERSION}"
+RUN python3 -m venv /opt/uv \
+ && PIP_INDEX_URL=${PYPI_INDEX} /opt/uv/bin/pip install --no-cache-dir --quiet "uv==${UV_VERSION}"
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3
@@ -71,3 +73,8 @@ COPY --from=operator-dependencies /difference /
 COPY operator/suuupra_operator ./suuupra_operator
 ENTRYPOINT ["python", "-m", "suuupra_operator"]
 CMD ["run"]
+
+# Everything the lock knows, so that unit tests run in the image's Python as well as the host's.
+FROM dependencies AS tests
+RUN /opt/uv/bin/uv sync --frozen --all-extras --no-install-project --python /usr/bin/python3
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app:/app/operator:/app/hack
