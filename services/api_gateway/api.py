@@ -14,7 +14,12 @@ from suuupra.errors import Forbidden
 PAGES = Path(__file__).parent / "pages"
 OPERATOR = "operator"
 
+LOOK = "/gateway"
+"""Where the page's stylesheets are: beside it, so that it is readable when every service is away."""
+
+_assets = ui.assets_of()
 _templates = ui.templates(PAGES)
+_templates.env.globals["asset"] = lambda name: LOOK + _assets.url(name)
 
 
 async def operators_only(caller: User) -> None:
@@ -40,6 +45,7 @@ def router(gateway: Gateway, *, guarded: bool) -> APIRouter:
             headers={"Cache-Control": "no-store"},
         )
 
+    routes.add_api_route(f"{LOOK}/_ui/{{path:path}}", _assets.serve, include_in_schema=False)
     return routes
 
 

@@ -72,6 +72,7 @@ class Gateway:
         self._news = asyncio.Event()
         self._latest: Snapshot | None = None
         self.status = Status(Applied())
+        SOURCE_AGE.set_function(source.age)
 
     @property
     def source(self) -> RouteSource:
@@ -108,8 +109,7 @@ class Gateway:
         return self._source.trouble() or "no configuration is live in Envoy yet"
 
     async def exposition(self) -> bytes:
-        """Envoy's metrics."""
-        SOURCE_AGE.set(self._source.age())
+        """Envoy's metrics, in Prometheus' text format."""
         return under_our_names(await self._admin.prometheus())
 
     async def state(self) -> str:
@@ -152,7 +152,7 @@ class Gateway:
         ROUTES.labels("served").set(len(applied.table.served))
         ROUTES.labels("refused").set(len(applied.table.refused))
         ROUTES.labels("held").set(sum(len(held.routes) for held in applied.held.values()))
-        _log.info("configuration is live", version=applied.version, milliseconds=round(took * 1000, 1))
+        _log.info("configuration is live", config=applied.version, milliseconds=round(took * 1000, 1))
 
     async def _drain(self) -> None:
         """Lose nobody: first be avoided, then refuse new connections, then wait for what is in flight."""

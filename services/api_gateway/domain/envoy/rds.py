@@ -20,7 +20,7 @@ OPERATOR_ROLE: Final = "operator"
 
 def route_config(table: Table, options: Options) -> Message:
     """One virtual host for every name; what no route takes is 404."""
-    routes = [*_own(options), *_followed(table, options), _look(), _answer("unmatched", {"prefix": "/"}, 404)]
+    routes = [*_own(options), *_followed(table, options), _answer("unmatched", {"prefix": "/"}, 404)]
     host = {"name": "platform", "domains": ["*"], "routes": routes, "retry_policy": retry_policy()}
     return {"name": ROUTES, "virtual_hosts": [host]}
 
@@ -30,15 +30,6 @@ def _own(options: Options) -> Iterator[Message]:
     yield _answer("internal", {"path_separated_prefix": "/internal", "case_sensitive": False}, 404)
     page = page_route(options)
     yield from _group([Served("gateway", page)], CONTROL_CLUSTER, options)
-
-
-def _look() -> Message:
-    """The page's stylesheets, when no service with pages of its own serves them."""
-    return {
-        "name": "gateway look",
-        "match": {"path_separated_prefix": "/_ui"},
-        "route": {"cluster": CONTROL_CLUSTER},
-    }
 
 
 def page_route(options: Options) -> Route:

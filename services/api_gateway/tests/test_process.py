@@ -1,0 +1,136 @@
+"""The whole process, as Kubernetes starts and ends it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from services.api_gateway.settings import Settings
+from services.api_gateway.tests.rig import AUDIENCE, ISSUER, Issuer, eventually, free_port, listens, until
+from suuupra.settings import SettingsError, load
+
+
+@dataclass(frozen=True)
+class Process:
+    """``python -m suuupra serve api-gateway``."""
+
+    child: asyncio.subprocess.Process
+    edge: int
+    ops: int
+
+    async def asks(self, port: int, path: str) -> httpx.Response | None:
+        with suppress(httpx.TransportError):
+            async with httpx.AsyncClient() as http:
+                return await http.get(f"http://127.0.0.1:{port}{path}")
+        return None
+
+    async def alive(self) -> bool:
+        answer = await self.asks(self.ops, "/livez")
+        return answer is not None and answer.status_code == 200
+
+
+def account_in(folder: Path) -> Path:
+    """What the kubelet mounts into a pod, of a cluster that is not there."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "nobody")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    certificate = (
+        builder.not_valid_before(now).not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    )
+    (folder / "ca.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "token").write_text("token-of-the-test")
+    (folder / "namespace").write_text("suuupra\n")
+    return folder
+
+
+def environment(folder: Path, **changed: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "SUUUPRA_SERVICE": "api-gateway",
+        "SUUUPRA_ISSUER": ISSUER,
+        "SUUUPRA_AUDIENCE": AUDIENCE,
+        "SUUUPRA_JWKS": Issuer.new().jwks,
+        "SUUUPRA_HTTP_PORT": str(free_port()),
+        "SUUUPRA_OPS_PORT": str(free_port()),
+        "SUUUPRA_DRAIN_SECONDS": "0.2",
+        "GATEWAY_CONTROL_PORT": str(free_port()),
+        "GATEWAY_FOLDER": str(folder / "files"),
+        "GATEWAY_ACCOUNT": str(account_in(folder)),
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(free_port()),
+        **changed,
+    }
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[Process]:
+    variables = environment(folder)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "suuupra",
+        "serve",
+        "api-gateway",
+        env=variables,
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    process = Process(child, int(variables["SUUUPRA_HTTP_PORT"]), int(variables["SUUUPRA_OPS_PORT"]))
+    try:
+        await eventually(process.alive, seconds=30)
+        await until(lambda: listens(process.edge))
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def test_without_an_api_server_it_lives_is_not_ready_says_why_and_ends_in_order(tmp_path: Path) -> None:
+    async with started(tmp_path) as process:
+        ready = await process.asks(process.ops, "/readyz")
+        page = await process.asks(process.edge, "/gateway")
+        assert ready is not None
+        assert ready.status_code == 503
+        assert "the API server cannot be reached" in ready.text
+        assert page is not None
+        assert "No configuration is live yet" in page.text
+        process.child.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.child.wait(), 20) == 0
+        assert not listens(process.edge)
+
+
+async def test_killed_it_leaves_no_envoy_behind(tmp_path: Path) -> None:
+    async with started(tmp_path) as process:
+        process.child.kill()
+        await process.child.wait()
+        await until(lambda: not listens(process.edge))
+
+
+def test_settings_name_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    with pytest.raises(SettingsError, match="KUBERNETES_SERVICE_HOST"):
+        load(Settings)
+
+
+def test_a_pod_without_an_account_is_told_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in environment(tmp_path, GATEWAY_ACCOUNT=str(tmp_path / "nothing")).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="automountServiceAccountToken"):
+        load(Settings)
