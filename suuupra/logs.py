@@ -61,7 +61,7 @@ def configure(settings: ServiceSettings, stream: TextIO | None = None) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     access.to((stream or sys.stdout) if level <= logging.INFO else None, identity)
     structlog.configure(
-        processors=[*_shared(identity), structlog.processors.format_exc_info, redact, _render],
+        processors=[*_shared(identity), structlog.processors.format_exc_info, redact, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(stream or sys.stdout),
         cache_logger_on_first_use=True,
@@ -130,7 +130,7 @@ def _library_logging(identity: Mapping[str, str], level: str, stream: TextIO) ->
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             redact,
-            _render,
+            render,
         ],
     }
     return {
@@ -216,5 +216,6 @@ _text = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
-def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """The event as one line of JSON."""
     return _encode(event)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from suuupra.errors import Invalid
+from suuupra.errors import Invalid, PreconditionFailed
 from suuupra.etags import IfMatch, Precondition, etag_of, not_modified
 from suuupra.ids import new_id
 from suuupra.pagination import Page, PageRequest, Paging
@@ -63,7 +63,7 @@ async def test_pages_put_together_are_the_list(make_app: Any, client: Client, li
 
 
 async def test_empty_list_is_one_empty_page() -> None:
-    page = PageRequest(10).page([], key=lambda row: (0,), view=lambda row: row)
+    page: Page[None] = PageRequest(10).page([], key=lambda row: (0,), view=lambda row: row)
     assert (page.items, page.next) == ([], None)
 
 
@@ -99,7 +99,7 @@ def test_any_text_as_cursor_is_read_or_refused(text: str) -> None:
 def test_cursors_carry_what_sorts_a_list(moment: datetime, key: UUID, number: int, text: str) -> None:
     for values in ((moment, key), (number, key), (text, key)):
         page = PageRequest(1).page([values, values], key=lambda row: row, view=lambda row: None)
-        assert PageRequest(1, page.next).after(type(values[0]), UUID) == values  # type: ignore[type-var]
+        assert PageRequest(1, page.next).after(type(values[0]), UUID) == values
 
 
 # --- versions ----------------------------------------------------------------------------------------------------
@@ -154,4 +154,9 @@ async def test_openapi_tells_that_edits_can_be_stale(make_app: Any) -> None:
 def test_versions_that_would_break_the_header_are_no_etags() -> None:
     with pytest.raises(ValueError, match="visible ASCII"):
         etag_of('a"b')
-    assert Precondition(None).require("anything") is None  # type: ignore[func-returns-value]
+
+
+def test_star_stands_for_any_version() -> None:
+    Precondition(None).require("anything")
+    with pytest.raises(PreconditionFailed):
+        Precondition(frozenset()).require("anything")
