@@ -30,7 +30,9 @@ from suuupra.pagination import Page
 from suuupra.telemetry import http_client
 
 FAULTS = Counter(
-    "suuupra_web_content_faults_total", "Requests to content that got no answer or a fault of its own.", ["method"]
+    "suuupra_web_content_faults_total",
+    "Requests to content that got no answer or a fault of its own.",
+    ["method"],
 )
 M = TypeVar("M", bound=BaseModel)
 ANSWER_SECONDS = 3.0  # what one answer of content may take, and after which nothing is asked again

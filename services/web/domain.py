@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 from uuid import UUID
 
@@ -54,7 +55,7 @@ class Outline:
     resume: Lesson | None
     """Where to go on: None when everything is completed, or there is nothing."""
 
-    @property
+    @cached_property
     def lessons(self) -> tuple[Lesson, ...]:
         """All lessons in reading order."""
         return tuple(lesson for module in self.modules for lesson in module.lessons)

@@ -9,7 +9,8 @@ class Settings(ServiceSettings):
     """Settings of web."""
 
     url_content: HttpAddress = Field(
-        description="the address of content, for example http://content:8000", examples=["http://content:8000"]
+        description="the address of content, for example http://content:8000",
+        examples=["http://content:8000"],
     )
 
     @property

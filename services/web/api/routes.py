@@ -104,8 +104,8 @@ async def favicon() -> Response:
 
 
 def _page(request: Request, template: str, view: object, url: str, visitor: UUID | None) -> Response:
-    canonical = _settings(request).public_url + url
-    response = templates.TemplateResponse(request, template, {"view": view, "canonical": canonical})
+    shown = {"view": view, "origin": _settings(request).public_url, "path": url}
+    response = templates.TemplateResponse(request, template, shown)
     response.headers["Cache-Control"] = PRIVATE if visitor else PUBLIC
     response.headers["Vary"] = "Cookie"
     return response
