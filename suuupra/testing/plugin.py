@@ -10,9 +10,13 @@ from suuupra import discovery
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.migrations import Schema
+from suuupra.objects import ObjectStore
 from suuupra.testing.containers import remove_leftovers
 from suuupra.testing.kafka import KafkaServer, Topics
+from suuupra.testing.objects import ObjectsServer
 from suuupra.testing.postgres import PostgresServer
+
+pytest_plugins = ["suuupra.testing.services"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,6 +55,22 @@ async def topics(kafka: KafkaServer) -> AsyncIterator[Topics]:
     """Makes topics that last as long as the test."""
     async with Topics(kafka.bootstrap) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def objects(containers: None) -> Iterator[ObjectsServer]:
+    """The object store, for the whole session."""
+    server = ObjectsServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
+@pytest.fixture
+def bucket(objects: ObjectsServer) -> ObjectStore:
+    """The test's own empty bucket; it goes with the server."""
+    return objects.bucket()
 
 
 @pytest.fixture
