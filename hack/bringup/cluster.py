@@ -110,7 +110,7 @@ class Cluster:
         """Names of the images the node has."""
         return set(self.on_node(job, "ctr", "--namespace", "k8s.io", "images", "list", "-q").split())
 
-    def load(self, job: Job, references: list[str]) -> list[str]:
+    def load(self, job: Job, references: list[str]) -> None:
         """Give the node the images it lacks, all in one stream so that shared layers travel once."""
         present = self.images(job)
         missing = [reference for reference in references if f"docker.io/{reference}" not in present]
@@ -118,7 +118,7 @@ class Cluster:
             job.waiting(f"the node to take {len(missing)} images")
             ctr = ("ctr", "--namespace", "k8s.io", "images", "import", "--all-platforms", "-")
             job.pipe(["docker", "save", *missing], ["docker", "exec", "-i", self.node, *ctr])
-        return missing
+            job.say(f"        loaded {', '.join(missing)}")
 
     def write_kubeconfig(self, job: Job) -> None:
         """Keep our copy current, and the user's when this is the user's cluster."""

@@ -1,5 +1,6 @@
 """The steps of bring-up, in order, with what each needs before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bringup import debian, deploy, docker, images, node, pins, ready, tools, way
@@ -7,6 +8,7 @@ from bringup.cluster import Cluster
 from bringup.images import Image
 from bringup.job import Job
 from bringup.knobs import Knobs
+from bringup.staging import OPERATOR
 from bringup.steps import Step
 
 
@@ -138,31 +140,32 @@ def _node(run: Run) -> list[Step]:
 
 def _platform(run: Run, servers: list[Image], platform: list[Image]) -> list[Step]:
     knobs, cluster = run.knobs, run.cluster
-    wanted = [*servers, *platform]
-    tags = images.tags(wanted)
+    operator = images.tags([image for image in platform if image.name == OPERATOR])
 
-    def load(job: Job) -> None:
-        loaded = cluster.load(job, [image.reference for image in wanted])
-        job.say(f"        loaded {', '.join(loaded)}" if loaded else "        the node has every image")
+    def load(wanted: list[Image]) -> Callable[[Job], None]:
+        return lambda job: cluster.load(job, [image.reference for image in wanted])
 
     def apply_platform(job: Job) -> None:
         auth = deploy.local_issuer(job, cluster, knobs)
         deploy.platform(job, cluster, knobs, images.tags(platform), auth)
 
     return [
-        Step("load", "Images into the node", load, ("cluster", "platform-images", *_names(servers))),
         Step("namespaces", "Namespaces", lambda job: deploy.namespaces(job, cluster), ("cluster",)),
+        Step("load-servers", "Servers' images into the node", load(servers), ("cluster", *_names(servers))),
         Step(
             "infra",
             "Chart suuupra-infra: backing servers",
-            lambda job: deploy.release(job, cluster, deploy.INFRA, tags),
-            ("load", "namespaces"),
+            lambda job: deploy.release(job, cluster, deploy.INFRA, images.tags(servers)),
+            ("load-servers", "namespaces"),
+        ),
+        Step(
+            "load-platform", "Our images into the node", load(platform), ("load-servers", "platform-images")
         ),
         Step(
             "operator",
             "Chart suuupra: operator",
-            lambda job: deploy.release(job, cluster, deploy.OPERATOR, tags),
-            ("load", "namespaces"),
+            lambda job: deploy.release(job, cluster, deploy.OPERATOR, operator),
+            ("load-platform", "namespaces"),
         ),
         Step("platform", "The platform's resource", apply_platform, ("operator", "python")),
         Step("services", "The services' resources", lambda job: deploy.services(job, cluster), ("platform",)),
