@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +18,13 @@ RESOURCES: tuple[type[SuuupraPlatform] | type[SuuupraService], ...] = (SuuupraPl
 Schema = dict[str, Any]
 _DROPPED = frozenset({"title", "additionalProperties", "$defs", "uniqueItems"})
 _RENAMED = {"exclusiveMaximum": "maximum", "exclusiveMinimum": "minimum"}
+
+
+def files(root: Path) -> dict[Path, str]:
+    """Every generated file below the repository's root, with its text."""
+    texts = {name: render(crd) for name, crd in definitions().items()}
+    folders = (root / "crds", root / "charts" / "suuupra" / "files" / "crds")
+    return {folder / name: text for folder in folders for name, text in texts.items()}
 
 
 def definitions() -> dict[str, Schema]:
