@@ -59,6 +59,7 @@ class Envoy:
             "--config-path", str(self._bootstrap),
             "--concurrency", str(self._concurrency),
             "--disable-hot-restart",
+            "--file-flush-interval-msec", "1000",
             "--log-level", "warning",
             "--log-format", _FORMAT,
             "--log-format-escaped",

@@ -359,9 +359,13 @@ async def test_http2_is_spoken(rig: Rig) -> None:
 
 async def test_metrics_tell_rate_errors_and_duration_of_each_route(rig: Rig) -> None:
     await rig.http.get("/v1/users")
+    await rig.http.request("PROPFIND", "/v1/users")
+    route = 'route="content ANY /v1/users"'
     wanted = (
-        'suuupra_gateway_requests_total{route="content ANY /v1/users",status="401"}',
-        'suuupra_gateway_request_duration_milliseconds_bucket{route="content ANY /v1/users",le="250"}',
+        f'suuupra_gateway_answers_total{{{route},status="401"}}',
+        f'suuupra_http_request_duration_seconds_bucket{{{route},method="GET",status="4xx",le="0.25"}}',
+        f'suuupra_http_request_duration_seconds_sum{{{route},method="GET",status="4xx"}}',
+        f'suuupra_http_request_duration_seconds_count{{{route},method="other",status="4xx"}}',
     )
 
     async def told() -> bool:

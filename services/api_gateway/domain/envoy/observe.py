@@ -12,6 +12,21 @@ BUCKETS_MS: Final = (1, 2.5, 5, 10, 25, 50, 100, 150, 200, 250, 300, 400, 500, 7
 STAT_PREFIX: Final = "suuupra_gateway"
 
 
+_ROUTE: Final = {"name": "route", "value_format": "%ROUTE_NAME%"}
+_STATUS: Final = {"name": "status", "value_format": "%RESPONSE_CODE%"}
+_METHOD: Final = {
+    "name": "method",
+    "value_format": "%CEL(request.method in ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] "
+    "? request.method : 'other')%",
+}
+"""Whatever a caller invents as a method is one label value."""
+_CLASS: Final = {
+    "name": "status",
+    "value_format": "%CEL(response.code < 200 ? '1xx' : response.code < 300 ? '2xx' : response.code < 400 ? '3xx' "
+    ": response.code < 500 ? '4xx' : '5xx')%",
+}
+
+
 def access_logs() -> list[Message]:
     """One JSON line per request on standard output, and the counters of the route. Never a query or a token."""
     return [
@@ -24,10 +39,10 @@ def access_logs() -> list[Message]:
             "envoy.access_loggers.stats",
             "extensions.access_loggers.stats.v3.Config",
             stats_scope={"prefix": STAT_PREFIX},
-            counters=[{"stat": {"name": "requests", "tags": _tags("status")}, "value_fixed": 1}],
+            counters=[{"stat": {"name": "answers", "tags": [_ROUTE, _STATUS]}, "value_fixed": 1}],
             histograms=[
                 {
-                    "stat": {"name": "request_duration", "tags": _tags()},
+                    "stat": {"name": "duration", "tags": [_ROUTE, _METHOD, _CLASS]},
                     "unit": "Milliseconds",
                     "value_format": "%DURATION%",
                 }
@@ -37,9 +52,10 @@ def access_logs() -> list[Message]:
 
 
 _LINE: Final = {
-    "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
+    "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%",
     "level": "info",
-    "event": "access",
+    "source": "envoy.access",
+    "event": "request",
     "service": "api-gateway",
     "request_id": "%REQ(x-request-id)%",
     "trace_id": "%TRACE_ID%",
@@ -60,11 +76,6 @@ _LINE: Final = {
     "subject": f"%DYNAMIC_METADATA({JWT}:{PAYLOAD}:sub)%",
     "user_agent": "%REQ(user-agent)%",
 }
-
-
-def _tags(*extra: str) -> list[Message]:
-    formats = {"route": "%ROUTE_NAME%", "status": "%RESPONSE_CODE%"}
-    return [{"name": name, "value_format": formats[name]} for name in ("route", *extra)]
 
 
 def stats_config() -> Message:
