@@ -38,7 +38,7 @@ M = TypeVar("M", bound=BaseModel)
 ANSWER_SECONDS = 3.0  # what one answer of content may take, and after which nothing is asked again
 ATTEMPTS = 3
 FIRST_WAIT_SECONDS = 0.05
-LONGEST_WAIT_SECONDS = 0.4
+LONGEST_WAIT_SECONDS = 0.2
 RETRIED_STATUSES = frozenset({502, 503, 504})
 RETRY_AFTER_SECONDS = 5  # what a person is told to wait when content is away
 
@@ -131,6 +131,7 @@ class Content:
             timeout=ANSWER_SECONDS,
             wait_initial=FIRST_WAIT_SECONDS,
             wait_max=LONGEST_WAIT_SECONDS,
+            wait_jitter=FIRST_WAIT_SECONDS,
         )
         try:
             async for attempt in retries:
