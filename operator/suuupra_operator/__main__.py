@@ -14,7 +14,7 @@ from suuupra_operator.app import run as run_operator
 from suuupra_operator.settings import Settings
 from suuupra_operator.uninstall import uninstall as uninstall_operator
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 HERE = Path(__file__).resolve()
 

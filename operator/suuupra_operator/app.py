@@ -26,8 +26,9 @@ from suuupra_operator.platforms import PlatformReconciler
 from suuupra_operator.policies import PolicyProbe
 from suuupra_operator.primaries import PLATFORM_KEY, Primaries
 from suuupra_operator.queue import Key, Queue
-from suuupra_operator.reconcile import Outcome, Reconciler
+from suuupra_operator.reconcile import Reconciler
 from suuupra_operator.rollout import Rollout
+from suuupra_operator.round import Outcome
 from suuupra_operator.server import Server
 from suuupra_operator.settings import Settings
 from suuupra_operator.writer import Writer
@@ -68,7 +69,15 @@ class Operator:
             writer,
             recorder,
             Rollout(self.cluster, self.children, settings.image or None),
-            Deletion(self.cluster, self.children, self.backends, recorder, settings.namespace),
+            Deletion(
+                self.cluster,
+                self.children,
+                self.backends,
+                recorder,
+                self.primaries,
+                writer,
+                settings.namespace,
+            ),
             settings.namespaces,
         )
         self.monitor = Monitor(
@@ -135,7 +144,8 @@ class Operator:
     async def _serve(self) -> None:
         """The leader's own work."""
         async with asyncio.TaskGroup() as group:
-            await self._settle(PLATFORM_KEY)  # services need to know their servers
+            await self.monitor.list()  # what the watch brings first may be a service without its platform
+            await self._settle(PLATFORM_KEY)
             group.create_task(self.monitor.run())
             for _ in range(self.settings.workers):
                 group.create_task(self._work())

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from suuupra_operator.models import Condition, Route, RouteStatus
+from suuupra_operator.models import Route
+from suuupra_operator.status import Condition, RouteStatus
 
 Object = dict[str, Any]
 READY = "Ready"
@@ -97,14 +98,14 @@ def _rollout(live: Object) -> Finding:
     return Finding("RolloutReady", False, "Progressing", words)
 
 
-def accepted(routes: Sequence[Route], refused: dict[int, tuple[str, str]]) -> list[RouteStatus]:
-    """Routes as the gateway reads them; ``refused`` gives reason and message by index."""
+def accepted(routes: Sequence[Route], refused: dict[int, str]) -> list[RouteStatus]:
+    """Routes as the gateway reads them; ``refused`` says why, by index."""
     return [
         RouteStatus(
             **dict(route),
             accepted=index not in refused,
-            reason=refused.get(index, ("Accepted", ""))[0],
-            message=refused.get(index, ("", ""))[1],
+            reason="RouteConflict" if index in refused else "Accepted",
+            message=refused.get(index, ""),
         )
         for index, route in enumerate(routes)
     ]

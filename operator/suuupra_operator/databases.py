@@ -80,7 +80,7 @@ class Databases:
         try:
             async with self._lock:
                 await self._read()
-        except (psycopg.Error, OSError, TimeoutError) as error:
+        except (psycopg.Error, OSError, TimeoutError, Unreachable) as error:
             self._failed(error)
         metrics.BACKEND_UP.labels("postgres").set(self.catalog is not None)
         return self.catalog is not None

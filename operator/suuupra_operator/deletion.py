@@ -9,16 +9,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from suuupra_operator import conditions
 from suuupra_operator.backends import Backends
 from suuupra_operator.buckets import user_of
 from suuupra_operator.catalog import Names, retire_statements
 from suuupra_operator.children import Children
 from suuupra_operator.cluster import Cluster, Object
+from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.subject import INSTANCE, Subject
-from suuupra_operator.errors import ApiError, Temporary
+from suuupra_operator.errors import ApiError, Permanent, Temporary, Unreachable
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
-from suuupra_operator.models import Reclaim, SuuupraServiceStatus
+from suuupra_operator.models import Reclaim, SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
+from suuupra_operator.primaries import InvalidSpec, Primaries, spec_of, status_of
+from suuupra_operator.round import Outcome, subject_of
+from suuupra_operator.status import SuuupraServiceStatus
+from suuupra_operator.writer import FINALIZER, Writer, now
 from suuupra_operator.writes import Write
 
 log = logging.getLogger(__name__)
@@ -39,8 +46,42 @@ class Deletion:
     children: Children
     backends: Backends
     recorder: Recorder
+    primaries: Primaries
+    writer: Writer
     namespace: str
     """The operator's own."""
+
+    async def leave(self, obj: Object) -> Outcome:
+        """One step towards the end of a resource that is being deleted."""
+        if FINALIZER not in obj["metadata"].get("finalizers", []):
+            return Outcome()
+        status = status_of(obj)
+        if obj["metadata"].get("annotations", {}).get(RELEASE) == "true":
+            await self.release(obj, status)
+            await self.writer.remove_finalizer(obj)
+            return Outcome()
+        try:
+            spec = spec_of(obj)
+        except InvalidSpec:  # what cannot be read cannot ask for anything to be deleted
+            spec = SuuupraServiceSpec()
+        subject = subject_of(obj, spec, self.primaries.platform() or SuuupraPlatformSpec())
+        try:
+            await self.finish(obj, subject, status)
+        except (Temporary, Permanent, ApiError) as error:
+            return await self._wait(obj, status, error)
+        await self.writer.remove_finalizer(obj)
+        return Outcome()
+
+    async def _wait(self, obj: Object, status: SuuupraServiceStatus, cause: Exception) -> Outcome:
+        """Say what is waited for; pods end soon, a server that is away may take its time."""
+        text = f"{cause}. To let go at once and keep what is there: annotate {RELEASE}=true"
+        finding = Finding("Deleted", False, "WaitingToDelete", text)
+        composed = conditions.compose([finding], status.conditions, obj["metadata"]["generation"], now())
+        await self.writer.status(obj, status.model_copy(update={"conditions": composed}))
+        if not isinstance(cause, Unreachable):
+            return Outcome(again=POLL_SECONDS)
+        await self.recorder.post(obj, "Warning", "WaitingToDelete", text)
+        return Outcome(retry=True)
 
     async def finish(self, obj: Object, subject: Subject, status: SuuupraServiceStatus) -> None:
         """Do all that must be done before the finalizer goes; raises Temporary while something must be waited for."""

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF012 - the default of a Pydantic field is copied for each instance
-"""SuuupraService: one workload and all it needs, as its user writes it and as the operator reports it.
+"""The spec of a SuuupraService: one workload and all it needs, as its user writes it.
 
 The custom resource definition in ``crds/`` is generated from these classes (``python -m suuupra_operator crds``), so a
 bound or rule is written once and holds both in the API server and in the operator.
@@ -8,7 +8,7 @@ bound or rule is written once and holds both in the API server and in the operat
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -301,116 +301,3 @@ class SuuupraServiceSpec(Model):
     def works(self) -> bool:
         """Whether a worker Deployment is needed."""
         return self.events is not None and bool(self.events.publishes or self.events.consumes)
-
-
-class Condition(Model):
-    """One aspect of the state, as in the Kubernetes API conventions."""
-
-    type: str
-    status: Literal["True", "False", "Unknown"]
-    reason: str
-    message: str = ""
-    observed_generation: int = 0
-    last_transition_time: str = ""
-
-
-class RouteStatus(Route):
-    """A route and whether the gateway may serve it."""
-
-    model_config = {"json_schema_extra": None, "extra": "ignore"}
-
-    accepted: bool
-    reason: str = ""
-    message: str = ""
-
-
-class DatabaseStatus(Model):
-    """Where the database is and which login the pods use now."""
-
-    name: str
-    login: str = ""
-    rotation: str = ""
-    """The value of suuupra.io/rotate that was last acted upon."""
-
-
-class Claims(Model):
-    """Everything outside Kubernetes made for this resource: written before it is made, so that nothing is forgotten."""
-
-    database: str = ""
-    topics: list[str] = []
-    buckets: list[str] = []
-
-
-class JobStatus(Model):
-    """A job of spec.jobs that was run."""
-
-    name: str
-    hash: str
-    state: Literal["Running", "Succeeded", "Failed"]
-
-
-class SuuupraServiceStatus(Model):
-    """What was observed."""
-
-    model_config = {"extra": "ignore"}
-
-    observed_generation: int = 0
-    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
-    replicas: int = 0
-    ready_replicas: int = 0
-    selector: str = ""
-    version: str = ""
-    image: str = ""
-    """The image whose migrations are through: what serves."""
-    migrated: str = ""
-    """Which migration was last run to its end: of an image, on one incarnation of the database."""
-    database: DatabaseStatus | None = None
-    claims: Claims = Claims()
-    routes: list[RouteStatus] = []
-    jobs: list[JobStatus] = []
-    orphaned: list[str] = []
-    """What was left behind on purpose when suuupra.io/release let the resource go."""
-
-
-class SuuupraService(Model):
-    """One workload of the platform and all it needs."""
-
-    model_config = {
-        "extra": "ignore",
-        "json_schema_extra": rules(
-            cel(
-                "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
-                "metadata.name: lower case letters, digits and '-', starting with a letter, at most 40 characters",
-            ),
-            cel(
-                "!(self.metadata.name in self.spec.dependsOn)",
-                "dependsOn: a resource cannot depend on itself",
-            ),
-            cel("!(self.metadata.name in self.spec.calls)", "calls: a resource does not call itself"),
-        ),
-    }
-    plural: ClassVar[str] = "suuupraservices"
-    short: ClassVar[str] = "ssvc"
-    scope: ClassVar[str] = "Namespaced"
-    columns: ClassVar[list[dict[str, Any]]] = [
-        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
-        {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
-        {"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"},
-        {"name": "Version", "type": "string", "jsonPath": ".status.version"},
-        {"name": "Database", "type": "string", "jsonPath": ".status.database.name"},
-        {
-            "name": "Message",
-            "type": "string",
-            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
-            "priority": 1,
-        },
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-    ]
-    scale: ClassVar[dict[str, str] | None] = {
-        "specReplicasPath": ".spec.replicas.min",
-        "statusReplicasPath": ".status.replicas",
-        "labelSelectorPath": ".status.selector",
-    }
-
-    spec: SuuupraServiceSpec = SuuupraServiceSpec()
-    status: SuuupraServiceStatus = SuuupraServiceStatus()

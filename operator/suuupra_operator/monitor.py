@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from suuupra_operator.backends import Backends, users
 from suuupra_operator.cluster import Cluster
-from suuupra_operator.errors import ApiError, Unreachable
+from suuupra_operator.errors import ApiError, OperatorError, Unreachable
 from suuupra_operator.kinds import PLATFORM, SERVICE
 from suuupra_operator.platforms import PlatformReconciler
 from suuupra_operator.policies import PolicyProbe
@@ -41,16 +41,20 @@ class Monitor:
         listed = resynced = time.monotonic()
         while True:
             began = time.monotonic()
-            await self._read()
-            if began - listed >= self.relist:
-                listed = began
-                await self._list()
+            try:
+                await self.read()
+                if began - listed >= self.relist:
+                    listed = began
+                    await self.list()
+            except OperatorError as error:
+                log.warning("bulk read: %s", error)
             if began - resynced >= self.resync:
                 resynced = began
                 self.primaries.enqueue_all()
-            await asyncio.sleep(max(1.0, self.every - (time.monotonic() - began)))
+            await asyncio.sleep(max(0.2, self.every - (time.monotonic() - began)))
 
-    async def _read(self) -> None:
+    async def read(self) -> None:
+        """Read the backing servers; whoever's things differ from the last time is looked at."""
         before = [finding.ok for finding in self.backends.findings()]
         if not all(before):
             await self.platforms.reconfigure()
@@ -64,7 +68,7 @@ class Monitor:
         if self.primaries.get(PLATFORM_KEY) is not None:
             self.queue.add(PLATFORM_KEY)
 
-    async def _list(self) -> None:
+    async def list(self) -> None:
         """Heals what the watch may have lost, and lets liveness notice that it did."""
         for kind in (PLATFORM, SERVICE):
             try:

@@ -1,14 +1,14 @@
 # ruff: noqa: RUF012 - the default of a Pydantic field is copied for each instance
-"""SuuupraPlatform: where the backing servers are, and what holds for every service. Cluster-scoped; there is one."""
+"""The spec of the SuuupraPlatform: where the backing servers are, and what holds for every service. Cluster-scoped; there is one."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from suuupra_operator.models import Condition, Resources
-from suuupra_operator.schema import Label, Model, cel, list_map, rules
+from suuupra_operator.models import Resources
+from suuupra_operator.schema import Label, Model, cel, rules
 
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", max_length=253)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=128)]
@@ -115,49 +115,3 @@ class SuuupraPlatformSpec(Model):
     objects: Objects = Objects()
     auth: Auth | None = None
     defaults: Defaults = Defaults()
-
-
-class SuuupraPlatformStatus(Model):
-    """Whether the backing servers answer."""
-
-    model_config = {"extra": "ignore"}
-
-    observed_generation: int = 0
-    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
-    services: int = 0
-    ready_services: int = 0
-
-
-class SuuupraPlatform(Model):
-    """The platform: one per cluster, named suuupra."""
-
-    model_config = {
-        "extra": "ignore",
-        "json_schema_extra": rules(
-            cel(
-                "self.metadata.name == 'suuupra'",
-                "metadata.name: there is one platform and it is called suuupra",
-            )
-        ),
-    }
-    plural: ClassVar[str] = "suuupraplatforms"
-    short: ClassVar[str] = "splat"
-    scope: ClassVar[str] = "Cluster"
-    columns: ClassVar[list[dict[str, Any]]] = [
-        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
-        {"name": "Profile", "type": "string", "jsonPath": ".spec.profile"},
-        {"name": "URL", "type": "string", "jsonPath": ".spec.publicURL"},
-        {"name": "Services", "type": "integer", "jsonPath": ".status.services"},
-        {"name": "Serving", "type": "integer", "jsonPath": ".status.readyServices"},
-        {
-            "name": "Message",
-            "type": "string",
-            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
-            "priority": 1,
-        },
-        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-    ]
-    scale: ClassVar[dict[str, str] | None] = None
-
-    spec: SuuupraPlatformSpec = SuuupraPlatformSpec()
-    status: SuuupraPlatformStatus = SuuupraPlatformStatus()

@@ -10,11 +10,10 @@ from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.deletion import RELEASE
 from suuupra_operator.events import Recorder
-from suuupra_operator.models import Condition
-from suuupra_operator.platform import SuuupraPlatformStatus
 from suuupra_operator.policies import PolicyProbe
 from suuupra_operator.primaries import PLATFORM_KEY, InvalidSpec, Primaries, is_ready, platform_spec_of
-from suuupra_operator.reconcile import Outcome
+from suuupra_operator.round import Outcome
+from suuupra_operator.status import Condition, SuuupraPlatformStatus
 from suuupra_operator.writer import Writer, now
 
 

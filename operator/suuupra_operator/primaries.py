@@ -14,9 +14,10 @@ from suuupra_operator.claims import Claims, claims_of
 from suuupra_operator.cluster import Object
 from suuupra_operator.errors import Permanent
 from suuupra_operator.kinds import PLATFORM, SERVICE
-from suuupra_operator.models import SuuupraServiceSpec, SuuupraServiceStatus
+from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.queue import Key, Queue
+from suuupra_operator.status import SuuupraServiceStatus
 
 _M = TypeVar("_M", SuuupraServiceSpec, SuuupraPlatformSpec)
 PLATFORM_KEY = Key(PLATFORM.name, "", "suuupra")

@@ -8,35 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from suuupra_operator import conditions
 from suuupra_operator.backends import Backends, require
 from suuupra_operator.children import Children
-from suuupra_operator.claims import route_claims
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
-from suuupra_operator.deletion import POLL_SECONDS, RELEASE, Deletion
-from suuupra_operator.desired.dashboard import dashboard
-from suuupra_operator.desired.environment import database_secret, migration_secret, objects_secret
-from suuupra_operator.desired.network import network_policy
-from suuupra_operator.desired.rules import rules
-from suuupra_operator.desired.scaling import autoscaler, disruption_budget
-from suuupra_operator.desired.service import service, service_account
-from suuupra_operator.desired.subject import Manifest, Subject, digest, version_of
-from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary, Unreachable
+from suuupra_operator.deletion import POLL_SECONDS, Deletion
+from suuupra_operator.desired.subject import Subject, digest, version_of
+from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary
 from suuupra_operator.events import Recorder
-from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET
-from suuupra_operator.models import (
-    Claims,
-    DatabaseStatus,
-    RouteStatus,
-    SuuupraServiceSpec,
-    SuuupraServiceStatus,
-)
-from suuupra_operator.platform import SuuupraPlatformSpec
-from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, spec_of, status_of
+from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET, SERVICE
+from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, key_of, spec_of, status_of
 from suuupra_operator.provide.database import DatabaseProvider
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
 from suuupra_operator.provide.objects import ObjectsProvider
@@ -44,41 +29,19 @@ from suuupra_operator.provide.objects import Provided as ProvidedObjects
 from suuupra_operator.provide.topics import Plan, TopicProvider
 from suuupra_operator.queue import Key
 from suuupra_operator.rollout import Rollout
-from suuupra_operator.writer import FINALIZER, Writer, now
+from suuupra_operator.round import Outcome, Round, secrets_of, static_children
+from suuupra_operator.status import Claims, DatabaseStatus, SuuupraServiceStatus
+from suuupra_operator.writer import Writer, now
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+ORDINARY = frozenset(
+    {"Progressing", "Migrating", "JobRunning", "WaitingForMigration", "WaitingForDependency", "Waiting"}
+)
+"""Reasons that belong to a rollout that goes well: conditions say them, Events do not."""
 REFUSED_AGAIN_SECONDS = 120.0
 """How often to see whether somebody cleared away what stood in the way."""
-
-
-@dataclass
-class Round:
-    """What one reconcile has found so far."""
-
-    obj: Object
-    subject: Subject
-    status: SuuupraServiceStatus
-    settled: bool
-    """This very spec was seen Ready before: what differs now was changed by hand."""
-    findings: list[Finding] = field(default_factory=list)
-    corrected: list[str] = field(default_factory=list)
-    lost: dict[str, dict[str, str]] = field(default_factory=dict)
-    """By kind of claim: what another resource holds, and which."""
-    again: list[float] = field(default_factory=list)
-
-    def found(self, finding: Finding) -> Finding:
-        self.findings.append(finding)
-        return finding
-
-
-@dataclass
-class Outcome:
-    """What the queue should do with the key."""
-
-    retry: bool = False
-    again: float | None = None
 
 
 @dataclass
@@ -105,7 +68,7 @@ class Reconciler:
         if obj is None:
             return Outcome()
         if obj["metadata"].get("deletionTimestamp"):
-            return await self._leave(obj)
+            return await self.deletion.leave(obj)
         if key.namespace not in self.namespaces:
             return await self._refuse(obj, "NamespaceNotServed", self._unserved(key.namespace))
         try:
@@ -115,10 +78,10 @@ class Reconciler:
         except Permanent as error:
             return await self._refuse(obj, "PlatformMissing", str(error))
         obj = await self.writer.add_finalizer(obj)
-        return await self._provide(_round(obj, spec, platform))
+        return await self._provide(Round.begin(obj, spec, platform))
 
     async def _provide(self, run: Round) -> Outcome:
-        for claim, holder in self.primaries.claims.lost(_key(run.obj)).items():
+        for claim, holder in self.primaries.claims.lost(key_of(run.obj)).items():
             run.lost.setdefault(claim.kind, {})[claim.name] = str(holder)
         database, plan, buckets = await self._claims(run)
         provided = await self._backing(run, database, plan, buckets)
@@ -190,7 +153,7 @@ class Reconciler:
         """Children that depend on nothing but the spec; those no longer wanted go."""
         wanted = static_children(run.subject)
         run.corrected += await self.children.ensure(run.subject, wanted)
-        kept = _secrets_of(run.subject)
+        kept = secrets_of(run.subject)
         await self.children.prune(
             run.subject, wanted, keep=lambda live: _kept(run.subject, live, kept, self.rollout)
         )
@@ -306,15 +269,13 @@ class Reconciler:
         return self.children.cache.get(DEPLOYMENT, run.subject.namespace, run.subject.name) is not None
 
     def _ready(self, namespace: str, name: str) -> bool:
-        obj = self.primaries.get(Key("SuuupraService", namespace, name))
+        obj = self.primaries.get(Key(SERVICE.name, namespace, name))
         return obj is not None and is_ready(obj)
 
     def _routes(self, run: Round) -> Finding:
-        refused = _refused_routes(run)
+        refused = run.refused_routes()
         if refused:
-            return Finding(
-                "RoutesReady", False, "RouteConflict", "; ".join(text for _, text in refused.values())
-            )
+            return Finding("RoutesReady", False, "RouteConflict", "; ".join(refused.values()))
         return Finding("RoutesReady", True, "Accepted", f"{len(run.subject.spec.routes)} routes")
 
     async def _conclude(self, run: Round, status: SuuupraServiceStatus) -> Outcome:
@@ -324,7 +285,7 @@ class Reconciler:
         generation = run.obj["metadata"]["generation"]
         selector = ",".join(f"{key}={value}" for key, value in run.subject.selector("serve").items())
         composed = conditions.compose(run.findings, status.conditions, generation, now())
-        routes: list[RouteStatus] = conditions.accepted(run.subject.spec.routes, _refused_routes(run))
+        routes = conditions.accepted(run.subject.spec.routes, run.refused_routes())
         update = {
             "observed_generation": generation,
             "conditions": composed,
@@ -335,7 +296,7 @@ class Reconciler:
         }
         written = await self.writer.status(run.obj, status.model_copy(update=update))
         await self._tell(run, written)
-        return _outcome(run)
+        return run.outcome()
 
     async def _tell(self, run: Round, written: Object) -> None:
         for what in run.corrected:
@@ -346,46 +307,11 @@ class Reconciler:
             await self.recorder.post(run.obj, "Normal", "Ready", text)
         known = {(c.type, c.reason) for c in run.status.conditions}
         for finding in run.findings:
-            quiet = finding.ok or finding.reason in ("Progressing", "Migrating", "JobRunning")
+            quiet = finding.ok or finding.reason in ORDINARY
             if not quiet and (finding.type, finding.reason) not in known:
                 await self.recorder.post(
                     run.obj, "Warning", finding.reason, f"{finding.type}: {finding.message}"
                 )
-
-    async def _leave(self, obj: Object) -> Outcome:
-        """The resource is being deleted."""
-        if FINALIZER not in obj["metadata"].get("finalizers", []):
-            return Outcome()
-        status = status_of(obj)
-        if obj["metadata"].get("annotations", {}).get(RELEASE) == "true":
-            await self.deletion.release(obj, status)
-            await self.writer.remove_finalizer(obj)
-            return Outcome()
-        try:
-            spec = spec_of(obj)
-        except InvalidSpec:  # what cannot be read cannot ask for anything to be deleted
-            spec = SuuupraServiceSpec()
-        subject = _subject(obj, spec, self.primaries.platform() or SuuupraPlatformSpec())
-        try:
-            await self.deletion.finish(obj, subject, status)
-        except (Temporary, Permanent, ApiError) as error:
-            hint = f"{error}. To let go at once and keep what is there: annotate {RELEASE}=true"
-            waiting = Finding("Deleted", False, "WaitingToDelete", hint)
-            composed = conditions.compose([waiting], [], obj["metadata"]["generation"], now())
-            before = {(c.type, c.reason): c.last_transition_time for c in status.conditions}
-            kept = [
-                c.model_copy(
-                    update={"last_transition_time": before.get((c.type, c.reason)) or c.last_transition_time}
-                )
-                for c in composed
-            ]
-            await self.writer.status(obj, status.model_copy(update={"conditions": kept}))
-            if isinstance(error, Unreachable):
-                await self.recorder.post(obj, "Warning", "WaitingToDelete", hint)
-                return Outcome(retry=True)
-            return Outcome(again=POLL_SECONDS)
-        await self.writer.remove_finalizer(obj)
-        return Outcome()
 
     async def _refuse(self, obj: Object, reason: str, message: str) -> Outcome:
         """The resource cannot be acted upon until somebody changes something."""
@@ -420,40 +346,8 @@ class Reconciler:
         return None
 
 
-def static_children(subject: Subject) -> list[Manifest]:
-    """Children that follow from the spec alone."""
-    scaler = autoscaler(subject)
-    return [
-        service_account(subject),
-        service(subject),
-        network_policy(subject),
-        disruption_budget(subject),
-        rules(subject),
-        dashboard(subject),
-        *([scaler] if scaler else []),
-    ]
-
-
-def _round(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Round:
-    return Round(obj, _subject(obj, spec, platform), status_of(obj), settled=is_ready(obj))
-
-
-def _subject(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Subject:
-    meta = obj["metadata"]
-    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, meta.get("annotations", {}))
-
-
-def _key(obj: Object) -> Key:
-    return Key(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"])
-
-
 async def _later(plan: object, run: Round) -> str:
     return plan(run.subject, run.status)  # type: ignore[operator,no-any-return]
-
-
-def _secrets_of(subject: Subject) -> set[str]:
-    names = {database_secret(subject), migration_secret(subject)} if subject.spec.database else set[str]()
-    return names | ({objects_secret(subject)} if subject.spec.buckets else set())
 
 
 def _kept(subject: Subject, live: Object, secrets: set[str], rollout: Rollout) -> bool:
@@ -467,26 +361,3 @@ def _kept(subject: Subject, live: Object, secrets: set[str], rollout: Rollout) -
             return not rollout.stale(subject, live)
         case _:
             return False
-
-
-def _refused_routes(run: Round) -> dict[int, tuple[str, str]]:
-    """By index: routes whose path another resource, or an earlier route of this one, already has."""
-    lost, taken = run.lost.get("route", {}), set[str]()
-    refused: dict[int, tuple[str, str]] = {}
-    for index, route in enumerate(run.subject.spec.routes):
-        names = [claim.name for claim in route_claims(route)]
-        foreign = next((name for name in names if name in lost), None)
-        if foreign is not None:
-            refused[index] = "RouteConflict", f"{foreign} belongs to the older resource {lost[foreign]}"
-        elif any(name in taken for name in names):
-            refused[index] = (
-                "RouteConflict",
-                f"{route.path} ({route.match}) is declared twice for the same method",
-            )
-        taken.update(names)
-    return refused
-
-
-def _outcome(run: Round) -> Outcome:
-    waits = [*run.again, *(f.again for f in run.findings if f.again is not None)]
-    return Outcome(retry=any(f.retry for f in run.findings), again=min(waits, default=None))

@@ -16,7 +16,8 @@ from suuupra_operator.desired.deployment import deployments
 from suuupra_operator.desired.subject import COMPONENT, INSTANCE, Subject, version_of
 from suuupra_operator.errors import ApiError
 from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
-from suuupra_operator.models import JobStatus, SuuupraServiceSpec, SuuupraServiceStatus
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.status import JobStatus, SuuupraServiceStatus
 
 RELEASED = "suuupra.io/released"
 """On a Deployment: the spec it was rendered from, so that the old version can be kept whole while a new one waits."""
@@ -53,7 +54,7 @@ class Rollout:
                 finding = Finding("MigrationsReady", True, "Migrated", f"schema of {version_of(image)}")
                 return Migrated(finding, True, wanted)
             case "Failed":
-                return Migrated(await self._failed(subject, job, image), False, status.migrated)
+                return Migrated(await self._failed(subject, job, image, status), False, status.migrated)
             case "Absent":
                 await self._children.ensure(subject, [job])
         text = f"Job {job['metadata']['name']} brings the database to {version_of(image)}"
@@ -145,7 +146,9 @@ class Rollout:
         allowed = subject.annotations.get(ALLOW_UNSAFE) == version_of(image)
         return None if allowed or not status.image else self._linter
 
-    async def _failed(self, subject: Subject, job: Object, image: str) -> Finding:
+    async def _failed(
+        self, subject: Subject, job: Object, image: str, status: SuuupraServiceStatus
+    ) -> Finding:
         name = job["metadata"]["name"]
         live = self._children.cache.get(JOB, subject.namespace, name) or {}
         refused = any(
@@ -160,7 +163,8 @@ class Rollout:
                 f"expand and contract, or annotate {ALLOW_UNSAFE}={version_of(image)} and delete Job {name}"
             )
             return Finding("MigrationsReady", False, "MigrationRefused", text)
-        text = f"Job {name} failed, the old version keeps serving: {tail}. Delete the Job to try again"
+        meanwhile = f"; {status.version} keeps serving" if status.image else ""
+        text = f"Job {name} failed{meanwhile}: {tail}. Delete the Job to try again"
         return Finding("MigrationsReady", False, "MigrationFailed", text)
 
     async def _jobs_finding(self, subject: Subject, found: list[JobStatus]) -> Finding:

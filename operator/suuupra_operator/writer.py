@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from suuupra_operator.kinds import kind_of
 from suuupra_operator.primaries import Primaries
 from suuupra_operator.schema import Model
 from suuupra_operator.writes import Gate, Write
+
+log = logging.getLogger(__name__)
 
 FINALIZER = "suuupra.io/operator"
 
@@ -30,6 +33,7 @@ class Writer:
         patch = _difference(obj.get("status", {}), status.manifest())
         if not patch:
             return obj
+        log.debug("status of %s: %s", obj["metadata"]["name"], patch)
         async with self._gate.kubernetes(Write.STATUS):
             written = await self._cluster.merge(_path(obj, "status"), {"status": patch})
         self._primaries.wrote(written)

@@ -15,7 +15,7 @@ from suuupra_operator.desired.secrets import database_login, decoded, migration_
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.errors import Permanent
 from suuupra_operator.kinds import SECRET
-from suuupra_operator.models import SuuupraServiceStatus
+from suuupra_operator.status import SuuupraServiceStatus
 from suuupra_operator.writes import Write
 
 TYPE = "DatabaseReady"

@@ -10,7 +10,8 @@ from suuupra_operator.conditions import Finding
 from suuupra_operator.desired import topics
 from suuupra_operator.desired.subject import Subject
 from suuupra_operator.desired.topics import Changes, Topic
-from suuupra_operator.models import Reclaim, SuuupraServiceStatus
+from suuupra_operator.models import Reclaim
+from suuupra_operator.status import SuuupraServiceStatus
 
 TYPE = "TopicsReady"
 UNMANAGED = "suuupra.io/unmanaged-topics"

@@ -1,0 +1,89 @@
+"""The custom resources: name, scope, printer columns and scale, around spec and status."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
+from suuupra_operator.schema import Model, cel, rules
+from suuupra_operator.status import SuuupraPlatformStatus, SuuupraServiceStatus
+
+
+class SuuupraService(Model):
+    """One workload of the platform and all it needs."""
+
+    model_config = {
+        "extra": "ignore",
+        "json_schema_extra": rules(
+            cel(
+                "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+                "metadata.name: lower case letters, digits and '-', starting with a letter, at most 40 characters",
+            ),
+            cel(
+                "!(self.metadata.name in self.spec.dependsOn)",
+                "dependsOn: a resource cannot depend on itself",
+            ),
+            cel("!(self.metadata.name in self.spec.calls)", "calls: a resource does not call itself"),
+        ),
+    }
+    plural: ClassVar[str] = "suuupraservices"
+    short: ClassVar[str] = "ssvc"
+    scope: ClassVar[str] = "Namespaced"
+    columns: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
+        {"name": "Replicas", "type": "integer", "jsonPath": ".status.readyReplicas"},
+        {"name": "Version", "type": "string", "jsonPath": ".status.version"},
+        {"name": "Database", "type": "string", "jsonPath": ".status.database.name"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    scale: ClassVar[dict[str, str] | None] = {
+        "specReplicasPath": ".spec.replicas.min",
+        "statusReplicasPath": ".status.replicas",
+        "labelSelectorPath": ".status.selector",
+    }
+
+    spec: SuuupraServiceSpec = SuuupraServiceSpec()
+    status: SuuupraServiceStatus = SuuupraServiceStatus()
+
+
+class SuuupraPlatform(Model):
+    """The platform: one per cluster, named suuupra."""
+
+    model_config = {
+        "extra": "ignore",
+        "json_schema_extra": rules(
+            cel(
+                "self.metadata.name == 'suuupra'",
+                "metadata.name: there is one platform and it is called suuupra",
+            )
+        ),
+    }
+    plural: ClassVar[str] = "suuupraplatforms"
+    short: ClassVar[str] = "splat"
+    scope: ClassVar[str] = "Cluster"
+    columns: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Profile", "type": "string", "jsonPath": ".spec.profile"},
+        {"name": "URL", "type": "string", "jsonPath": ".spec.publicURL"},
+        {"name": "Services", "type": "integer", "jsonPath": ".status.services"},
+        {"name": "Serving", "type": "integer", "jsonPath": ".status.readyServices"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    scale: ClassVar[dict[str, str] | None] = None
+
+    spec: SuuupraPlatformSpec = SuuupraPlatformSpec()
+    status: SuuupraPlatformStatus = SuuupraPlatformStatus()

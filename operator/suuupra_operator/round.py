@@ -1,0 +1,96 @@
+"""One reconcile of one resource: what it starts from, what it has found so far, what the queue is told afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from suuupra_operator.claims import route_claims
+from suuupra_operator.cluster import Object
+from suuupra_operator.conditions import Finding
+from suuupra_operator.desired.dashboard import dashboard
+from suuupra_operator.desired.environment import database_secret, migration_secret, objects_secret
+from suuupra_operator.desired.network import network_policy
+from suuupra_operator.desired.rules import rules
+from suuupra_operator.desired.scaling import autoscaler, disruption_budget
+from suuupra_operator.desired.service import service, service_account
+from suuupra_operator.desired.subject import Manifest, Subject
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
+from suuupra_operator.primaries import is_ready, status_of
+from suuupra_operator.status import SuuupraServiceStatus
+
+
+@dataclass
+class Outcome:
+    """What the queue should do with the key: try again with growing pauses, or look again in ``again`` seconds."""
+
+    retry: bool = False
+    again: float | None = None
+
+
+@dataclass
+class Round:
+    """What one reconcile has found so far."""
+
+    obj: Object
+    subject: Subject
+    status: SuuupraServiceStatus
+    settled: bool
+    """This very spec was seen Ready before: what differs now was changed by hand."""
+    findings: list[Finding] = field(default_factory=list)
+    corrected: list[str] = field(default_factory=list)
+    lost: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By kind of claim: what another resource holds, and which."""
+    again: list[float] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Round:
+        return cls(obj, subject_of(obj, spec, platform), status_of(obj), settled=is_ready(obj))
+
+    def found(self, finding: Finding) -> Finding:
+        self.findings.append(finding)
+        return finding
+
+    def refused_routes(self) -> dict[int, str]:
+        """By index: routes whose path another resource, or an earlier route of this one, already has."""
+        lost, taken = self.lost.get("route", {}), set[str]()
+        refused: dict[int, str] = {}
+        for index, route in enumerate(self.subject.spec.routes):
+            names = [claim.name for claim in route_claims(route)]
+            foreign = next((name for name in names if name in lost), None)
+            if foreign is not None:
+                refused[index] = f"{foreign} belongs to the older resource {lost[foreign]}"
+            elif any(name in taken for name in names):
+                refused[index] = f"{route.path} ({route.match}) is declared twice for the same method"
+            taken.update(names)
+        return refused
+
+    def outcome(self) -> Outcome:
+        waits = [*self.again, *(f.again for f in self.findings if f.again is not None)]
+        return Outcome(retry=any(f.retry for f in self.findings), again=min(waits, default=None))
+
+
+def subject_of(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Subject:
+    """What manifests are rendered for."""
+    meta = obj["metadata"]
+    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, meta.get("annotations", {}))
+
+
+def static_children(subject: Subject) -> list[Manifest]:
+    """Children that follow from the spec alone."""
+    scaler = autoscaler(subject)
+    return [
+        service_account(subject),
+        service(subject),
+        network_policy(subject),
+        disruption_budget(subject),
+        rules(subject),
+        dashboard(subject),
+        *([scaler] if scaler else []),
+    ]
+
+
+def secrets_of(subject: Subject) -> set[str]:
+    """Names of the Secrets that the resource needs."""
+    names = {database_secret(subject), migration_secret(subject)} if subject.spec.database else set[str]()
+    return names | ({objects_secret(subject)} if subject.spec.buckets else set())

@@ -1,0 +1,91 @@
+# ruff: noqa: RUF012 - the default of a Pydantic field is copied for each instance
+"""The status of each resource: what the operator observed, and what it must not forget."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from suuupra_operator.models import Route
+from suuupra_operator.schema import Model, list_map
+
+
+class Condition(Model):
+    """One aspect of the state, as in the Kubernetes API conventions."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
+class RouteStatus(Route):
+    """A route and whether the gateway may serve it."""
+
+    model_config = {"json_schema_extra": None, "extra": "ignore"}
+
+    accepted: bool
+    reason: str = ""
+    message: str = ""
+
+
+class DatabaseStatus(Model):
+    """Where the database is and which login the pods use now."""
+
+    name: str
+    login: str = ""
+    rotation: str = ""
+    """The value of suuupra.io/rotate that was last acted upon."""
+
+
+class Claims(Model):
+    """Everything outside Kubernetes made for this resource: written before it is made, so that nothing is forgotten."""
+
+    database: str = ""
+    topics: list[str] = []
+    buckets: list[str] = []
+
+
+class JobStatus(Model):
+    """A job of spec.jobs that was run."""
+
+    name: str
+    hash: str
+    state: Literal["Running", "Succeeded", "Failed"]
+
+
+class SuuupraServiceStatus(Model):
+    """What was observed."""
+
+    model_config = {"extra": "ignore"}
+
+    observed_generation: int = 0
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
+    replicas: int = 0
+    ready_replicas: int = 0
+    selector: str = ""
+    version: str = ""
+    image: str = ""
+    """The image whose migrations are through: what serves."""
+    migrated: str = ""
+    """Which migration was last run to its end: of an image, on one incarnation of the database."""
+    database: DatabaseStatus | None = None
+    claims: Claims = Claims()
+    routes: list[RouteStatus] = []
+    jobs: list[JobStatus] = []
+    orphaned: list[str] = []
+    """What was left behind on purpose when suuupra.io/release let the resource go."""
+
+
+class SuuupraPlatformStatus(Model):
+    """Whether the backing servers answer."""
+
+    model_config = {"extra": "ignore"}
+
+    observed_generation: int = 0
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
+    services: int = 0
+    ready_services: int = 0
