@@ -22,7 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
         lessons.router,
         learners.router,
         resources=[
-            Database.of(settings, application=settings.name),
+            Database.of(settings),
             ObjectStore.of(settings, "media"),
         ],
         description=_DESCRIPTION,

@@ -34,10 +34,11 @@ def _storable(text: str) -> str:
     return text
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_visible)]
-Title = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
+_name = StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
+
+Title = Annotated[str, _name, AfterValidator(_visible)]
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Summary = Annotated[Line, StringConstraints(max_length=500)]
+Summary = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_visible)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_storable)]
 Html = Annotated[str, StringConstraints(max_length=MAX_ARTICLE_CHARACTERS), AfterValidator(_storable)]
 Language = Annotated[
@@ -45,7 +46,6 @@ Language = Annotated[
 ]
 """BCP 47, as far as courses need it: language, script, region."""
 WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"<>]+$", max_length=500)]
-Outcome = Annotated[Line, StringConstraints(min_length=1, max_length=200)]
 
 
 class _Model(BaseModel):
@@ -257,8 +257,8 @@ class CourseFields(_Request):
     summary: Summary = ""
     description: Text = ""
     language: Language = "en"
-    outcomes: list[Outcome] = Field(default_factory=list, max_length=20)
-    licence: Annotated[Line, StringConstraints(max_length=200)] | None = None
+    outcomes: list[Title] = Field(default_factory=list, max_length=20)
+    licence: Title | None = None
     source: WebAddress | None = None
 
 

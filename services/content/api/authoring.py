@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
@@ -13,14 +13,12 @@ from services.content.store import drafts, revisions
 from services.content.usecases import courses, progress, publishing, views
 from services.content.usecases.problems import not_found
 from suuupra.app import Now
-from suuupra.errors import problems
 from suuupra.etags import IfMatch, etag_of
 from suuupra.idempotency import RequiredKey
+from suuupra.openapi import problems
 from suuupra.pagination import Page, Paging
 
 router = APIRouter(prefix="/v1/authoring/courses", tags=["authoring"])
-
-_EDITS: Final[dict[int | str, dict[str, Any]]] = problems(404, 412, 428)
 
 
 def _tagged(response: Response, view: contract.CourseDraft) -> contract.CourseDraft:
@@ -57,7 +55,7 @@ async def read_draft(db: Db, author: Author, course_id: UUID, response: Response
         return _tagged(response, await courses.read(tx, author.subject, course_id))
 
 
-@router.put("/{course_id}", responses=_EDITS | problems(409))
+@router.put("/{course_id}", responses=problems(409))
 async def describe_course(
     db: Db,
     clock: Now,
@@ -73,14 +71,14 @@ async def describe_course(
     return _tagged(response, view)
 
 
-@router.delete("/{course_id}", status_code=204, responses=_EDITS)
+@router.delete("/{course_id}", status_code=204)
 async def delete_course(db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID) -> None:
     """Delete the course, its revisions and its files."""
     async with db.transaction() as tx:
         await courses.delete(tx, clock, author.subject, course_id, match)
 
 
-@router.put("/{course_id}/order", responses=_EDITS)
+@router.put("/{course_id}/order")
 async def order_course(
     db: Db,
     clock: Now,
@@ -96,7 +94,7 @@ async def order_course(
     return _tagged(response, view)
 
 
-@router.post("/{course_id}/publish", responses=_EDITS | problems(409))
+@router.post("/{course_id}/publish", responses=problems(409))
 async def publish_course(
     db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID
 ) -> contract.RevisionEntry:
@@ -105,7 +103,7 @@ async def publish_course(
         return await publishing.publish(tx, clock, author.subject, course_id, match)
 
 
-@router.post("/{course_id}/unpublish", responses=_EDITS)
+@router.post("/{course_id}/unpublish")
 async def unpublish_course(
     db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID
 ) -> contract.CourseEntry:

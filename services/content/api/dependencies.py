@@ -4,22 +4,17 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path
-from suuupra.objects import ObjectStore
+from pydantic import StringConstraints
 
 from suuupra.app import resource
 from suuupra.auth import Principal, require_scope
 from suuupra.db import Database
+from suuupra.objects import ObjectStore
 
 Db = Annotated[Database, Depends(resource(Database))]
 Objects = Annotated[ObjectStore, Depends(resource(ObjectStore))]
 Author = Annotated[Principal, Depends(require_scope("content:write"))]
 """Somebody who may write courses: their own, see the use cases."""
-
-
-async def _key(
-    course: Annotated[str, Path(max_length=120, description="The course's id or slug.")],
-) -> UUID | str:
-    return id_or_slug(course)
 
 
 def id_or_slug(text: str) -> UUID | str:
@@ -30,4 +25,21 @@ def id_or_slug(text: str) -> UUID | str:
         return text
 
 
-CourseKey = Annotated[UUID | str, Depends(_key)]
+# PostgreSQL's text cannot hold NUL, so it must not be asked for one.
+_IdOrSlug = StringConstraints(min_length=1, max_length=120, pattern=r"^[^\x00]+$")
+
+
+async def _course_key(
+    course: Annotated[str, _IdOrSlug, Path(description="The course's id or slug.")],
+) -> UUID | str:
+    return id_or_slug(course)
+
+
+async def _lesson_key(
+    lesson: Annotated[str, _IdOrSlug, Path(description="The lesson's id or slug.")],
+) -> UUID | str:
+    return id_or_slug(lesson)
+
+
+CourseKey = Annotated[UUID | str, Depends(_course_key)]
+LessonKey = Annotated[UUID | str, Depends(_lesson_key)]

@@ -19,8 +19,8 @@ from services.content.usecases import media
 from services.content.usecases.problems import RangeNotSatisfiable, not_found
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
-from suuupra.errors import problems
 from suuupra.etags import etag_of, not_modified
+from suuupra.openapi import problems
 from suuupra.pagination import Page, Paging
 
 router = APIRouter(tags=["media"])
@@ -35,7 +35,9 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/v1/media/{media_id}/{name}", response_class=Response, responses=_FILE | problems(404, 416))
+@router.get(
+    "/v1/media/{media_id}/{name}", response_class=Response, responses=_FILE | problems(RangeNotSatisfiable)
+)
 async def read_media(
     request: Request,
     db: Db,
@@ -100,7 +102,7 @@ async def list_media(db: Db, author: Author, course_id: UUID, paging: Paging) ->
     return paging.page(rows, key=lambda row: (row.created_at, row.id), view=media.link)
 
 
-@router.delete("/v1/authoring/media/{media_id}", status_code=204, responses=problems(404, 409))
+@router.delete("/v1/authoring/media/{media_id}", status_code=204, responses=problems(409))
 async def delete_media(db: Db, author: Author, media_id: UUID) -> None:
     """Delete a file that no lesson uses."""
     async with db.transaction() as tx:
@@ -114,7 +116,7 @@ def upload_router(limit: int) -> APIRouter:
     @uploads.post(
         "/v1/authoring/courses/{course_id}/media",
         status_code=201,
-        responses=problems(404, 413, 415),
+        responses=problems(415),
         max_body_size=limit,
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
     )

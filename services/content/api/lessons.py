@@ -1,7 +1,7 @@
 """The modules and lessons of a creator's course."""
 
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -10,13 +10,12 @@ from services.content import contract
 from services.content.api.dependencies import Author, Db
 from services.content.usecases import lessons
 from suuupra.app import Now
-from suuupra.errors import problems
 from suuupra.etags import IfMatch, etag_of
 from suuupra.idempotency import RequiredKey
+from suuupra.openapi import problems
 
 router = APIRouter(prefix="/v1/authoring", tags=["authoring"])
 
-_EDITS: Final[dict[int | str, dict[str, Any]]] = problems(404, 412, 428)
 _LESSON_BYTES: Final = 4 * contract.MAX_ARTICLE_CHARACTERS + 65_536
 """UTF-8 needs up to four bytes a character."""
 
@@ -25,7 +24,7 @@ _LESSON_BYTES: Final = 4 * contract.MAX_ARTICLE_CHARACTERS + 65_536
     "/courses/{course_id}/modules",
     status_code=201,
     response_model=contract.ModuleDraft,
-    responses=problems(400, 404),
+    responses=problems(400),
 )
 async def add_module(
     db: Db, clock: Now, author: Author, once: RequiredKey, course_id: UUID, new: contract.NewModule
@@ -35,7 +34,7 @@ async def add_module(
     return await once.answer(db, effect, headers=lambda view: _created("modules", view))
 
 
-@router.put("/modules/{module_id}", responses=_EDITS)
+@router.put("/modules/{module_id}")
 async def rename_module(
     db: Db,
     clock: Now,
@@ -52,7 +51,7 @@ async def rename_module(
     return view
 
 
-@router.delete("/modules/{module_id}", status_code=204, responses=_EDITS)
+@router.delete("/modules/{module_id}", status_code=204)
 async def delete_module(db: Db, clock: Now, author: Author, match: IfMatch, module_id: UUID) -> None:
     """Delete the module with its lessons."""
     async with db.transaction() as tx:
@@ -63,7 +62,7 @@ async def delete_module(db: Db, clock: Now, author: Author, match: IfMatch, modu
     "/modules/{module_id}/lessons",
     status_code=201,
     response_model=contract.LessonDraft,
-    responses=problems(400, 404, 409),
+    responses=problems(400, 409),
     max_body_size=_LESSON_BYTES,
 )
 async def add_lesson(
@@ -87,7 +86,7 @@ async def read_lesson(db: Db, author: Author, lesson_id: UUID, response: Respons
     return view
 
 
-@router.put("/lessons/{lesson_id}", responses=_EDITS | problems(409), max_body_size=_LESSON_BYTES)
+@router.put("/lessons/{lesson_id}", responses=problems(409), max_body_size=_LESSON_BYTES)
 async def change_lesson(
     db: Db,
     clock: Now,
@@ -104,7 +103,7 @@ async def change_lesson(
     return view
 
 
-@router.delete("/lessons/{lesson_id}", status_code=204, responses=_EDITS)
+@router.delete("/lessons/{lesson_id}", status_code=204)
 async def delete_lesson(db: Db, clock: Now, author: Author, match: IfMatch, lesson_id: UUID) -> None:
     """Delete the lesson from the draft. Learners read it until the course is published again."""
     async with db.transaction() as tx:

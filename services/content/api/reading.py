@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from services.content import contract
-from services.content.api.dependencies import CourseKey, Db, id_or_slug
+from services.content.api.dependencies import CourseKey, Db, LessonKey
 from services.content.domain.publishing import Document
 from services.content.domain.search import title_query
 from services.content.store import shown
@@ -71,11 +71,11 @@ async def read_lesson_of_course(
     request: Request,
     db: Db,
     course: CourseKey,
-    lesson: Annotated[str, Path(max_length=120, description="The lesson's id or slug.")],
+    lesson: LessonKey,
 ) -> Response:
     """A published lesson, by its address in the course."""
     async with db.reading() as tx:
-        found = await shown.lesson_of(tx, course, id_or_slug(lesson))
+        found = await shown.lesson_of(tx, course, lesson)
     return _answer(request, found, "lesson", lesson)
 
 

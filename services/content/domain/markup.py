@@ -25,10 +25,9 @@ _ANCHOR = re.compile(rf"^{ANCHOR_PREFIX}[^\s\"'<>]{{1,200}}$")
 _OUTSIDE = re.compile(r"^(https?://|mailto:)", re.IGNORECASE)
 _HEADING = re.compile(r"<(/?)h([1-6])\b")
 
-_REMOVED = (
-    "script, style, iframe, object, embed, applet, form, input, button, select, textarea, svg, math, canvas, "
-    "noscript, template, audio, video, link, meta, base, .headerlink, [hidden]"
-)
+ACTIVE: Final = "script, iframe, object, embed, applet, form, canvas, audio, video, svg, math"
+"""What a lesson cannot hold and a writer may miss."""
+_REMOVED: Final = f"{ACTIVE}, style, input, button, select, textarea, noscript, template, link, meta, base, .headerlink, [hidden]"
 _TAG_NAMES: Final = """
     p h1 h2 h3 h4 h5 h6 ul ol li dl dt dd pre code kbd samp var em strong b i u s sub sup small mark abbr cite q
     blockquote table caption colgroup col thead tbody tfoot tr th td figure figcaption img a span div section

@@ -85,6 +85,22 @@ async def upload(
     return Uploaded(link(kept), is_new=kept is row)
 
 
+async def store_once(
+    database: Database,
+    objects: ObjectStore,
+    clock: Clock,
+    target: Target,
+    sha256: str,
+    chunks: AsyncIterator[bytes],
+) -> contract.MediaLink:
+    """Store a file whose digest is known, unless the course has it already; then nothing is sent."""
+    async with database.reading() as tx:
+        same = await store.same_bytes(tx, target.course_id, sha256)
+    if same is not None:
+        return link(same)
+    return (await upload(database, objects, clock, target, chunks)).media
+
+
 def _new_row(target: Target, identity: Identity, clock: Clock) -> MediaRow:
     media_id = new_id()
     return MediaRow(

@@ -2,15 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
-
-from suuupra.objects import ObjectStore
 
 from services.content.store import media, texts
 from suuupra.clock import Clock
 from suuupra.db import Database
+from suuupra.objects import ObjectStore
 
 _ORPHAN_AGE: Final = timedelta(days=1)
 """An upload that has no row after this long will never get one; the longest upload takes minutes."""
@@ -43,16 +41,10 @@ async def sweep(database: Database, objects: ObjectStore, clock: Clock) -> Swept
 async def _old_objects(objects: ObjectStore, before: datetime) -> AsyncIterator[dict[str, int]]:
     """Keys and sizes of objects that are older than `before`, in batches."""
     batch: dict[str, int] = {}
-    async for stored in objects.list(""):
-        if _made_at(stored.key) < before:
+    async for stored in objects.list():
+        if stored.modified is not None and stored.modified < before:
             batch[stored.key] = stored.size
         if len(batch) == _BATCH:
             yield batch
             batch = {}
     yield batch
-
-
-def _made_at(key: str) -> datetime:
-    """When the upload of `COURSE/MEDIA` began: the first 48 bits of a UUIDv7 are milliseconds (RFC 9562, 5.7)."""
-    milliseconds = UUID(key.rpartition("/")[2]).int >> 80
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)

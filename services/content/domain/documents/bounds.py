@@ -72,7 +72,7 @@ def decode(data: bytes) -> str:
     """The text of a page by its byte order mark, its declaration, or UTF-8. Raises Unreadable."""
     name = _encoding(data)
     try:
-        text = codecs.decode(data, name)
+        text = data.decode(name)
     except LookupError as error:
         raise Unreadable(f"declares the unknown encoding {name!r}", "declare utf-8 and save it so") from error
     except UnicodeError as error:

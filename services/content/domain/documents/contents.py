@@ -17,6 +17,9 @@ _PLACES: Final = (
     "main ul, main ol, article ul, article ol, body ul, body ol",
 )
 _PAGES: Final = (".html", ".htm", ".xhtml")
+_FURNITURE: Final = "footer, .related, .this-page-menu, .footer, .breadcrumbs"
+_INDEXES: Final = frozenset({"genindex.html", "py-modindex.html", "modindex.html", "search.html"})
+"""Pages that Sphinx makes of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Entry:
 def entries(path: str, text: str) -> list[Entry]:
     """The pages that the page at `path` lists, in order, each once; the page itself left out."""
     tree = LexborHTMLParser(text)
+    for node in tree.css(_FURNITURE):
+        node.decompose()
     for place in _PLACES:
         found = _distinct(path, [_target(path, node) for node in _top_items(tree, place)])
         if found:
@@ -101,7 +106,8 @@ def resolve(path: str, href: str) -> str | None:
     if split is None or split[0] or split[1]:
         return None
     target = join(path, unquote(split[2]))
-    return target if target.lower().endswith(_PAGES) else None
+    generated = target.rpartition("/")[2] in _INDEXES
+    return target if target.lower().endswith(_PAGES) and not generated else None
 
 
 def urlsplit_or_none(href: str) -> tuple[str, str, str, str] | None:

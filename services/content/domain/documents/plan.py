@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urljoin
+from uuid import UUID
 
 from services.content.domain import markup
 from services.content.domain.documents.contents import join, urlsplit_or_none
@@ -17,6 +18,8 @@ from services.content.domain.slugs import free_slug, slugify
 
 SHORT_INTRO_WORDS: Final = 100
 """Fewer words before the first section are no lesson of their own: half a minute of reading."""
+SHORT_ENTRY_WORDS: Final = 30
+"""A first page with fewer words only lists the others; the contents do that already."""
 MAX_TITLE: Final = 200
 """Characters, as in the contract."""
 
@@ -157,6 +160,14 @@ class LinkMap:
         return Outside(urljoin(urljoin(self._base_url, page), href))
 
 
+def own_file(page: str, src: str) -> str | None:
+    """The path, in the folder, of what `src` on `page` shows; None for foreign addresses and `data:`."""
+    split = urlsplit_or_none(src)
+    if split is None or split[0] or split[1] or not split[2]:
+        return None
+    return join(page, unquote(split[2]))
+
+
 class ImportedLinks:
     """The resolver of one imported lesson: lessons get their ids, pictures their uploaded address."""
 
@@ -164,29 +175,28 @@ class ImportedLinks:
         self,
         lesson: PlannedLesson,
         links: LinkMap,
-        ids: Mapping[str, str],
+        ids: Mapping[str, UUID],
         pictures: Mapping[str, markup.Picture],
     ) -> None:
         self._lesson = lesson
         self._links = links
         self._ids = ids
         self._pictures = pictures
-        self.dead: list[str] = []
 
     def link(self, href: str) -> str | None:
-        """The address of a link, in the form that `markup` keeps."""
+        """The address of a link, in the form that `markup` keeps; what leads nowhere becomes text."""
         match self._links.follow(self._lesson.page, href):
             case Target(key, anchor):
                 return self._to(key, anchor)
             case Outside(url):
                 return url
             case Dead():
-                self.dead.append(href)
                 return None
 
     def picture(self, src: str) -> markup.Picture | None:
         """The uploaded picture, if there is one."""
-        return self._pictures.get(join(self._lesson.page, unquote(src)))
+        path = own_file(self._lesson.page, src)
+        return self._pictures.get(path) if path else None
 
     def _to(self, key: str, anchor: str) -> str:
         fragment = f"#{markup.prefixed(anchor)}" if anchor else ""
