@@ -37,6 +37,7 @@ class Lesson:
 class Module:
     """A part of a course. `current` when the visitor's next lesson is in it."""
 
+    id: UUID
     title: str
     lessons: tuple[Lesson, ...]
     current: bool
@@ -122,11 +123,11 @@ def outline(course_slug: str, contents: Contents, progress: Sequence[LessonProgr
     """Contents with the visitor's marks and the lesson to go on with."""
     states = {entry.lesson_id: entry.state for entry in progress}
     groups = [
-        (module.title, tuple(_lesson(course_slug, lesson, states) for lesson in module.lessons))
+        (module, tuple(_lesson(course_slug, lesson, states) for lesson in module.lessons))
         for module in contents.modules
     ]
     resume = _resume([lesson for _, lessons in groups for lesson in lessons], progress)
-    modules = tuple(Module(title, lessons, current=resume in lessons) for title, lessons in groups)
+    modules = tuple(Module(m.id, m.title, lessons, current=resume in lessons) for m, lessons in groups)
     return Outline(modules, resume)
 
 
@@ -149,8 +150,9 @@ def _first_open(lessons: Iterable[Lesson]) -> Lesson | None:
 
 
 def headings(html: str) -> tuple[Heading, ...]:
-    """The second-level headings of a lesson that carry an anchor, themselves or on their section."""
-    nodes = LexborHTMLParser(html).css("h2")
+    """A lesson's uppermost headings that carry an anchor, themselves or on their section."""
+    tree = LexborHTMLParser(html)
+    nodes = tree.css("h2") or tree.css("h3")
     found = (_heading(node) for node in nodes)
     return tuple(heading for heading in found if heading)[:HEADINGS_SHOWN]
 

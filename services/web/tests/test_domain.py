@@ -87,6 +87,11 @@ def test_headings_take_their_own_anchor_or_their_sections_and_lose_the_link_sign
     assert [(h.anchor, h.text) for h in headings(html)] == [("x", "A b")]
 
 
+def test_headings_are_those_of_the_uppermost_level_there_is() -> None:
+    assert [h.text for h in headings('<h3 id="a">A</h3><h4 id="b">B</h4><h3 id="c">C</h3>')] == ["A", "C"]
+    assert headings("<p>No heading.</p>") == ()
+
+
 def test_addresses_quote_what_a_slug_should_not_hold() -> None:
     assert lesson_url("a/b", "c?d") == "/courses/a%2Fb/lessons/c%3Fd"
 
