@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 Scope = dict[str, Any]
+SLOW_SECONDS = 1.0
 
 
 async def app(scope: Scope, receive: Any, send: Any) -> None:
@@ -31,10 +32,10 @@ async def _http(scope: Scope, receive: Any, send: Any) -> None:
         case "stream":
             await _stream(send)
         case "slow":
-            await asyncio.sleep(1)
+            await asyncio.sleep(SLOW_SECONDS)
             await _answer(send, 200, {"slow": True})
         case "never":
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "status-503" | "status-500":
