@@ -1,0 +1,124 @@
+"""What the platform takes while nobody uses it: the node as its kubelet counts it, held against what issue and
+laptop allow. Processor time is the mean over a window, from counters; memory is the working set at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from .report import ROOT, Figure, over
+
+MEMORY_ALLOWED_GIB = 4.0
+CORES_ALLOWED = 0.5
+WINDOW_SECONDS = 90
+GROUPS = {"suuupra": "services", "suuupra-system": "operator", "suuupra-infra": "backing servers"}
+KUBERNETES = "Kubernetes"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters of one container, or of the node."""
+
+    at: datetime
+    core_seconds: float
+    bytes: int
+
+    @classmethod
+    def of(cls, stats: Mapping[str, Any]) -> Reading:
+        at = datetime.fromisoformat(stats["cpu"]["time"].replace("Z", "+00:00"))
+        return cls(at, stats["cpu"]["usageCoreNanoSeconds"] / 1e9, stats["memory"]["workingSetBytes"])
+
+    def cores_since(self, earlier: Reading) -> float:
+        """Mean cores between two readings; the kubelet takes them at its own pace, so their own times count."""
+        elapsed = (self.at - earlier.at).total_seconds()
+        return (self.core_seconds - earlier.core_seconds) / elapsed if elapsed > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Use:
+    """Mean cores and bytes of memory."""
+
+    cores: float = 0.0
+    bytes: int = 0
+
+    def __add__(self, other: Use) -> Use:
+        return Use(self.cores + other.cores, self.bytes + other.bytes)
+
+    def __sub__(self, other: Use) -> Use:
+        return Use(self.cores - other.cores, self.bytes - other.bytes)
+
+
+Snapshot = Mapping[tuple[str, str], Reading]
+"""(namespace, pod/container) → reading; the node itself under ("", "")."""
+
+
+def measure() -> Sequence[Figure]:
+    node = str(_kubectl("get", "nodes", "-o", "json")["items"][0]["metadata"]["name"])
+    before = _snapshot(node)
+    time.sleep(WINDOW_SECONDS)
+    return figures(before, _snapshot(node))
+
+
+def figures(before: Snapshot, after: Snapshot) -> list[Figure]:
+    """Everything first, then who it is made of, the largest first."""
+    used = {
+        key: Use(after[key].cores_since(before[key]), after[key].bytes)
+        for key in before.keys() & after.keys()
+    }
+    everything = used.pop(("", ""))
+    groups = {
+        name: _sum(use for key, use in used.items() if key[0] == space) for space, name in GROUPS.items()
+    }
+    groups[KUBERNETES] = everything - _sum(groups.values())
+    largest = sorted(used, key=lambda key: -used[key].bytes)[:3]
+    busiest = sorted(used, key=lambda key: -used[key].cores)[:3]
+    return [
+        _memory("everything", everything, _names(largest)),
+        _processor("everything", everything, _names(busiest)),
+        *(_memory(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].bytes)),
+        *(_processor(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].cores)),
+    ]
+
+
+def _memory(name: str, use: Use, bound: str) -> Figure:
+    ours = use.bytes / 2**30
+    peer = f"{MEMORY_ALLOWED_GIB:.0f} GiB for everything"
+    return Figure(f"memory, {name}", f"{ours:.2f} GiB", peer, over(ours, MEMORY_ALLOWED_GIB), bound)
+
+
+def _processor(name: str, use: Use, bound: str) -> Figure:
+    peer = f"{CORES_ALLOWED} core for everything"
+    return Figure(f"processor, {name}", f"{use.cores:.3f} core", peer, over(use.cores, CORES_ALLOWED), bound)
+
+
+def _names(keys: Sequence[tuple[str, str]]) -> str:
+    return "most: " + ", ".join(container for _, container in keys)
+
+
+def _sum(uses: Iterable[Use]) -> Use:
+    return sum(uses, Use())
+
+
+def _snapshot(node: str) -> Snapshot:
+    summary = _kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary")
+    readings = {("", ""): Reading.of(summary["node"])}
+    for pod in summary["pods"]:
+        namespace, name = pod["podRef"]["namespace"], pod["podRef"]["name"]
+        for container in pod["containers"]:
+            readings[namespace, f"{name}/{container['name']}"] = Reading.of(container)
+    return readings
+
+
+def _kubectl(*words: str) -> Any:
+    cluster = os.environ.get("UP_CLUSTER", "suuupra")
+    kubeconfig = ROOT / ".state" / "clusters" / cluster / "kubeconfig"
+    if not kubeconfig.exists():
+        raise SystemExit(f"no cluster to measure: {kubeconfig} is missing; run `make up` first")
+    command = [str(ROOT / ".cache" / "bin" / "kubectl"), "--kubeconfig", str(kubeconfig), *words]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
