@@ -62,6 +62,7 @@ def create(
     settings: ServiceSettings,
     *routers: APIRouter,
     resources: Sequence[Resource] = (),
+    optional: Sequence[Resource] = (),
     runnables: Sequence[Runnable] = (),
     expositions: Sequence[Exposition] = (),
     clock: Clock | None = None,
@@ -70,12 +71,13 @@ def create(
 ) -> FastAPI:
     """A FastAPI application that opens `resources` in order when it starts and closes them in reverse.
 
+    Without one of them it is not ready. `optional` ones are treated alike, but it serves on while they are away.
     Nothing is connected before its lifespan starts. Routes reach a resource with `Depends(resource(Type))`,
     the clock with `Depends(current_clock)`, and the caller with the dependencies of suuupra.auth. `runnables` are
     essential tasks beside the HTTP port; `expositions` are further metrics for /metrics.
     """
     time_source = clock or SystemClock()
-    outside = [*resources, *_authenticator(settings, time_source)]
+    outside = [*resources, *optional, *_authenticator(settings, time_source)]
     app = _Application(
         title=settings.service,
         version=settings.version,
@@ -89,6 +91,8 @@ def create(
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
     _keep_state(app, settings, outside, time_source)
+    for one in outside:
+        app.state.health.add(one.name, one.check, required=one not in optional)
     app.state.runnables = tuple(runnables)
     app.state.expositions = tuple(expositions)
     for router in routers:
@@ -108,8 +112,6 @@ def _keep_state(app: FastAPI, settings: ServiceSettings, resources: Sequence[Res
     app.state.activity = Activity()
     app.state.health = Health(clock)
     app.state.resources = _by_type_and_name(resources)
-    for resource in resources:
-        app.state.health.add(resource.name, resource.check)
     telemetry.BUILD.labels(settings.service, settings.name, settings.version).set(1)
 
 

@@ -12,7 +12,7 @@ import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from rich.text import Text
 from suuupra import discovery, local_issuer, logs, names, scaffold, serving, settings
 from suuupra.discovery import Service
 from suuupra.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from suuupra.work import WorkSettings
 
 EX_CONFIG: Final = 78
 
@@ -90,7 +93,10 @@ def work(name: Name) -> None:
     from suuupra.work import assemble  # noqa: PLC0415 - `serve` without events must not carry Kafka in memory
 
     service, loaded = _loaded(name)
-    resources, runnables = assemble(loaded, service.subscriptions(loaded), publishes=bool(service.events()))
+    subscriptions, publishes = service.subscriptions(loaded), bool(service.events())
+    if not subscriptions and not publishes:
+        _fail(2, f"{service.name} neither publishes nor consumes events: it has nothing to work on")
+    resources, runnables = assemble(cast("WorkSettings", loaded), subscriptions, publishes=publishes)
     _exit(serving.run(serving.work(loaded, resources, runnables)))
 
 
@@ -100,22 +106,25 @@ def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 when the schema is behind.")
     ] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Change nothing; print the SQL that would run.")] = False,
 ) -> None:
     """Bring the service's database to the schema its code needs."""
     from suuupra import migrations  # noqa: PLC0415 - only this command needs Alembic
 
     service = discovery.find(name)
     loaded = settings.load(settings.MigrationSettings, service=service.name)
-    logs.configure(loaded)
-    if check:
+    logs.configure(loaded, sys.stderr)
+    if sql:
+        out.print(migrations.pending_sql(loaded, service.name), markup=False)
+    elif check:
         status = migrations.status(loaded, service.name)
         out.print(f"{service.name}: schema {status.current or 'empty'}, code needs {status.head or 'none'}")
-        return _exit(status.at_head)
-    result = migrations.migrate(loaded, service.name)
-    out.print(
-        f"{service.name}: {result.before or 'empty'} → {result.after or 'empty'}, {len(result.applied)} applied"
-    )
-    return None
+        _exit(status.at_head)
+    else:
+        done = migrations.migrate(loaded, service.name)
+        out.print(
+            f"{service.name}: {done.before or 'empty'} → {done.after or 'empty'}, {len(done.applied)} applied"
+        )
 
 
 @app.command()
@@ -136,11 +145,21 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
 ) -> None:
     """Put events from TOPIC.dlt back on TOPIC. Twice is the same as once."""
-    from suuupra import redrive as redriving  # noqa: PLC0415 - only this command needs Kafka
+    from aiokafka.errors import KafkaError  # noqa: PLC0415 - only this command needs Kafka
+
+    from suuupra import redrive as redriving  # noqa: PLC0415
 
     loaded = settings.load(settings.BusSettings, service=service)
-    done = asyncio.run(redriving.redrive(loaded, topic, service=service, limit=limit, dry_run=dry_run))
-    out.print(f"{topic}.dlt: {done.found} found, {done.sent} put back, {done.skipped} skipped")
+    logs.configure(loaded, sys.stderr)
+    running = redriving.redrive(loaded, topic, service=service, limit=limit, dry_run=dry_run)
+    try:
+        done = asyncio.run(running)
+    except (redriving.NoDeadLetters, KafkaError) as error:
+        _fail(1, str(error))
+    found = f"{done.found} dead letters of {topic} looked at"
+    out.print(
+        f"{found}, {done.sent} {'would be ' if dry_run else ''}put back, {done.skipped} left to other consumers"
+    )
 
 
 @app.command()

@@ -25,6 +25,8 @@ class Result:
 
     name: str
     reason: str | None
+    required: bool = True
+    """Whether a process without it should get no work."""
 
 
 class Health:
@@ -33,15 +35,18 @@ class Health:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._optional: set[str] = set()
         self._lock = asyncio.Lock()
         self._known: tuple[Result, ...] = ()
         self._known_until = float("-inf")
         self.started = False
         self.draining = False
 
-    def add(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
-        """Make readiness depend on `check`, which raises when what it asks after cannot be used."""
+    def add(self, name: str, check: Callable[[], Awaitable[None]], *, required: bool = True) -> None:
+        """Ask `check`, which raises when what it asks after cannot be used; readiness depends on it if `required`."""
         self._checks[name] = check
+        if not required:
+            self._optional.add(name)
 
     async def readiness(self) -> tuple[Result, ...]:
         """Every check's result, at most CHECK_SECONDS old."""
@@ -59,7 +64,7 @@ class Health:
     async def _ask(self, name: str) -> Result:
         reason = await self._reason(name)
         telemetry.READY.labels(name).set(reason is None)
-        return Result(name, reason)
+        return Result(name, reason, required=name not in self._optional)
 
     async def _reason(self, name: str) -> str | None:
         try:

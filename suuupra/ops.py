@@ -58,7 +58,7 @@ class OpsApp:
 
     async def _readyz(self) -> Response:
         results = await self._health.readiness()
-        ready = all(result.reason is None for result in results)
+        ready = all(result.reason is None for result in results if result.required)
         return _json(
             200 if ready else 503, {"ready": ready, "checks": [asdict(result) for result in results]}
         )

@@ -57,13 +57,15 @@ def _files(name: str) -> Mapping[Path, str]:
     )
     values = {"name": name, "folder": names.folder_of(name), "title": name.replace("-", " ").capitalize()}
     return {
-        _target(Path(template), name): environment.get_template(template).render(values)
+        _target(template, values): environment.get_template(template).render(values)
         for template in sorted(environment.list_templates())
         if template.endswith(_SUFFIX)
     }
 
 
-def _target(template: Path, name: str) -> Path:
-    if template.parts[0] == "manifests":
-        return _manifest(name)
-    return _folder(name).joinpath(*template.parts[1:]).with_suffix("")
+def _target(template: str, values: Mapping[str, str]) -> Path:
+    """Where a template's text goes: its own place, with NAME and FOLDER filled in."""
+    filled = (
+        template.removesuffix(_SUFFIX).replace("FOLDER", values["folder"]).replace("NAME", values["name"])
+    )
+    return Path(filled)

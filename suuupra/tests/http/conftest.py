@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import APIRouter, FastAPI
 from joserfc.jwk import ECKey
 
@@ -23,6 +24,15 @@ AUDIENCE = "suuupra-test"
 
 class Settings(ServiceSettings, AuthSettings):
     """Of a service that checks tokens."""
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks as text: structlog's own default draws them with every local variable, which takes seconds."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+    yield
+    structlog.reset_defaults()
 
 
 Client = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]

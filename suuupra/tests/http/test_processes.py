@@ -131,7 +131,23 @@ async def test_failing_check_is_named_without_its_secrets_and_does_not_end_life(
     async with _ops(OpsApp(health)) as ops:
         ready, alive = await ops.get("/readyz"), await ops.get("/livez")
     assert (ready.status_code, alive.status_code) == (503, 200)
-    assert ready.json()["checks"] == [{"name": "database", "reason": "ConnectionError: see the log"}]
+    assert ready.json()["checks"] == [
+        {"name": "database", "reason": "ConnectionError: see the log", "required": True}
+    ]
+
+
+async def test_optional_resource_that_is_away_is_shown_but_work_goes_on(
+    make_app: Any, client: Client
+) -> None:
+    app = make_app(APIRouter(), resources=[Recorder("database", [])], optional=[Lone("objects", [])])
+    app.state.health.started = True
+    async with client(app), _ops(OpsApp(app.state.health)) as ops:
+        app.state.resources[Lone, None].fails = True
+        answer = await ops.get("/readyz")
+    assert answer.status_code == 200
+    assert {"name": "objects", "reason": "ConnectionError: see the log", "required": False} in answer.json()[
+        "checks"
+    ]
 
 
 async def test_check_that_hangs_counts_as_failing(health: Health, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +185,9 @@ async def test_unwell_task_is_told_in_its_own_words(health: Health) -> None:
     running.watch(health, [task])
     task.reason = "Kafka is away for 3 s"
     async with _ops(OpsApp(health)) as ops:
-        assert (await ops.get("/readyz")).json()["checks"] == [{"name": "relay", "reason": task.reason}]
+        assert (await ops.get("/readyz")).json()["checks"] == [
+            {"name": "relay", "reason": task.reason, "required": True}
+        ]
 
 
 async def test_metrics_carry_exemplars_for_those_who_understand_them(health: Health) -> None:

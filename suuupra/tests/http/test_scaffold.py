@@ -59,7 +59,7 @@ def test_new_service_has_every_required_room_and_a_resource(root: Path) -> None:
     assert resource["spec"]["events"]["publishes"][0]["topic"] == "live-classes.added"
 
 
-@pytest.mark.parametrize("name", ["a", "live-classes", "a-name-as-long-as-names-may-ever-become-1"])
+@pytest.mark.parametrize("name", ["a", "live-classes", "a-name-as-long-as-names-may-ever-become1"])
 def test_new_service_is_clean_whatever_its_name(root: Path, name: str) -> None:
     scaffold.new(name, root)
     settings = ("--config", str(PROJECT / "pyproject.toml"))

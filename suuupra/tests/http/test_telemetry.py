@@ -228,7 +228,7 @@ def test_secrets_are_taken_out_of_any_text(text: str) -> None:
     assert not any(secret in json.dumps(cleaned) for secret in ("hunter2", "abc.def", "c2lnbmF0dXJl"))
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists), max_size=5))
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.text(), max_size=3), max_size=3))
 def test_whatever_is_logged_is_one_json_object_on_one_line(values: dict[str, Any]) -> None:
     rendered = logs.render(None, "", logs.redact(None, "", dict(values)))
     assert "\n" not in rendered
