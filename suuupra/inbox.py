@@ -20,7 +20,8 @@ an event that is delivered again has no second effect. Whatever a handler does e
 - An event of a version that this code does not know is a dead letter too: deploy the consumer, then redrive.
 
 Batches: events of one partition that wait together share one transaction (`on` calls the handler one by one inside,
-`on_batch` hands over all). When the batch fails it is rolled back and its events are handled one by one.
+`on_batch` hands over all). A batch that fails is rolled back and its halves are tried, down to the event that is to
+blame.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
 from suuupra.errors import Unavailable
@@ -74,7 +73,11 @@ async def _close(made: AIOKafkaProducer) -> None:
 
 
 def consumer(settings: BusOfService, role: str, *, group: str | None, **options: Any) -> AIOKafkaConsumer:
-    """A consumer, not started, that commits nothing by itself and starts at the beginning of what it has not seen."""
+    """A consumer, not started, that commits nothing by itself and starts at the beginning of what it has not seen.
+
+    aiokafka has no cooperative rebalance: each one takes all partitions from all members for a moment. The default
+    round-robin assignor is kept, because nothing of ours gains from getting the same partition back.
+    """
     return AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap,
         client_id=f"{settings.name}-{role}",
@@ -83,8 +86,9 @@ def consumer(settings: BusOfService, role: str, *, group: str | None, **options:
         auto_offset_reset="earliest",
         request_timeout_ms=REQUEST_LIMIT_MS,
         metadata_max_age_ms=30_000,
-        # aiokafka has no cooperative rebalance; the sticky assignor at least leaves partitions where they were.
-        partition_assignment_strategy=(StickyPartitionAssignor,) if group else (),
+        # What a member left behind that was killed is taken over after 6 s, the least a broker accepts by default.
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=2_000,
         **options,
     )
 

@@ -96,19 +96,21 @@ class Settler:
         return Delivery(meta, self._intake.registry.read(meta, message.value), message)
 
     async def _settle_readable(self, deliveries: Sequence[Delivery]) -> None:
-        """All in one transaction; one by one when that fails for a reason that lies in one of them."""
-        if len(deliveries) > 1 and await self._settle_together(deliveries):
-            return
-        for delivery in deliveries:
-            await self._settle_one(delivery, self._take_one)
+        """All in one transaction. When one of them spoils it, in halves: the spoiler is alone after few attempts."""
+        if len(deliveries) == 1:
+            await self._settle_one(deliveries[0], self._take_one)
+        elif deliveries and not await self._settle_together(deliveries):
+            middle = len(deliveries) // 2
+            await self._settle_readable(deliveries[:middle])
+            await self._settle_readable(deliveries[middle:])
 
     async def _settle_together(self, deliveries: Sequence[Delivery]) -> bool:
         try:
             async for attempt in _attempts(is_away):
                 with attempt, self._busy():
                     await self._take(deliveries)
-        except Exception as error:  # noqa: BLE001 - handlers raise what they like; one by one will tell which did
-            _log.info("batch taken apart", events=len(deliveries), error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - handlers raise what they like; the halves will tell which did
+            _log.info("batch split", events=len(deliveries), error=type(error).__name__)
             return False
         return True
 

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from suuupra import outbox
 from suuupra.consuming import Consumer
 from suuupra.db import Database
 from suuupra.events import source_of
@@ -13,15 +12,11 @@ from suuupra.relay import Relay
 from suuupra.testing.kafka import Topics
 from suuupra.testing.waiting import until
 from suuupra.tests.data.conftest import Settings
-from suuupra.tests.data.ledger import Counted, effects, record
+from suuupra.tests.data.events import append, assert_once_and_in_order, effects_reach
+from suuupra.tests.data.ledger import Counted, record
 from suuupra.tests.data.running import running
 
 pytestmark = pytest.mark.integration
-
-
-async def append(database: Database, aggregate: str, *numbers: int) -> None:
-    async with database.transaction() as tx:
-        await outbox.append_many(tx, [(aggregate, Counted(number=number)) for number in numbers])
 
 
 async def test_an_event_is_published_as_a_cloud_event_in_binary_mode(
@@ -52,16 +47,8 @@ async def test_events_have_their_effect_once_and_in_order(
         for number in range(1, 6):
             await append(database, "a", number)
             await append(database, "b", number)
-
-        async def ten() -> bool:
-            async with database.reading() as tx:
-                return len(await effects(tx)) >= 10
-
-        await until(ten)
-    async with database.reading() as tx:
-        done = await effects(tx)
-    assert [number for _, aggregate, number in done if aggregate == "a"] == [1, 2, 3, 4, 5]
-    assert [number for _, aggregate, number in done if aggregate == "b"] == [1, 2, 3, 4, 5]
+        done = await effects_reach(database, 10)
+    assert_once_and_in_order(done, ["a", "b"], 5)
 
 
 async def test_a_commit_wakes_the_relay_within_milliseconds(

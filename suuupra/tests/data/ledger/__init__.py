@@ -33,5 +33,5 @@ async def record(tx: Transaction, event: Counted | Closed, meta: Meta) -> None:
 
 async def effects(tx: Transaction) -> list[tuple[UUID, str, int]]:
     """All effects in the order they happened."""
-    rows = await tx.execute(text("SELECT id, aggregate_id, number FROM effect ORDER BY ctid"))
+    rows = await tx.execute(text("SELECT id, aggregate_id, number FROM effect ORDER BY position"))
     return [(row.id, row.aggregate_id, row.number) for row in rows]

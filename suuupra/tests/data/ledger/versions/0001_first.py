@@ -10,4 +10,11 @@ down_revision = None
 
 def upgrade() -> None:
     kit_tables.create(op)  # type: ignore[arg-type]
-    op.execute("CREATE TABLE effect (id uuid NOT NULL, aggregate_id text NOT NULL, number integer NOT NULL)")
+    op.execute("""
+        CREATE TABLE effect (
+            position     bigint  GENERATED ALWAYS AS IDENTITY,
+            id           uuid    NOT NULL,
+            aggregate_id text    NOT NULL,
+            number       integer NOT NULL
+        )
+    """)

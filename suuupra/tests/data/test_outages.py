@@ -1,0 +1,213 @@
+"""Servers go away and come back under load: nothing committed is lost, nothing happens twice, order holds."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from suuupra.consuming import Consumer
+from suuupra.db import Database, DatabaseUnavailable, Transaction
+from suuupra.events import Meta
+from suuupra.inbox import on
+from suuupra.relay import Relay
+from suuupra.testing.kafka import KafkaServer, Topics
+from suuupra.testing.postgres import PostgresServer
+from suuupra.testing.waiting import until
+from suuupra.tests.data.conftest import Settings
+from suuupra.tests.data.events import (
+    append,
+    append_to_each,
+    assert_once_and_in_order,
+    effects_reach,
+    everything_is_published,
+    unpublished,
+)
+from suuupra.tests.data.ledger import Counted, record
+from suuupra.tests.data.process import killed_itself, started
+from suuupra.tests.data.running import running
+
+pytestmark = pytest.mark.integration
+
+AWAY_SECONDS = 60.0
+
+
+class Load:
+    """A use case that runs again and again: event n of one aggregate, each in a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.committed = 0
+        self.refused = 0
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await append(self._database, "loaded", self.committed + 1)
+            except DatabaseUnavailable:
+                self.refused += 1
+            else:
+                self.committed += 1
+
+    async def reaches(self, count: int) -> None:
+        async def reached() -> bool:
+            return self.committed >= count
+
+        await until(reached, limit=60)
+
+
+@asynccontextmanager
+async def under_load(database: Database) -> AsyncIterator[Load]:
+    load = Load(database)
+    task = asyncio.create_task(load.run())
+    try:
+        yield load
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_backlog_survives_kafka_being_away_for_a_minute(
+    database: Database, settings: Settings, topics: Topics, kafka: KafkaServer
+) -> None:
+    await topics.create(Counted.type)
+    relay = Relay(settings)
+    async with running(relay, Consumer(database, settings, [on(Counted, record)])):
+        before = await append_to_each(database, ["before"], 5)
+        await effects_reach(database, before)
+        kafka.pause()
+        try:
+            away_until = time.monotonic() + AWAY_SECONDS
+            appended = 0
+            while time.monotonic() < away_until:
+                appended += 1
+                await append(database, "during", appended)
+                await asyncio.sleep(0.5)  # the pace of the use cases, not a wait
+            assert await unpublished(database) == appended
+            assert "Kafka" in str(relay.health())
+        finally:
+            kafka.resume()
+        done = await effects_reach(database, before + appended, limit=90)
+        await everything_is_published(database)
+        assert relay.health() is None
+    assert_once_and_in_order(done, ["during"], appended)
+
+
+async def test_postgresql_restarted_under_load_loses_no_committed_event(
+    database: Database, settings: Settings, topics: Topics, postgres: PostgresServer
+) -> None:
+    await topics.create(Counted.type)
+    async with running(Relay(settings), Consumer(database, settings, [on(Counted, record)])):
+        async with under_load(database) as load:
+            await load.reaches(20)
+            await asyncio.to_thread(postgres.restart)
+            await load.reaches(load.committed + 20)
+        done = await effects_reach(database, load.committed, limit=90)
+    assert load.refused > 0, "the restart must have been noticed"
+    assert len({id_ for id_, _, _ in done}) == len(done)
+    numbers = [number for _, _, number in done]
+    assert numbers == sorted(numbers)
+    assert set(numbers) >= set(range(1, load.committed + 1))
+    # A commit whose answer was lost did happen; its use case was repeated, and so its number.
+    assert len(numbers) - len(set(numbers)) <= load.refused
+
+
+async def test_a_database_that_hangs_is_refused_within_a_second_and_not_waited_for(
+    database: Database, postgres: PostgresServer
+) -> None:
+    await database.check()
+    postgres.pause()
+    try:
+        started_at = time.monotonic()
+        with pytest.raises(DatabaseUnavailable) as refused:
+            await database.check()
+        waited = time.monotonic() - started_at
+    finally:
+        postgres.resume()
+    assert waited < 1.5
+    assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "1")
+    await until_available(database)
+
+
+async def until_available(database: Database) -> None:
+    async def available() -> bool:
+        try:
+            await database.check()
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    await until(available)
+
+
+async def test_two_relays_share_the_work_and_keep_order_when_one_is_killed(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type)
+    aggregates = [f"aggregate-{number}" for number in range(40)]
+    rank = 0
+    with started("relay", settings) as steady, started("relay", settings, failpoint="relay.sent:3") as doomed:
+        while doomed.poll() is None:
+            rank += 1
+            await append_to_each(database, aggregates, 1)
+        assert await killed_itself(doomed)
+        await everything_is_published(database)
+        assert steady.poll() is None
+    messages = await topics.read(Counted.type, await topics.count(Counted.type))
+    assert len(messages) > rank * len(aggregates), "the killed relay must have left duplicates"
+    for name in aggregates:
+        sequences = [int(dict(one.headers)["ce_sequence"]) for one in messages if one.key == name.encode()]
+        assert list(dict.fromkeys(sequences)) == list(range(1, rank + 1))
+
+
+async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_doubles_nothing(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type, partitions=4)
+    aggregates = [f"aggregate-{number}" for number in range(40)]
+    in_hand, may_go_on = asyncio.Event(), asyncio.Event()
+    seen_by: dict[str, int] = {"first": 0, "second": 0}
+
+    async def slow(tx: Transaction, event: Counted, meta: Meta) -> None:
+        in_hand.set()
+        await may_go_on.wait()
+        seen_by["first"] += 1
+        await record(tx, event, meta)
+
+    async def quick(tx: Transaction, event: Counted, meta: Meta) -> None:
+        seen_by["second"] += 1
+        await record(tx, event, meta)
+
+    count = await append_to_each(database, aggregates, 5)
+    async with running(Relay(settings), Consumer(database, settings, [on(Counted, slow)])):
+        await in_hand.wait()
+        second = Consumer(database, settings, [on(Counted, quick)])
+        async with running(second):
+            # The second joins; the first is asked to give up partitions while it holds batches of them.
+            await until(partial(_is_joining, settings))
+            may_go_on.set()
+            await effects_reach(database, count)
+            await append_to_each(database, [f"later-{number}" for number in range(40)], 1)
+            done = await effects_reach(database, count + 40)
+    assert_once_and_in_order(done[:count], aggregates, 5)
+    assert seen_by["first"] > 0
+    assert seen_by["second"] > 0
+    assert seen_by["first"] + seen_by["second"] == len(done), (
+        "what was done was committed before it was handed over"
+    )
+
+
+async def _is_joining(settings: Settings) -> bool:
+    """Whether the group of the consumers is rebalancing."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        (described,) = await admin.describe_consumer_groups([settings.name])
+        (group,) = described.groups
+        return group[2] in {"PreparingRebalance", "CompletingRebalance"}
+    finally:
+        await admin.close()
