@@ -1,3 +1,4 @@
+# ruff: noqa: RUF012 - pydantic reads model_config, nobody changes it
 """The custom resources: name, scope, printer columns and scale, around spec and status."""
 
 from __future__ import annotations

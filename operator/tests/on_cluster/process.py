@@ -1,0 +1,104 @@
+"""An operator as a process of this machine: started, watched, stopped, frozen, killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from suuupra.testing.containers import free_port
+
+from .waiting import eventually
+
+SHORT = {
+    "SUUUPRA_OPERATOR_DRIFT_SECONDS": "1",
+    "SUUUPRA_OPERATOR_RELIST_SECONDS": "5",
+    "SUUUPRA_OPERATOR_RESYNC_SECONDS": "600",
+    "SUUUPRA_OPERATOR_LOG_LEVEL": "INFO",
+}
+
+
+@dataclass
+class OperatorProcess:
+    """One replica."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log_file: Path
+
+    @classmethod
+    def start(cls, kubeconfig: Path, settings: dict[str, str]) -> OperatorProcess:
+        """``settings`` are names of the operator's settings, or whole variables when they begin with SUUUPRA_."""
+        port = free_port()
+        given = {
+            name if name.startswith("SUUUPRA_") else f"SUUUPRA_OPERATOR_{name.upper()}": value
+            for name, value in settings.items()
+        }
+        environment = {
+            **os.environ,
+            **SHORT,
+            **given,
+            "KUBECONFIG": str(kubeconfig),
+            "SUUUPRA_OPERATOR_PORT": str(port),
+        }
+        descriptor, name = tempfile.mkstemp(prefix="operator-", suffix=".log")
+        command = [sys.executable, "-m", "suuupra_operator", "run"]
+        process = subprocess.Popen(command, env=environment, stdout=descriptor, stderr=subprocess.STDOUT)
+        os.close(descriptor)
+        return cls(process, port, Path(name))
+
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name and labels as written in the exposition; empty while nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except (OSError, urllib.error.URLError):
+            return {}
+        return {
+            match[1]: float(match[2])
+            for match in re.finditer(r"^([a-z_]+(?:\{[^}]*\})?) (\S+)$", text, re.MULTILINE)
+        }
+
+    def total(self, name: str, **labels: str) -> float:
+        """Sum of the samples of one metric with these labels."""
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(
+            value
+            for sample, value in self.metrics().items()
+            if sample.partition("{")[0] == name and all(text in sample for text in wanted)
+        )
+
+    def leads(self) -> bool:
+        return self.total("suuupra_operator_leading") == 1
+
+    async def leading(self, within: float = 40) -> None:
+        await eventually(
+            self.leads, within, lambda: f"an operator that leads; its log:\n{self.log()[-2000:]}"
+        )
+
+    async def died(self, within: float = 60) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        await eventually(
+            lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self.log()[-2000:]}"
+        )
+        return int(self.process.returncode)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> None:
+        """Kill and collect it."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(timeout=10)
+        self.log_file.unlink(missing_ok=True)
