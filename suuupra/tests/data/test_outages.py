@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import TopicPartition
 
+from suuupra import consuming
 from suuupra.consuming import Consumer
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.events import Meta
@@ -165,9 +165,10 @@ async def test_two_relays_share_the_work_and_keep_order_when_one_is_killed(
 
 
 async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_doubles_nothing(
-    database: Database, settings: Settings, topics: Topics
+    database: Database, settings: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await topics.create(Counted.type, partitions=4)
+    asked_to_give_up = _spy_on_revocation(monkeypatch)
     aggregates = [f"aggregate-{number}" for number in range(40)]
     in_hand, may_go_on = asyncio.Event(), asyncio.Event()
     seen_by: dict[str, int] = {"first": 0, "second": 0}
@@ -187,8 +188,8 @@ async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_dou
         await in_hand.wait()
         second = Consumer(database, settings, [on(Counted, quick)])
         async with running(second):
-            # The second joins; the first is asked to give up partitions while it holds batches of them.
-            await until(partial(_is_joining, settings))
+            # The second joins: the first is asked to give up its partitions while it holds batches of them.
+            await asyncio.wait_for(asked_to_give_up.wait(), 30)
             may_go_on.set()
             await effects_reach(database, count)
             await append_to_each(database, [f"later-{number}" for number in range(40)], 1)
@@ -201,13 +202,15 @@ async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_dou
     )
 
 
-async def _is_joining(settings: Settings) -> bool:
-    """Whether the group of the consumers is rebalancing."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
-        (described,) = await admin.describe_consumer_groups([settings.name])
-        (group,) = described.groups
-        return group[2] in {"PreparingRebalance", "CompletingRebalance"}
-    finally:
-        await admin.close()
+def _spy_on_revocation(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when a consumer is told that partitions with a worker are no longer its own."""
+    told = asyncio.Event()
+    original = consuming._Session.on_partitions_revoked
+
+    async def revoked(self: consuming._Session, partitions: Set[TopicPartition]) -> None:
+        if self._workers:
+            told.set()
+        await original(self, partitions)
+
+    monkeypatch.setattr(consuming._Session, "on_partitions_revoked", revoked)
+    return told
