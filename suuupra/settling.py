@@ -1,15 +1,18 @@
 """Seeing messages through: handled, parked or buried, whatever it takes; only then is the offset theirs no more."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import httpx
 import stamina
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter as Counting
+from prometheus_client import Histogram
 
 from suuupra import events, failpoints, logs
 from suuupra.db import DatabaseUnavailable, StatementEnded
@@ -29,7 +32,7 @@ LONGEST_PAUSE: Final = 10.0
 Busy = Callable[[], AbstractContextManager[None]]
 
 _log = logs.get_logger(__name__)
-_outcomes = Counter("suuupra_inbox_events_total", "Consumed events.", ["topic", "outcome"])
+_outcomes = Counting("suuupra_inbox_events_total", "Consumed events.", ["topic", "outcome"])
 _delay = Histogram(
     "suuupra_inbox_delay_seconds",
     "From an event's time to its effect here.",
@@ -175,6 +178,12 @@ def _numbered(delivery: Delivery, attempt: int) -> Delivery:
 
 def _observe(done: Sequence[Delivery]) -> None:
     now = datetime.now(UTC)
+    for topic, count in Counter(delivery.meta.topic for delivery in done).items():
+        _outcomes.labels(topic, "done").inc(count)
     for delivery in done:
-        _outcomes.labels(delivery.meta.topic, "done").inc()
-        _delay.labels(delivery.meta.topic).observe((now - delivery.meta.time).total_seconds())
+        _delay_of(delivery.meta.topic).observe((now - delivery.meta.time).total_seconds())
+
+
+@lru_cache
+def _delay_of(topic: str) -> Histogram:
+    return _delay.labels(topic)
