@@ -24,6 +24,10 @@ PALETTES = (
     ("#6b2d1f", "#a44a2f", "#f2c14e", "#fdf3e3", "#e88d67"),
     ("#14424f", "#1f6f82", "#ef8354", "#eef5f5", "#7cc6cf"),
     ("#2b2d42", "#4a4e69", "#ffb703", "#f2f1ef", "#8d99ae"),
+    ("#0a3d62", "#1e6091", "#76c893", "#f1faee", "#f6bd60"),
+    ("#4a1942", "#7b2d5e", "#ffb5a7", "#fcefe9", "#c77dba"),
+    ("#31473a", "#5f7a61", "#f4d58d", "#f7f3e3", "#d58936"),
+    ("#1b263b", "#415a77", "#e07a5f", "#f2e9e4", "#81b29a"),
 )
 _CORNERS = ((0, 0), (TILE, 0), (TILE, TILE), (0, TILE))
 
@@ -50,7 +54,7 @@ def _numbers(seed: str) -> Iterator[int]:
 
 def _paint(colour: str) -> str:
     """Filled, with a hair of the same colour around it: neighbours would else show a seam where pixels are shared."""
-    return f'fill="{colour}" stroke="{colour}" stroke-width=".4"'
+    return f'fill="{colour}" stroke="{colour}" stroke-width=".7"'
 
 
 def _tile(row: int, column: int, colours: list[str], numbers: Iterator[int]) -> str:
