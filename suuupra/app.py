@@ -1,49 +1,36 @@
 """The app factory: what every service's HTTP process has, so that a service's app.py only names its parts.
 
-def create_app(settings: Settings) -> FastAPI:
-    return app.create(settings, api.router, resources=[Database.of(settings)])
+    def create_app(settings: Settings) -> FastAPI:
+        return app.create(settings, api.router, resources=[Database.of(settings)])
+
+Nothing connects when a module is imported or an app is made; the lifespan does it, in one place.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from suuupra import errors, openapi, telemetry
+from suuupra import errors, openapi
 from suuupra.auth import Authenticator
 from suuupra.clock import Clock, SystemClock
 from suuupra.edge import Activity, Edge
 from suuupra.health import Health
 from suuupra.ops import Exposition
+from suuupra.resources import Resource, Resources, opened
 from suuupra.running import Runnable
 from suuupra.settings import AuthSettings, ServiceSettings
 
+__all__ = ["Now", "Resource", "create", "current_clock", "opened", "resource"]
+
 DEFAULT_BODY_LIMIT = 1024 * 1024
 """Bytes of a request body; a route that takes more says so with FastAPI's own `max_body_size`."""
-
-
-class Resource(Protocol):
-    """Something outside the process that a service uses for its whole life: a database, a bucket, another service."""
-
-    @property
-    def name(self) -> str:
-        """What /readyz and the log call it."""
-
-    async def open(self) -> None:
-        """Prepare it. Must not fail only because the far side is away for a moment."""
-
-    async def close(self) -> None:
-        """Let go of it."""
-
-    async def check(self) -> None:
-        """Raise when it cannot be used right now. Called at most once a second, with a second to answer."""
 
 
 R = TypeVar("R")
@@ -111,15 +98,7 @@ def _keep_state(app: FastAPI, settings: ServiceSettings, resources: Sequence[Res
     app.state.clock = clock
     app.state.activity = Activity()
     app.state.health = Health(clock)
-    app.state.resources = _by_type_and_name(resources)
-    telemetry.BUILD.labels(settings.service, settings.name, settings.version).set(1)
-
-
-def _by_type_and_name(resources: Sequence[Resource]) -> dict[tuple[type, str | None], Resource]:
-    """Each under its type and name, and under its type alone where that says which."""
-    kinds = Counter(type(resource) for resource in resources)
-    named = {(type(resource), resource.name): resource for resource in resources}
-    return named | {(kind, None): one for (kind, _), one in named.items() if kinds[kind] == 1}
+    app.state.resources = Resources(resources)
 
 
 def _lifespan(resources: Sequence[Resource]) -> Callable[[FastAPI], Any]:
@@ -131,16 +110,6 @@ def _lifespan(resources: Sequence[Resource]) -> Callable[[FastAPI], Any]:
     return lifespan
 
 
-@asynccontextmanager
-async def opened(resources: Sequence[Resource]) -> AsyncIterator[None]:
-    """Open `resources` in order and close in reverse, also those opened before one that failed."""
-    async with AsyncExitStack() as stack:
-        for resource in resources:
-            await resource.open()
-            stack.push_async_callback(resource.close)
-        yield
-
-
 def resource(kind: type[R], name: str | None = None) -> Callable[[Request], Awaitable[R]]:
     """A dependency that gives the application's resource of that type: `Depends(resource(Database))`.
 
@@ -148,7 +117,8 @@ def resource(kind: type[R], name: str | None = None) -> Callable[[Request], Awai
     """
 
     async def provide(request: Request) -> R:  # async, or FastAPI would send it through its thread pool
-        return cast(R, request.app.state.resources[kind, name])
+        resources: Resources = request.app.state.resources
+        return resources.get(kind, name)
 
     return provide
 

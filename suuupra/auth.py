@@ -10,7 +10,7 @@ Every service judges the token itself; that the gateway did so before is defence
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -20,14 +20,18 @@ from starlette.requests import Request
 from suuupra.clock import Clock
 from suuupra.errors import FieldError, Forbidden, Unauthenticated, Unavailable
 from suuupra.jwks import InlineKeys, Keys, KeysUnavailable, PublishedKeys
+from suuupra.resources import Resources
 from suuupra.settings import AuthSettings
 from suuupra.tokens import InvalidToken, Principal, Verifier
 
 __all__ = [
     "Authenticator",
     "MaybeUser",
+    "OptionalUser",
     "Principal",
+    "RequireUser",
     "User",
+    "caller_of",
     "optional_user",
     "require_scope",
     "require_user",
@@ -131,12 +135,14 @@ def _lacking(scopes: frozenset[str]) -> Forbidden:
 
 
 def _authenticator(request: Request) -> Authenticator:
-    return cast(Authenticator, request.app.state.resources[Authenticator, None])
+    resources: Resources = request.app.state.resources
+    return resources.get(Authenticator)
 
 
 async def caller_of(request: Request) -> str:
     """The subject of the request's token; empty for an anonymous caller and in a service without tokens."""
-    authenticator: Authenticator | None = request.app.state.resources.get((Authenticator, None))
+    resources: Resources = request.app.state.resources
+    authenticator = resources.find(Authenticator)
     principal = await authenticator.principal(request) if authenticator else None
     return principal.subject if principal else ""
 

@@ -128,10 +128,12 @@ class _Exchange:
             self._status = _CLIENT_CLOSED
         # Here and nowhere else may any error end: the caller gets an answer, the log gets the cause.
         except Exception as error:
-            _log.exception("unhandled error", method=self._scope["method"], path=self._scope["path"])
+            problem = error if isinstance(error, errors.Problem) else errors.Internal()
+            if problem.status >= 500 or self._status:
+                _log.exception("unhandled error", method=self._scope["method"], path=self._scope["path"])
             if self._status:
                 raise  # the response has begun; only closing the connection tells the caller it is incomplete
-            await self._send_problem(errors.Internal() if not isinstance(error, errors.Problem) else error)
+            await self._send_problem(problem)
 
     async def _receive_limited(self) -> Message:
         message = await self._receive()

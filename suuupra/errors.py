@@ -28,6 +28,12 @@ TYPE_PREFIX = "urn:suuupra:problem:"
 """Problem types are URNs: they must stay equal on every host the platform runs on (RFC 9457, 3.1.1)."""
 
 
+MOST_ERRORS = 50
+"""How many wrong fields are told at once: a body of wrong items must not become a larger answer."""
+LONGEST_PATH = 200
+"""Characters of a field's path, whose parts the caller may have made up."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One thing the caller can correct. `field` is a path such as `body.title`, `query.limit`, `header.If-Match`."""
@@ -173,14 +179,16 @@ GENERIC: Mapping[int, type[Problem]] = {
 def render(problem: Problem, request: Request) -> Response:
     """The problem as an HTTP response. The only place that writes problem+json."""
     document = problem.body(instance=request.url.path, request_id=request.scope.get("suuupra.request_id"))
-    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    # ASCII: a name that the caller made up may hold half a surrogate pair, which UTF-8 cannot.
+    content = json.dumps(document, separators=(",", ":")).encode("ascii")
     return Response(content, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
 def too_large(limit: int) -> TooLarge:
     """The body has more than `limit` bytes."""
     error = FieldError("body", f"must have at most {limit} bytes", "send less, or send it in parts")
-    return TooLarge(f"The body has more than {limit} bytes.", errors=[error])
+    # Closing spares both sides the rest of it.
+    return TooLarge(f"The body has more than {limit} bytes.", errors=[error], headers={"Connection": "close"})
 
 
 class Passing(HTTPException):
@@ -224,13 +232,9 @@ def from_validation(error: RequestValidationError) -> Problem:
     for detail in details:
         if detail["type"] == "json_invalid":
             return _malformed_json(detail, error.body)
-    errors = [_field_error(detail) for detail in details]
-    return Invalid(_summary(errors), errors=errors)
-
-
-def _summary(errors: Sequence[FieldError]) -> str:
+    errors = [_field_error(detail) for detail in details[:MOST_ERRORS]]
     first = f"{errors[0].field} {errors[0].rule}"
-    return f"{first}." if len(errors) == 1 else f"{first}; and {len(errors) - 1} more, see errors."
+    return Invalid(f"{first}; and {len(details) - 1} more." if details[1:] else f"{first}.", errors=errors)
 
 
 def _malformed_json(detail: ErrorDetails, body: object) -> Problem:
@@ -251,7 +255,8 @@ def _path(location: Sequence[int | str]) -> str:
     text = ""
     for part in location:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.removeprefix(".")
+    text = text.removeprefix(".")
+    return text if len(text) <= LONGEST_PATH else text[:LONGEST_PATH] + "…"
 
 
 _MESSAGE_PREFIXES = ("Value error, ", "Assertion failed, ", "Input ", "String ", "Value ", "List ", "Field ")

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from suuupra.errors import BadRequest, FieldError, PreconditionFailed, PreconditionRequired
+from suuupra.openapi import REQUIRED
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e]*")')
 _TAGS = re.compile(rf"\s*{_TAG.pattern}(?:\s*,\s*{_TAG.pattern})*\s*")
@@ -47,7 +48,13 @@ class Precondition:
 
 async def if_match(
     given: Annotated[
-        str | None, Header(alias="If-Match", description="The ETag of the version to change.")
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The ETag of the version to change.",
+            examples=['"7"'],
+            json_schema_extra=REQUIRED,
+        ),
     ] = None,
 ) -> Precondition:
     """A dependency for edits: 428 without If-Match (RFC 6585, 3), 400 when it cannot be read."""

@@ -29,6 +29,7 @@ from starlette.responses import Response
 from suuupra.auth import caller_of
 from suuupra.clock import Clock
 from suuupra.errors import BadRequest, Conflict, FieldError, Invalid
+from suuupra.openapi import REQUIRED
 
 if TYPE_CHECKING:
     from suuupra.db import Database, Transaction
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 KEPT: Final = timedelta(hours=24)
 """How long an answer is given again; after that the key is as good as new."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_MEANING: Final = "Names the request, for example with a UUID; a retry sends the same."
 _FIX: Final = (
     "send Idempotency-Key with a value of your own making, such as a UUID, and the same one when you retry"
 )
@@ -182,9 +184,7 @@ def _json(view: BaseModel | None) -> bytes:
 
 async def optional_key(
     request: Request,
-    key: Annotated[
-        str | None, Header(alias="Idempotency-Key", description="Names the request; a retry sends the same.")
-    ] = None,
+    key: Annotated[str | None, Header(alias="Idempotency-Key", description=_MEANING)] = None,
 ) -> Once:
     """A dependency for unsafe calls that may be sent with an Idempotency-Key."""
     if key is not None and not _KEY.fullmatch(key):
@@ -193,12 +193,17 @@ async def optional_key(
     return Once(key, await caller_of(request), await _fingerprint(request), request.app.state.clock)
 
 
-async def required_key(once: Annotated[Once, Depends(optional_key)]) -> Once:
+async def required_key(
+    request: Request,
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", description=_MEANING, json_schema_extra=REQUIRED)
+    ] = None,
+) -> Once:
     """A dependency for unsafe calls that must be sent with an Idempotency-Key."""
-    if once.key is None:
+    if key is None:
         error = FieldError("header.Idempotency-Key", "is required", _FIX)
         raise BadRequest("This call must carry an Idempotency-Key.", errors=[error])
-    return once
+    return await optional_key(request, key)
 
 
 async def _fingerprint(request: Request) -> bytes:

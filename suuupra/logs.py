@@ -212,8 +212,9 @@ def is_secret(key: str) -> bool:
     return not _SECRET_WORDS.isdisjoint(words) or not _SECRET_PAIRS.isdisjoint(pairwise(words))
 
 
-_text = json.encoder.encode_basestring
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
+# ASCII: what a caller made up may hold half a surrogate pair, and a line that cannot be written would be lost.
+_text = json.encoder.encode_basestring_ascii
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:

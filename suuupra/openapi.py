@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from pydantic import JsonValue
+
 from suuupra.errors import GENERIC, MEDIA_TYPE, TYPE_PREFIX, Internal, Problem
 
 _METHODS: Final = ("get", "put", "post", "delete", "patch", "head", "options")
 _REFERENCE: Final = {"$ref": "#/components/schemas/Problem"}
+
+REQUIRED: Final[dict[str, JsonValue]] = {"x-required": True}
+"""For a header that a dependency answers for itself when it is missing, with 400 or 428 rather than 422: the document
+is to call it required all the same. Given as `Header(json_schema_extra=REQUIRED)`."""
 
 _FIELD_ERROR: Final = {
     "title": "FieldError",
@@ -54,6 +60,7 @@ def problems(*kinds: int | type[Problem]) -> dict[int | str, dict[str, Any]]:
 def with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     """`schema` with each operation's problems, in place of the framework's own validation answer."""
     for operation in _operations(schema):
+        _require_headers(operation)
         responses = operation.setdefault("responses", {})
         if _is_frameworks(responses.get("422")):
             del responses["422"]
@@ -70,6 +77,12 @@ def with_problems(schema: dict[str, Any]) -> dict[str, Any]:
 def _operations(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for path in schema.get("paths", {}).values():
         yield from (path[method] for method in _METHODS if method in path)
+
+
+def _require_headers(operation: Mapping[str, Any]) -> None:
+    for parameter in operation.get("parameters", []):
+        if parameter["schema"].pop("x-required", False):
+            parameter.update(required=True, schema={"type": "string"})
 
 
 def _is_frameworks(response: Mapping[str, Any] | None) -> bool:

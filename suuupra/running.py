@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from suuupra import logs
 from suuupra.health import Health, Unwell
+
+CANCEL_SECONDS: Final = 2.0
+"""How long a cancelled task gets to clean up; one that refuses to be cancelled does not keep the process alive."""
 
 _log = logs.get_logger(__name__)
 
@@ -79,22 +82,28 @@ class Crew:
 
     async def stop(self, limit_seconds: float) -> bool:
         """Ask all to finish and wait for at most `limit_seconds`; tell whether all did so without an error."""
-        left = {task for task in self._tasks if not task.done()}
-        asking = [
-            asyncio.create_task(self._tasks[task].stop(), name=f"stop {task.get_name()}") for task in left
-        ]
-        done, late = await asyncio.wait({*left, *asking}, timeout=limit_seconds) if left else (set(), set())
-        for task in late:
-            _log.error(
-                "did not finish in time and was cancelled", task=task.get_name(), limit_seconds=limit_seconds
-            )
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+        running = {task for task in self._tasks if not task.done()}
+        asking = {
+            asyncio.create_task(self._tasks[task].stop(), name=f"stop {task.get_name()}") for task in running
+        }
+        if not running:
+            return True
+        done, late = await asyncio.wait(running | asking, timeout=limit_seconds)
+        await _cancel(late, limit_seconds)
         failed = [task for task in done if _error(task) is not None]
         for task in failed:
             _report(task, "a task failed while stopping")
         return not late and not failed
+
+
+async def _cancel(late: Collection[asyncio.Task[None]], limit_seconds: float) -> None:
+    for task in late:
+        _log.error(
+            "did not finish in time and is cancelled", task=task.get_name(), limit_seconds=limit_seconds
+        )
+        task.cancel()
+    if late:
+        await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
 
 def _error(task: asyncio.Task[None]) -> BaseException | None:

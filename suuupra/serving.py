@@ -15,12 +15,12 @@ from fastapi import FastAPI
 from prometheus_client import disable_created_metrics
 from starlette.types import ASGIApp
 
-from suuupra import logs, running
-from suuupra.app import Resource, opened
+from suuupra import logs, running, telemetry
 from suuupra.clock import Clock, SystemClock
 from suuupra.edge import Activity
 from suuupra.health import Health
 from suuupra.ops import OpsApp
+from suuupra.resources import Resource, opened
 from suuupra.running import Runnable, Signals
 from suuupra.settings import ServiceSettings
 
@@ -118,6 +118,7 @@ def listen(host: str, port: int) -> socket.socket:
 @asynccontextmanager
 async def ops_port(settings: ServiceSettings, app: OpsApp) -> AsyncIterator[None]:
     """Answer on the operations port inside, to the very end of the drain."""
+    telemetry.BUILD.labels(settings.service, settings.name, settings.version).set(1)
     server = _Server(app)
     port = listen(settings.ops_host, settings.ops_port)
     serving = asyncio.create_task(server.serve(sockets=[port]), name="ops")
@@ -179,8 +180,15 @@ def _settle_memory() -> None:
 
 
 def run(process: Coroutine[Any, Any, bool]) -> bool:
-    """Run `serve(…)` or `work(…)` on uvloop."""
-    disable_created_metrics()  # a third more lines in every scrape that nothing reads
+    """Run `serve(…)` or `work(…)` on uvloop; tell whether it ended in order. Raises CannotListen."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more lines in every scrape that nothing reads
     _settle_memory()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(process)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(process)
+    except CannotListen:
+        raise
+    # Whatever stops a process from starting is told like everything else it says: as a line of its log.
+    except Exception:  # noqa: BLE001
+        _log.exception("the process could not start, or not end")
+        return False

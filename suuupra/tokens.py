@@ -81,7 +81,7 @@ class Verifier:
             return remembered
         claims = await self._checked_claims(token)
         principal = _principal(claims)
-        self._remember(token, principal, float(claims["exp"]))
+        self._remember(token, principal, claims["exp"] + LEEWAY_SECONDS - self._seconds())
         return principal
 
     async def _checked_claims(self, token: str) -> Mapping[str, Any]:
@@ -134,11 +134,10 @@ class Verifier:
         del self._verified[token]
         return None
 
-    def _remember(self, token: str, principal: Principal, expires: float) -> None:
+    def _remember(self, token: str, principal: Principal, seconds_left: float) -> None:
         if len(self._verified) >= _CACHE_ENTRIES:
             del self._verified[next(iter(self._verified))]
-        left = expires + LEEWAY_SECONDS - self._clock.now().timestamp()
-        self._verified[token] = (principal, self._clock.monotonic() + min(left, _CACHE_SECONDS))
+        self._verified[token] = (principal, self._clock.monotonic() + min(seconds_left, _CACHE_SECONDS))
 
 
 def _load_claims(payload: bytes | None) -> dict[str, Any]:

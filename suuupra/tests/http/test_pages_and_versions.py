@@ -148,7 +148,10 @@ async def test_reader_who_has_the_version_is_told_so(
 
 
 async def test_openapi_tells_that_edits_can_be_stale(make_app: Any) -> None:
-    assert {"412", "428"} <= make_app(router).openapi()["paths"]["/item"]["put"]["responses"].keys()
+    operation = make_app(router).openapi()["paths"]["/item"]["put"]
+    assert {"412", "428"} <= operation["responses"].keys()
+    assert operation["parameters"][0]["required"]
+    assert operation["parameters"][0]["schema"] == {"type": "string"}
 
 
 def test_versions_that_would_break_the_header_are_no_etags() -> None:

@@ -12,10 +12,11 @@ from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry, Histogram
 
 from suuupra import running, serving
-from suuupra.app import Now, opened, resource
+from suuupra.app import Now, resource
 from suuupra.clock import FakeClock
 from suuupra.health import CHECK_SECONDS, Health
 from suuupra.ops import OpsApp
+from suuupra.resources import Resources, opened
 from suuupra.running import Crew, Signals
 from suuupra.testing.containers import free_port
 from suuupra.tests.http.conftest import Client, Settings
@@ -105,6 +106,17 @@ async def test_routes_reach_resources_by_type_and_name_and_the_clock(make_app: A
         assert (await http.get("/which")).json() == ["covers", "task", "2026-01-01T00:00:00+00:00"]
 
 
+def test_resource_that_was_forgotten_or_is_ambiguous_is_named() -> None:
+    media, covers = Recorder("media", []), Recorder("covers", [])
+    with pytest.raises(
+        LookupError, match="needs the resource Lone; the app was created with Recorder 'media'"
+    ):
+        Resources([media, covers]).get(Lone)
+    with pytest.raises(LookupError, match="needs the resource Recorder;"):
+        Resources([media, covers]).get(Recorder)
+    assert Resources([media, covers]).find(Recorder, "covers") is covers
+
+
 # --- probes ------------------------------------------------------------------------------------------------------
 
 
@@ -142,7 +154,7 @@ async def test_optional_resource_that_is_away_is_shown_but_work_goes_on(
     app = make_app(APIRouter(), resources=[Recorder("database", [])], optional=[Lone("objects", [])])
     app.state.health.started = True
     async with client(app), _ops(OpsApp(app.state.health)) as ops:
-        app.state.resources[Lone, None].fails = True
+        app.state.resources.get(Lone).fails = True
         answer = await ops.get("/readyz")
     assert answer.status_code == 200
     assert {"name": "objects", "reason": "ConnectionError: see the log", "required": False} in answer.json()[
@@ -356,6 +368,13 @@ async def test_sigterm_drains_without_losing_a_request(
         slow.answer.set()
         assert (await in_flight).json() == "done"
     assert await process
+
+
+def test_process_that_cannot_start_says_why_in_its_log_and_fails(
+    ports: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not serving.run(serving.work(ports, [Recorder("database", [], fails=True)], []))
+    assert "ConnectionError: database is away" in capsys.readouterr().out
 
 
 async def test_port_that_is_taken_is_named(ports: Settings) -> None:
