@@ -362,10 +362,10 @@ async def test_metrics_tell_rate_errors_and_duration_of_each_route(rig: Rig) -> 
     await rig.http.request("PROPFIND", "/v1/users")
     route = 'route="content ANY /v1/users"'
     wanted = (
-        f'suuupra_gateway_answers_total{{{route},status="401"}}',
+        f'suuupra_gateway_answers_total{{{route},method="GET",status="401"}}',
         f'suuupra_http_request_duration_seconds_bucket{{{route},method="GET",status="4xx",le="0.25"}}',
         f'suuupra_http_request_duration_seconds_sum{{{route},method="GET",status="4xx"}}',
-        f'suuupra_http_request_duration_seconds_count{{{route},method="other",status="4xx"}}',
+        f'suuupra_http_request_duration_seconds_count{{{route},method="PROPFIND",status="4xx"}}',
     )
 
     async def told() -> bool:

@@ -1,6 +1,7 @@
 """The control plane's own figures; Envoy's join them at /metrics."""
 
 import re
+from collections import defaultdict
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -19,38 +20,43 @@ UPDATED: Final = Gauge(
     "suuupra_gateway_config_timestamp_seconds", "When the live configuration was last changed."
 )
 
-_ANSWERS: Final = (b"envoy_suuupra_gateway_answers", b"suuupra_gateway_answers_total")
-_DURATION: Final = (b"envoy_suuupra_gateway_duration", b"suuupra_http_request_duration_seconds")
-_BOUND: Final = re.compile(rb'le="([0-9.]+)"')
+_SAMPLE: Final = re.compile(
+    r"^envoy_suuupra_gateway_duration_(?P<kind>bucket|sum|count)"
+    r'\{(?P<labels>.*?),status="(?P<status>[^"]*)"(?:,le="(?P<bound>[^"]*)")?\} (?P<value>\S+)$'
+)
+_FAMILY: Final = "suuupra_http_request_duration_seconds"
+_ANSWERS: Final = "suuupra_gateway_answers_total"
 
 
-def under_our_names(exposition: bytes) -> bytes:
+def under_our_names(exposition: str) -> str:
     """Envoy's text, with what it measured of requests under the names every service uses.
 
-    So dashboards and alerts made from the gateway's own SLO speak of the whole edge. Envoy measures in milliseconds;
-    the family's type was told before, by the control plane's own requests.
+    So dashboards and alerts made from the gateway's own SLO speak of the whole edge: seconds instead of milliseconds,
+    classes of status instead of codes. The codes are kept as a counter of their own. The family's type was told
+    before, by the control plane's own requests.
     """
-    return b"\n".join(
-        _under_our_name(line) for line in exposition.split(b"\n") if not _is_type_of_duration(line)
-    )
+    theirs: list[str] = []
+    ours: defaultdict[str, float] = defaultdict(float)
+    for line in exposition.splitlines():
+        if found := _SAMPLE.match(line):
+            _add(ours, found)
+        elif "envoy_suuupra_gateway_duration" not in line:
+            theirs.append(line)
+    return "\n".join([*theirs, *(f"{series} {value:.15g}" for series, value in ours.items()), ""])
 
 
-def _under_our_name(line: bytes) -> bytes:
-    if line.startswith(_DURATION[0]):
-        return _in_seconds(line.replace(*_DURATION, 1))
-    return line.replace(*_ANSWERS, 1)
+def _add(ours: defaultdict[str, float], found: re.Match[str]) -> None:
+    labels, status, value = found["labels"], found["status"], float(found["value"])
+    series = f'{_FAMILY}_{found["kind"]}{{{labels},status="{status[:1]}xx"'
+    match found["kind"]:
+        case "bucket":
+            ours[f'{series},le="{_seconds(found["bound"])}"}}'] += value
+        case "sum":
+            ours[f"{series}}}"] += value / 1000
+        case _:
+            ours[f"{series}}}"] += value
+            ours[f'{_ANSWERS}{{{labels},status="{status}"}}'] += value
 
 
-def _in_seconds(line: bytes) -> bytes:
-    series, _, value = _BOUND.sub(_bound_in_seconds, line).rpartition(b" ")
-    if b"_sum{" in series:
-        value = b"%g" % (float(value) / 1000)
-    return series + b" " + value
-
-
-def _bound_in_seconds(found: re.Match[bytes]) -> bytes:
-    return b'le="%s"' % repr(float(found[1]) / 1000).encode()
-
-
-def _is_type_of_duration(line: bytes) -> bool:
-    return line.startswith(b"# TYPE " + _DURATION[0])
+def _seconds(bound: str) -> str:
+    return bound if bound == "+Inf" else repr(float(bound) / 1000)

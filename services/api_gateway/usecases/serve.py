@@ -110,7 +110,7 @@ class Gateway:
 
     async def exposition(self) -> bytes:
         """Envoy's metrics, in Prometheus' text format."""
-        return under_our_names(await self._admin.prometheus())
+        return under_our_names((await self._admin.prometheus()).decode()).encode()
 
     async def state(self) -> str:
         """Envoy's own word for its state, as ``LIVE``."""

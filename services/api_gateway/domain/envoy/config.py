@@ -88,7 +88,8 @@ def bootstrap(options: Options) -> Message:
     }
 
 
-_RUNTIME: Final[Message] = {"re2": {"max_program_size": {"error_level": 1000}}}
+_RUNTIME: Final[Message] = {"re2": {"max_program_size": {"error_level": 4000, "warn_level": 4000}}}
+"""Envoy's default of 100 is less than a dozen methods, or one length, take."""
 
 
 def _overload(options: Options) -> Message:
