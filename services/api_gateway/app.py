@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.api_gateway import api
-from services.api_gateway.cluster.api import Access
+from services.api_gateway.cluster.api import PodAccount
 from services.api_gateway.cluster.source import ClusterSource, RouteSource
 from services.api_gateway.domain.envoy.options import Keys, Options
 from services.api_gateway.settings import Settings
@@ -16,8 +16,8 @@ LOCAL = "local"
 
 
 def create_app(settings: Settings) -> FastAPI:
-    access = Access.of_pod(settings.kubernetes_host, settings.kubernetes_port, settings.account)
-    return assemble(settings, ClusterSource(access, settings.namespace, SystemClock()))
+    account = PodAccount(settings.kubernetes_host, settings.kubernetes_port, settings.account)
+    return assemble(settings, ClusterSource(account.place, SystemClock()))
 
 
 def assemble(settings: Settings, source: RouteSource) -> FastAPI:

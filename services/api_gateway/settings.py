@@ -1,9 +1,9 @@
 """Settings of the gateway: the kit's, and knobs named GATEWAY_… that a SuuupraService may set in `env`."""
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from services.api_gateway.cluster.api import ACCOUNT
 from suuupra.settings import AuthSettings, Port, ServiceSettings
@@ -11,6 +11,8 @@ from suuupra.settings import AuthSettings, Port, ServiceSettings
 
 class Settings(ServiceSettings, AuthSettings):
     """The control plane listens on loopback; the pod's HTTP port is Envoy's."""
+
+    model_config = SettingsConfigDict(populate_by_name=True)
 
     http_host: str = Field(
         default="127.0.0.1",
@@ -34,6 +36,7 @@ class Settings(ServiceSettings, AuthSettings):
         validation_alias="KUBERNETES_SERVICE_HOST",
         min_length=1,
         description="the API server, as every pod is told",
+        examples=["10.96.0.1"],
     )
     kubernetes_port: Port = Field(
         default=443, validation_alias="KUBERNETES_SERVICE_PORT", description="the API server's port"
@@ -68,14 +71,3 @@ class Settings(ServiceSettings, AuthSettings):
         validation_alias="GATEWAY_MAX_BODY_BYTES",
         description="the largest request body, bytes, at least 1024",
     )
-
-    @property
-    def namespace(self) -> str:
-        """The namespace to follow: the pod's own."""
-        return (self.account / "namespace").read_text().strip()
-
-    @model_validator(mode="after")
-    def _has_an_account(self) -> Self:
-        if not (self.account / "namespace").is_file():
-            raise ValueError(f"{self.account} holds no account; set automountServiceAccountToken: true")
-        return self

@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from services.api_gateway.cluster.api import Access
+from services.api_gateway.cluster.api import Access, Place
 from services.api_gateway.cluster.source import ClusterSource
 from services.api_gateway.domain.routes import Endpoint, Snapshot
 from services.api_gateway.domain.table import decide
@@ -70,7 +70,8 @@ async def line(kube: Kube) -> AsyncIterator[Line]:
 async def following(
     kube: Kube, namespace: str, line: Line, folder: Path, silence: float = 60
 ) -> AsyncIterator[Followed]:
-    source = ClusterSource(_access(kube, line, folder), namespace, SystemClock(), silence)
+    access = _access(kube, line, folder)
+    source = ClusterSource(lambda: Place(access, namespace), SystemClock(), silence)
     followed = Followed(source)
     task = asyncio.create_task(source.run(followed.snapshots.append))
     try:
@@ -209,7 +210,7 @@ async def test_a_forgotten_version_is_listed_anew(
 
 async def test_an_account_without_rights_is_told_in_words(kube: Kube, namespace: str, line: Line) -> None:
     nobody = Access(f"https://127.0.0.1:{line.listening}", _trusting(kube), lambda: "not-a-token")
-    source = ClusterSource(nobody, namespace, SystemClock())
+    source = ClusterSource(lambda: Place(nobody, namespace), SystemClock())
     task = asyncio.create_task(source.run(lambda snapshot: None))
     await Followed(source).until(lambda: source.trouble() is not None)
     assert "the API server answered 401" in str(source.trouble())

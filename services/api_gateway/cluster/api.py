@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 import aiohttp
 
@@ -20,6 +20,10 @@ SILENCE_SECONDS: Final = 60.0
 
 class Unreachable(Exception):
     """The API server did not answer, or not with what was asked. The text is for people."""
+
+
+class NoAccount(Exception):
+    """The pod was given no account to ask the API server with."""
 
 
 class Gone(Exception):
@@ -39,12 +43,37 @@ class Access:
     tls: ssl.SSLContext
     token: Token
 
-    @classmethod
-    def of_pod(cls, host: str, port: int, account: Path) -> Self:
-        """The account every pod is given."""
-        address = f"[{host}]" if ":" in host else host
-        tls = ssl.create_default_context(cafile=str(account / "ca.crt"))
-        return cls(f"https://{address}:{port}", tls, lambda: (account / "token").read_text().strip())
+
+@dataclass(frozen=True)
+class Place:
+    """A namespace of a cluster, and the way to it."""
+
+    access: Access
+    namespace: str
+
+
+@dataclass(frozen=True)
+class PodAccount:
+    """The account every pod is given: who it is, and where the API server is."""
+
+    host: str
+    port: int
+    folder: Path
+
+    def place(self) -> Place:
+        """Raises NoAccount where the folder lacks what the kubelet puts there."""
+        address = f"[{self.host}]" if ":" in self.host else self.host
+        try:
+            tls = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
+            namespace = (self.folder / "namespace").read_text().strip()
+        except OSError as error:
+            raise NoAccount(
+                f"{self.folder} holds no account; set automountServiceAccountToken: true"
+            ) from error
+        return Place(Access(f"https://{address}:{self.port}", tls, self._token), namespace)
+
+    def _token(self) -> str:
+        return (self.folder / "token").read_text().strip()
 
 
 @dataclass(frozen=True)

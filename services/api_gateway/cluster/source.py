@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from services.api_gateway.cluster.api import SILENCE_SECONDS, Access, Api
+from services.api_gateway.cluster.api import SILENCE_SECONDS, Api, Place
 from services.api_gateway.cluster.reflector import Reflector
 from services.api_gateway.domain.resources import snapshot_of
 from services.api_gateway.domain.routes import Snapshot
@@ -31,32 +31,25 @@ class RouteSource(Protocol):
 class ClusterSource:
     """SuuupraServices and EndpointSlices of one namespace."""
 
-    def __init__(
-        self, access: Access, namespace: str, clock: Clock, silence: float = SILENCE_SECONDS
-    ) -> None:
-        self._access = access
+    def __init__(self, place: Callable[[], Place], clock: Clock, silence: float = SILENCE_SECONDS) -> None:
+        self._place = place
         self._silence = silence
-        self._namespace = namespace
         self._clock = clock
         self.reflectors: tuple[Reflector, ...] = ()
 
     async def run(self, tell: Callable[[Snapshot], None]) -> None:
         news = _News(self, tell)
-        api = Api(self._access, self._silence)
-        self.reflectors = tuple(Reflector(api, path, self._clock, news.changed) for path in self._paths())
+        place = self._place()
+        api = Api(place.access, self._silence)
+        self.reflectors = tuple(
+            Reflector(api, path, self._clock, news.changed) for path in _paths(place.namespace)
+        )
         try:
             async with asyncio.TaskGroup() as following:
                 for reflector in self.reflectors:
                     following.create_task(reflector.run())
         finally:
             await api.close()
-
-    def _paths(self) -> tuple[str, str]:
-        """Services first, slices second."""
-        return (
-            f"/apis/{GROUP}/namespaces/{self._namespace}/suuupraservices",
-            f"/apis/discovery.k8s.io/v1/namespaces/{self._namespace}/endpointslices",
-        )
 
     def snapshot(self) -> Snapshot | None:
         """What is known now; None until both kinds were listed."""
@@ -74,6 +67,14 @@ class ClusterSource:
     def age(self) -> float:
         heard = [reflector.heard for reflector in self.reflectors]
         return self._clock.monotonic() - min(heard) if heard else 0.0
+
+
+def _paths(namespace: str) -> tuple[str, str]:
+    """Services first, slices second."""
+    return (
+        f"/apis/{GROUP}/namespaces/{namespace}/suuupraservices",
+        f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+    )
 
 
 class _News:

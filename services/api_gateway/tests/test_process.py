@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from services.api_gateway.app import create_app
+from services.api_gateway.cluster.api import NoAccount, PodAccount
 from services.api_gateway.settings import Settings
 from services.api_gateway.tests.rig import AUDIENCE, ISSUER, Issuer, eventually, free_port, listens, until
-from suuupra.settings import SettingsError, load
+from suuupra.settings import SettingsError, example, load
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,19 @@ def test_settings_name_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path
         load(Settings)
 
 
-def test_a_pod_without_an_account_is_told_how_to_get_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name, value in environment(tmp_path, GATEWAY_ACCOUNT=str(tmp_path / "nothing")).items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsError, match="automountServiceAccountToken"):
-        load(Settings)
+def test_a_pod_without_an_account_is_told_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(NoAccount, match="automountServiceAccountToken"):
+        PodAccount("10.96.0.1", 443, tmp_path).place()
+
+
+def test_the_token_is_read_anew_each_time(tmp_path: Path) -> None:
+    place = PodAccount("fd00::1", 443, account_in(tmp_path)).place()
+    (tmp_path / "token").write_text("renewed\n")
+    assert place.access.token() == "renewed"
+    assert place.access.url == "https://[fd00::1]:443"
+    assert place.namespace == "suuupra"
+
+
+def test_its_api_can_be_described_without_a_cluster() -> None:
+    described = create_app(example(Settings, service="api-gateway")).openapi()
+    assert list(described["paths"]) == ["/gateway/routes.json"]
