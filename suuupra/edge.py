@@ -7,7 +7,6 @@ second and core, each further layer costs more than what it does.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from functools import lru_cache
@@ -44,11 +43,9 @@ class Activity:
     def begin(self) -> None:
         self.in_flight += 1
         self._idle.clear()
-        telemetry.HTTP_IN_FLIGHT.inc()
 
     def end(self) -> None:
         self.in_flight -= 1
-        telemetry.HTTP_IN_FLIGHT.dec()
         if not self.in_flight:
             self._idle.set()
 
@@ -90,13 +87,17 @@ class _Exchange:
         self._activity = activity
         self._body_limit = body_limit
         self._has_body = False
+        self._request_id = ""
         self._received = 0
         self._status = 0
         self._replaced = False
 
     async def run(self) -> None:
         began = time.perf_counter()
-        span, trace_token = telemetry.enter(self._read_headers())
+        given, trace_headers = self._read_headers()
+        span, trace_token = telemetry.enter(trace_headers)
+        self._request_id = given or f"{span.span_id:016x}"
+        self._scope["suuupra.request_id"] = self._request_id
         id_token = telemetry.request_id.set(self._request_id)
         try:
             await self._answer()
@@ -105,8 +106,8 @@ class _Exchange:
             telemetry.request_id.reset(id_token)
             telemetry.leave(trace_token)
 
-    def _read_headers(self) -> dict[str, str]:
-        """Note the request's id and whether a body follows; return its trace headers."""
+    def _read_headers(self) -> tuple[str, dict[str, str]]:
+        """Note whether a body follows; return the caller's request id, if it is sane, and the trace headers."""
         trace_headers: dict[str, str] = {}
         given = b""
         for name, value in self._scope["headers"]:
@@ -116,9 +117,7 @@ class _Exchange:
                 given = value
             elif name in _TRACE_HEADERS:
                 trace_headers[name.decode()] = value.decode("latin-1")
-        self._request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
-        self._scope["suuupra.request_id"] = self._request_id
-        return trace_headers
+        return given.decode() if _REQUEST_ID.fullmatch(given) else "", trace_headers
 
     async def _answer(self) -> None:
         receive = self._receive_limited if self._has_body else self._receive

@@ -100,7 +100,7 @@ class AccessLog:
         if self._stream is None:
             return
         self._stream.write(
-            f'{{"event":"request","level":"info","time":"{datetime.now(UTC).isoformat()[:26]}Z",{self._identity},'
+            f'{{"event":"request","level":"info","time":"{datetime.now(UTC).isoformat(timespec="microseconds")[:26]}Z",{self._identity},'
             f'"method":{_text(method)},"route":{_text(route)},"path":{_text(_clean_text(path))},"status":{status},'
             f'"duration_ms":{seconds * 1000:.2f},"request_id":"{request}",'
             f'"trace_id":"{span.trace_id:032x}","span_id":"{span.span_id:016x}"}}\n'

@@ -137,6 +137,7 @@ async def serve(app: FastAPI) -> bool:
     async with signals.handled(), ops_port(settings, OpsApp(state.health, expositions=state.expositions)):
         http = HttpServer(app, settings, state.activity, signals, state.clock)
         running.watch(state.health, [http, *state.runnables])
+        telemetry.HTTP_IN_FLIGHT.set_function(lambda: state.activity.in_flight)
         _log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
         return await running.run(
             [*state.runnables, http],

@@ -69,6 +69,13 @@ def test_wrong_settings_are_told_in_one_message_and_exit_78(
     assert "Traceback" not in err
 
 
+def test_service_without_events_has_nothing_to_work_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUUUPRA_URL_CONTENT", "http://content:8000")
+    code, _, err = run("work", "web")
+    assert code == 2
+    assert "web neither publishes nor consumes events" in err
+
+
 def test_openapi_needs_no_environment(run: Run) -> None:
     code, out, _ = run("openapi", "web")
     assert code == 0
