@@ -48,7 +48,10 @@ async def make_outline(
     lessons = {row.source_key: row for row in await drafts.lessons(tx, course.id)}
     before = _structure(modules.values(), lessons.values())
     kept = list(_place(course, planned, modules, lessons))
-    tx.add_all(kept)
+    # One flush each: without declared relationships the session does not know that lessons follow their modules.
+    tx.add_all(row for row in kept if isinstance(row, ModuleRow))
+    await tx.flush()
+    tx.add_all(row for row in kept if isinstance(row, LessonRow))
     await tx.flush()
     wanted = {row.id for row in kept}
     gone = [row for row in lessons.values() if row.id not in wanted]
