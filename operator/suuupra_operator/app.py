@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from suuupra_operator import logs, metrics
 from suuupra_operator.backends import Backends
@@ -130,7 +131,14 @@ class Operator:
             return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
         await kopf.operator(
-            registry=registry, settings=settings, clusterwide=True, standalone=True, stop_flag=stop
+            registry=registry,
+            settings=settings,
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+            identity=Identity(
+                self.leadership.identity
+            ),  # kopf's own guess needs a user name, which a pod has not
         )
 
     async def _lead(self) -> None:

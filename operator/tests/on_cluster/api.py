@@ -186,9 +186,7 @@ class Api:
         roles = servers.psql("select rolname from pg_roles where rolname !~ '^pg_' and rolname <> 'postgres'")
         for role in sorted(roles, reverse=True):
             servers.psql(f'drop role "{role}"')
-        for topic in servers.kafka_topics("--list").split():
-            if not topic.startswith("__"):
-                servers.kafka_topics("--delete", "--topic", topic)
+        servers.delete_topics(*servers.topics())
 
     async def _let_go(self, kind: Kind, obj: Object) -> None:
         meta = obj["metadata"]

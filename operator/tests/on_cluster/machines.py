@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from suuupra.testing.containers import Container, docker, image_of
 
@@ -127,9 +139,36 @@ class Servers:
         )
         return done.stdout + done.stderr
 
-    def kafka_topics(self, *words: str) -> str:
-        """The topics command in the broker's own container."""
-        return docker("exec", self.kafka.id, "kafka", "topics", "--bootstrap-server", self.broker, *words)
+    @cached_property
+    def admin(self) -> AdminClient:
+        """Kafka's administration, from outside the operator. It must outlive its answers, so there is one."""
+        return AdminClient({"bootstrap.servers": self.broker, "log_level": 3})
+
+    def topics(self) -> dict[str, int]:
+        """Number of partitions by topic."""
+        found = self.admin.list_topics(timeout=10).topics
+        return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
+
+    def delete_topics(self, *names: str) -> None:
+        if names:
+            for deleted in self.admin.delete_topics(list(names)).values():
+                deleted.result()
+
+    def create_topic(self, name: str, partitions: int, **config: str) -> None:
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        made = self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)])
+        made[name].result()
+
+    def topic_config(self, name: str) -> dict[str, str]:
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        (described,) = self.admin.describe_configs([resource]).values()
+        return {key: entry.value for key, entry in described.result().items()}
+
+    def set_topic_config(self, name: str, key: str, value: str) -> None:
+        entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        (done,) = self.admin.incremental_alter_configs([resource]).values()
+        done.result()
 
     @property
     def broker(self) -> str:
@@ -156,9 +195,6 @@ def _newest(repository: str) -> str:
 
 
 def _answers(port: int) -> bool:
-    import urllib.error
-    import urllib.request
-
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
             return bool(answer.status == 200)
@@ -167,6 +203,4 @@ def _answers(port: int) -> bool:
 
 
 def _pid() -> int:
-    import os
-
     return os.getpid()

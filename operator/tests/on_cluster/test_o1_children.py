@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psycopg
 import pytest
 
 from .api import EVERY_PART, Api
@@ -46,23 +47,23 @@ async def test_o1_every_child_exists_owned_labelled_and_applied_by_one_manager(
         assert {m["manager"] for m in updaters} <= {"kube-controller-manager"}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "Secret"])
-async def test_o1_a_deleted_child_comes_back(api: Api, operator: OperatorProcess, kind: str) -> None:
+@pytest.mark.parametrize("child", [kind for kind in KINDS if kind != "Secret"])
+async def test_o1_a_deleted_child_comes_back(api: Api, operator: OperatorProcess, child: str) -> None:
     await api.service("shop", EVERY_PART)
     await api.ready("shop")
 
-    for name in KINDS[kind]:
-        before = await api.must(kind, name)
-        await api.delete(kind, name)
+    for name in KINDS[child]:
+        before = await api.must(child, name)
+        await api.delete(child, name)
         began = time.monotonic()
 
         async def returned(name: str = name, uid: str = before["metadata"]["uid"]) -> bool:
-            found = await api.get(kind, name)
+            found = await api.get(child, name)
             return found is not None and found["metadata"]["uid"] != uid
 
-        await eventually(returned, BY_WATCH_SECONDS, f"{kind} {name} is back")
+        await eventually(returned, BY_WATCH_SECONDS, f"{child} {name} is back")
         assert time.monotonic() - began < BY_WATCH_SECONDS
-    assert operator.total("drift_corrected_total", kind=kind) == len(KINDS[kind])
+    assert operator.total("drift_corrected_total", kind=child) == len(KINDS[child])
 
 
 EDITS = {
@@ -76,23 +77,23 @@ EDITS = {
 }
 
 
-@pytest.mark.parametrize("kind", EDITS)
+@pytest.mark.parametrize("child", EDITS)
 async def test_o1_an_edited_child_is_put_right_and_counted(
-    api: Api, operator: OperatorProcess, kind: str
+    api: Api, operator: OperatorProcess, child: str
 ) -> None:
     await api.service("shop", EVERY_PART)
     await api.ready("shop")
-    name, edit = EDITS[kind]
+    name, edit = EDITS[child]
     parts = ("spec", "data", "automountServiceAccountToken")
-    before = {part: (await api.must(kind, name)).get(part) for part in parts}
+    before = {part: (await api.must(child, name)).get(part) for part in parts}
 
-    await api.merge(kind, name, edit)
+    await api.merge(child, name, edit)
 
     async def restored() -> bool:
-        return {part: (await api.must(kind, name)).get(part) for part in parts} == before
+        return {part: (await api.must(child, name)).get(part) for part in parts} == before
 
-    await eventually(restored, BY_WATCH_SECONDS, f"{kind} {name} as it was")
-    assert operator.total("drift_corrected_total", kind=kind) == 1
+    await eventually(restored, BY_WATCH_SECONDS, f"{child} {name} as it was")
+    assert operator.total("drift_corrected_total", kind=child) == 1
     assert any(event["reason"] == "DriftCorrected" for event in await api.events("shop"))
 
 
@@ -139,13 +140,17 @@ async def test_o1_what_is_changed_in_kafka_is_put_right(api: Api, operator: Oper
     await api.ready("shop")
     servers = api.servers
 
-    servers.kafka_topics("--delete", "--topic", "thing.made")
+    servers.set_topic_config("thing.made", "retention.ms", "1000")
+    servers.delete_topics("thing.made.dlt")
 
-    def there() -> bool:
-        return "thing.made" in servers.kafka_topics("--list").split()
+    def right() -> bool:
+        return (
+            servers.topics() == {"thing.made": 2, "thing.made.dlt": 1}
+            and servers.topic_config("thing.made")["retention.ms"] == "604800000"
+        )
 
-    await eventually(there, BY_READ_SECONDS, "the topic is back")
-    assert operator.total("drift_corrected_total", kind="KafkaTopic") >= 1
+    await eventually(right, BY_READ_SECONDS, "both topics as they were")
+    assert operator.total("drift_corrected_total", kind="KafkaTopic") == 2
 
 
 async def test_o1_what_is_changed_in_postgres_is_put_right(api: Api, operator: OperatorProcess) -> None:
@@ -173,8 +178,6 @@ async def test_o1_what_is_changed_in_postgres_is_put_right(api: Api, operator: O
 
 
 def _logs_in(api: Api, url: str) -> bool:
-    import psycopg
-
     try:
         with psycopg.connect(url, connect_timeout=3):
             return True
