@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from services.api_gateway.cluster.api import ACCOUNT
 from suuupra.settings import AuthSettings, Port, ServiceSettings
@@ -11,8 +10,6 @@ from suuupra.settings import AuthSettings, Port, ServiceSettings
 
 class Settings(ServiceSettings, AuthSettings):
     """The control plane listens on loopback; the pod's HTTP port is Envoy's."""
-
-    model_config = SettingsConfigDict(populate_by_name=True)
 
     http_host: str = Field(
         default="127.0.0.1",
@@ -33,10 +30,9 @@ class Settings(ServiceSettings, AuthSettings):
         default=8000, validation_alias="SUUUPRA_HTTP_PORT", description="Envoy's port, 1 to 65535"
     )
     kubernetes_host: str = Field(
+        default="kubernetes.default.svc",
         validation_alias="KUBERNETES_SERVICE_HOST",
-        min_length=1,
         description="the API server, as every pod is told",
-        examples=["10.96.0.1"],
     )
     kubernetes_port: Port = Field(
         default=443, validation_alias="KUBERNETES_SERVICE_PORT", description="the API server's port"

@@ -121,11 +121,21 @@ async def test_killed_it_leaves_no_envoy_behind(tmp_path: Path) -> None:
         await until(lambda: not listens(process.edge))
 
 
-def test_settings_name_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name, value in environment(tmp_path).items():
+def test_envoy_has_the_pods_port_and_the_control_plane_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in environment(tmp_path, SUUUPRA_HTTP_PORT="8000").items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
-    with pytest.raises(SettingsError, match="KUBERNETES_SERVICE_HOST"):
+    monkeypatch.delenv("GATEWAY_CONTROL_PORT")
+    settings = load(Settings)
+    assert (settings.listen_host, settings.listen_port) == ("0.0.0.0", 8000)
+    assert (settings.http_host, settings.http_port) == ("127.0.0.1", 8001)
+
+
+def test_a_wrong_knob_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in environment(tmp_path, GATEWAY_TRUSTED_HOPS="many").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match="GATEWAY_TRUSTED_HOPS"):
         load(Settings)
 
 
