@@ -13,7 +13,7 @@ import typer
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from suuupra import cli, discovery, local_issuer
+from suuupra import cli, discovery, local_issuer, logs
 from suuupra.clock import FakeClock
 
 Run = Callable[..., tuple[int, str, str]]
@@ -24,6 +24,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command line; its exit code and what it wrote to the two streams."""
     for stream in ("out", "err"):
         monkeypatch.setattr(getattr(cli, stream), "_file", None)
+    monkeypatch.setattr(
+        cli.logs, "configure", lambda *_: None
+    )  # it would outlive the test's captured streams
 
     def command(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["python -m suuupra", *words])
