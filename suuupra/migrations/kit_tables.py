@@ -5,9 +5,7 @@ that were made with it: a later change of the kit's tables is a new function her
 a new version of each service.
 """
 
-from typing import Final
-
-from alembic.operations import Operations
+from typing import Any, Final, Protocol
 
 from suuupra import idempotency
 
@@ -78,7 +76,13 @@ COMMENT ON TABLE inbox_parked IS 'Events that came before one they follow.';
 """
 
 
-def create(op: Operations) -> None:
+class _Migrates(Protocol):
+    """What is used of alembic's `op`, which is a module."""
+
+    def execute(self, sqltext: str) -> Any: ...
+
+
+def create(op: _Migrates) -> None:
     """Make the kit's tables, in their first version."""
     op.execute(_OUTBOX)
     op.execute(_INBOX)

@@ -9,7 +9,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    kit_tables.create(op)  # type: ignore[arg-type]
+    kit_tables.create(op)
     op.execute("""
         CREATE TABLE effect (
             position     bigint  GENERATED ALWAYS AS IDENTITY,

@@ -1,0 +1,84 @@
+"""Whatever order events come in, the plan keeps each behind those it follows."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suuupra.events import Message, Meta
+from suuupra.inbox_plan import Delivery, advanced, is_due, plan
+from suuupra.tests.data.ledger import Closed, Counted
+
+TYPES = (Counted.type, Closed.type)
+
+
+def delivery(aggregate: str, sequence: int, type_: str, after: dict[str, int]) -> Delivery:
+    meta = Meta(
+        id=UUID(int=sequence),
+        type=type_,
+        version=1,
+        source="/services/other",
+        subject=aggregate,
+        sequence=sequence,
+        after=after,
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        traceparent=None,
+        topic=type_,
+        partition=0,
+        offset=0,
+    )
+    return Delivery(meta, Counted(number=sequence), Message(type_, 0, 0, None, None, ()))
+
+
+def history(aggregate: str, types: Sequence[str]) -> list[Delivery]:
+    """The events of an aggregate as its outbox numbers them."""
+    found, last = [], dict[str, int]()
+    for sequence, type_ in enumerate(types, start=1):
+        found.append(delivery(aggregate, sequence, type_, dict(last)))
+        last[type_] = sequence
+    return found
+
+
+histories = st.lists(st.sampled_from(TYPES), max_size=6).map(lambda types: history("a", types))
+
+
+@given(st.data(), histories)
+def test_a_whole_history_is_due_in_order_however_it_is_shuffled(
+    data: st.DataObject, events: list[Delivery]
+) -> None:
+    shuffled = data.draw(st.permutations(events))
+    planned = plan(shuffled, {}, TYPES)
+    assert [one.meta.sequence for one in planned.due] == [one.meta.sequence for one in events]
+    assert planned.early == []
+
+
+@given(st.data(), histories, st.sets(st.sampled_from(TYPES)))
+def test_nothing_is_due_before_what_it_follows_among_the_consumed_types(
+    data: st.DataObject, events: list[Delivery], types: set[str]
+) -> None:
+    consumed = [one for one in events if one.meta.type in types]
+    delivered = data.draw(st.lists(st.sampled_from(consumed), unique_by=id)) if consumed else []
+    planned = plan(delivered, {}, types)
+    progress: dict[str, int] = {}
+    for one in planned.due:
+        assert is_due(one.meta, progress, types)
+        progress = advanced(progress, one.meta)
+    assert {id(one) for one in [*planned.due, *planned.early]} == {id(one) for one in delivered}
+    assert planned.progress.get(("/services/other", "a"), {}) == progress
+
+
+def test_aggregates_do_not_wait_for_each_other() -> None:
+    first, second = history("a", [Counted.type] * 2)
+    (other,) = history("b", [Counted.type])
+    planned = plan([second, other], {}, TYPES)
+    assert [one.meta.subject for one in planned.due] == ["b"]
+    assert planned.early == [second]
+    assert plan([second], {first.aggregate: {Counted.type: 1}}, TYPES).due == [second]
+
+
+def test_a_late_event_does_not_set_progress_back() -> None:
+    first, _, third = history("a", [Counted.type] * 3)
+    progress = advanced({}, third.meta)
+    assert advanced(progress, first.meta) == {Counted.type: 3}
