@@ -24,9 +24,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command line; its exit code and what it wrote to the two streams."""
     for stream in ("out", "err"):
         monkeypatch.setattr(getattr(cli, stream), "_file", None)
-    monkeypatch.setattr(
-        cli.logs, "configure", lambda *_: None
-    )  # it would outlive the test's captured streams
+    # What `configure` sets would outlive the test, and the streams that pytest lends it.
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
 
     def command(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["python -m suuupra", *words])
