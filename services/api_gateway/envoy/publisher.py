@@ -11,6 +11,7 @@ from services.api_gateway.domain.envoy.config import Config, Resource, cluster_r
 from services.api_gateway.envoy.admin import Admin, AdminUnavailable, Taken
 
 _TAKES_SECONDS: Final = 10.0
+_STARTS_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.005
 
 
@@ -38,9 +39,13 @@ class Publisher:
             self._write(name, resource)
 
     async def confirm(self, config: Config) -> None:
-        """Wait until a started Envoy runs what was prepared. Raises Rejected."""
+        """Wait until a started Envoy runs what was prepared and listens. Raises Rejected.
+
+        A listener first waits for the issuer's keys, or for the attempts to get them to be over.
+        """
         expected = self._all(config)
         await self._until_taken(expected, {})
+        await self._until_live()
         self._good = expected
         self._clusters = dict(config.clusters)
 
@@ -85,6 +90,20 @@ class Publisher:
             raise Rejected(
                 f"Envoy did not take {', '.join(sorted(wanted))} in {_TAKES_SECONDS:g} s"
             ) from None
+
+    async def _until_live(self) -> None:
+        try:
+            async with asyncio.timeout(_STARTS_SECONDS):
+                while not await self._is_live():  # noqa: ASYNC110
+                    await asyncio.sleep(_POLL_SECONDS)
+        except TimeoutError:
+            raise Rejected(f"Envoy did not begin to serve in {_STARTS_SECONDS:g} s") from None
+
+    async def _is_live(self) -> bool:
+        try:
+            return await self._admin.state() == "LIVE"
+        except AdminUnavailable:
+            return False
 
     async def _taken(self, wanted: dict[str, Resource], before: dict[str, Taken]) -> bool:
         try:
