@@ -17,7 +17,7 @@ OPERATOR = "operator"
 LOOK = "/gateway"
 """Where the page's stylesheets are: beside it, so that it is readable when every service is away."""
 
-_assets = ui.assets_of()
+_assets = ui.assets_of(PAGES / "static")
 _templates = ui.templates(PAGES)
 _templates.env.globals["asset"] = lambda name: LOOK + _assets.url(name)
 
