@@ -241,13 +241,29 @@ class Children:
         meta = desired["metadata"]
         return await self._cluster.get(kind_of(desired), meta["name"], meta["namespace"])
 
-    async def _apply(self, desired: Object) -> None:
-        async with self._gate.kubernetes(Write.CHILD_APPLIED):
-            live = await self._cluster.apply(desired)
+    async def _apply(self, desired: Object, before: Object | None) -> None:
+        try:
+            live = await self._applied(desired)
+        except ApiError as error:
+            if error.status != 422 or before is None:
+                raise
+            await self._overwrite(desired, before)
+            live = await self._applied(desired)
         foreign = drift.foreign_fields(desired, live)
         if foreign:
             live = await self._strip(live, foreign)
         self.cache.put(live)
+
+    async def _applied(self, desired: Object) -> Object:
+        async with self._gate.kubernetes(Write.CHILD_APPLIED):
+            return await self._cluster.apply(desired)
+
+    async def _overwrite(self, desired: Object, live: Object) -> None:
+        """Replace lists whole: a list item added by hand may contradict ours, so that both cannot be there at once."""
+        path = kind_of(live).path(live["metadata"]["namespace"], live["metadata"]["name"])
+        parts = {part: desired[part] for part in ("spec", "data") if part in desired}
+        async with self._gate.kubernetes(Write.CHILD_STRIPPED):
+            await self._cluster.merge(path, parts)
 
     async def _strip(self, live: Object, pointers: list[str]) -> Object:
         """Take away what somebody else added; applying alone removes only what we once applied."""

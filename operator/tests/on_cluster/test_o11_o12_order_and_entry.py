@@ -1,0 +1,78 @@
+"""O11: who depends waits, and the order emerges. O12: routes, limits, dashboards and alerts come and go with the resource."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from suuupra.testing.containers import docker
+
+from .api import NO_PODS, Api
+from .process import OperatorProcess
+from .waiting import eventually
+
+
+async def test_o11_a_dependent_waits_until_the_other_is_ready(api: Api, operator: OperatorProcess) -> None:
+    await api.service("front", NO_PODS | {"dependsOn": ["back"]})
+    waiting = await api.until("front", "RolloutReady", reason="WaitingForDependency")
+    assert "waits until back is Ready" in waiting["message"]
+    assert await api.get("Deployment", "front") is None
+
+    await api.service("back", NO_PODS)
+    await api.ready("back")
+    await api.ready("front", 15)
+
+
+async def test_o11_a_server_that_comes_later_is_waited_for(api: Api, operator: OperatorProcess) -> None:
+    docker("pause", api.servers.postgres.id)
+    try:
+        await eventually(
+            lambda: operator.total("suuupra_operator_backend_up", backend="postgres") == 0, 60, "noticed"
+        )
+        await api.service("shop", NO_PODS | {"database": {}})
+        waiting = await api.until("shop", "DatabaseReady", reason="PostgreSQLUnreachable", within=60)
+        assert waiting["status"] == "False"
+        assert await api.get("Deployment", "shop") is None
+    finally:
+        docker("unpause", api.servers.postgres.id)
+    await api.ready("shop", 60)
+
+
+async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: OperatorProcess) -> None:
+    route: dict[str, Any] = {"path": "/v1/things", "auth": "none", "limit": {"rate": "20/s"}}
+    await api.service("shop", NO_PODS | {"routes": [route], "slo": {"availability": 99.5}})
+    await api.ready("shop")
+
+    (status,) = (await api.must("SuuupraService", "shop"))["status"]["routes"]
+    assert status["accepted"] is True
+    assert status["limit"] == {"rate": "20/s", "by": "address"}
+    rules = yaml.safe_load((await api.must("ConfigMap", "shop-rules"))["data"]["rules.yaml"])
+    burns = [
+        rule for rule in rules["groups"][0]["rules"] if rule.get("alert", "").startswith("ErrorBudgetBurn")
+    ]
+    assert [rule["labels"]["burn"] for rule in burns] == ["14.4", "6", "1"]
+    assert "0.005" in burns[0]["expr"]
+    (text,) = (await api.must("ConfigMap", "shop-dashboard"))["data"].values()
+    assert {"Traffic", "Errors", "Latency"} <= {panel["title"] for panel in json.loads(text)["panels"]}
+
+    await api.delete("SuuupraService", "shop")
+    await api.gone("SuuupraService", "shop")
+    await api.gone("ConfigMap", "shop-rules")
+    await api.gone("ConfigMap", "shop-dashboard")
+
+
+async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: OperatorProcess) -> None:
+    await api.service("older", NO_PODS | {"routes": [{"path": "/v1/x", "methods": ["GET"], "auth": "none"}]})
+    await api.ready("older")
+    routes = [{"path": "/v1/x", "auth": "none"}, {"path": "/v1/y", "auth": "none"}]
+    await api.service("newer", NO_PODS | {"routes": routes})
+
+    lost = await api.until("newer", "RoutesReady", reason="RouteConflict")
+    assert "GET /v1/x (prefix) belongs to the older resource suuupra/older" in lost["message"]
+    found = (await api.must("SuuupraService", "newer"))["status"]["routes"]
+    assert [route["accepted"] for route in found] == [False, True]
+
+    await api.delete("SuuupraService", "older")
+    await api.ready("newer")

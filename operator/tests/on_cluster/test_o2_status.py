@@ -1,0 +1,77 @@
+"""O2: the status says what is so, with reason, message and generation; a wrong spec is refused by name, without a storm."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from .api import EVERY_PART, NO_PODS, Api
+from .process import OperatorProcess
+
+
+async def test_o2_every_condition_has_reason_message_and_generation(
+    api: Api, operator: OperatorProcess
+) -> None:
+    await api.service("shop", EVERY_PART)
+    await api.ready("shop")
+
+    shop = await api.must("SuuupraService", "shop")
+    status = shop["status"]
+    types = [condition["type"] for condition in status["conditions"]]
+    assert types[0] == "Ready"
+    assert {
+        "DatabaseReady",
+        "TopicsReady",
+        "BucketsReady",
+        "MigrationsReady",
+        "RolloutReady",
+        "RoutesReady",
+    } <= {*types}
+    for condition in status["conditions"]:
+        assert condition["reason"]
+        assert condition["message"]
+        assert condition["observedGeneration"] == shop["metadata"]["generation"]
+    assert status["version"] == "v1"
+    assert status["readyReplicas"] == 1
+    assert "kopf" not in str(shop["metadata"])
+    assert any(event["reason"] == "Ready" for event in await api.events("shop"))
+
+
+WRONG = {
+    "partitions": ({"events": {"publishes": [{"topic": "a.b", "partitions": 0}]}}, "partitions"),
+    "replicas": ({"replicas": {"min": 3, "max": 2}}, "max must be at least min"),
+    "scopes": ({"routes": [{"path": "/v1/x", "auth": "none", "scopes": ["a:b"]}]}, "scopes need auth: user"),
+    "path": ({"routes": [{"path": "/internal/x"}]}, "/internal is never routed"),
+    "limit": (
+        {"routes": [{"path": "/x", "auth": "none", "limit": {"rate": "5/s", "by": "subject"}}]},
+        "limit.by",
+    ),
+    "rate": ({"routes": [{"path": "/x", "limit": {"rate": "many"}}]}, "rate"),
+    "env": ({"env": {"SUUUPRA_FAILPOINTS": "x"}}, "does not start with SUUUPRA_"),
+    "extension": ({"database": {"extensions": ["plpython3u"]}}, "Unsupported value"),
+    "itself": ({"dependsOn": ["wrong"]}, "cannot depend on itself"),
+    "memory": ({"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Mi"}}}, "limits.memory"),
+    "image": ({"image": "Not An Image"}, "image"),
+    "slo": ({"slo": {"availability": 100}}, "availability"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+async def test_o2_a_wrong_spec_is_refused_with_its_field(api: Api, case: str) -> None:
+    spec, words = WRONG[case]
+    assert words in await api.refused("wrong", spec)
+
+
+async def test_o2_a_resource_that_waits_is_not_retried_in_a_storm(
+    api: Api, operator: OperatorProcess
+) -> None:
+    await api.service("lost", NO_PODS | {"service": "nowhere"})
+    await api.until("lost", "RolloutReady", reason="ImageUnknown")
+
+    before = operator.total("suuupra_operator_reconciles_total")
+    await asyncio.sleep(5)  # the time is the test: nothing may happen in it
+    assert (
+        operator.total("suuupra_operator_reconciles_total") - before <= 10
+    )  # the platform's own, once a second
+    assert "spec.images.pins.nowhere" in (await api.condition("lost"))["message"]

@@ -1,0 +1,135 @@
+"""O5: a database with least privilege; the password is in the Secret and nowhere else; rotation fails no request."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.error
+import urllib.request
+
+import psycopg
+import pytest
+
+from .api import EVERY_PART, NAMESPACE, NO_PODS, Api
+from .machines import HTTP_PORT
+from .process import OperatorProcess
+from .waiting import eventually
+
+
+async def test_o5_the_application_may_use_tables_and_not_make_them(
+    api: Api, operator: OperatorProcess
+) -> None:
+    await api.service("shop", NO_PODS | {"database": {"extensions": ["vector", "pg_trgm"]}})
+    await api.ready("shop")
+    app, owner = (await api.secret("shop-db"))["url"], (await api.secret("shop-db-owner"))["url"]
+
+    with psycopg.connect(owner, autocommit=True) as connection:
+        assert connection.execute("select current_user").fetchone() == ("shop_owner",)
+        connection.execute("create table things (id int primary key, kept vector(3))")
+        connection.execute("revoke update on things from shop_app")
+    with psycopg.connect(app, autocommit=True) as connection:
+        connection.execute("insert into things values (1)")
+        for forbidden in (
+            "create table mine ()",
+            "drop table things",
+            "update things set id = 2",
+            "create temp table t ()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(app.replace("/shop", "/postgres")).execute("select * from pg_authid")
+
+
+async def test_o5_no_password_reaches_postgres_log_or_the_resource(
+    api: Api, operator: OperatorProcess
+) -> None:
+    await api.service("shop", NO_PODS | {"database": {}})
+    await api.ready("shop")
+
+    passwords = [(await api.secret(name))["password"] for name in ("shop-db", "shop-db-owner")]
+    shop = str(await api.must("SuuupraService", "shop"))
+    log = api.servers.postgres_log()
+    for password in passwords:
+        assert len(password) >= 32
+        assert password not in log
+        assert password not in shop
+        assert password not in operator.log()
+
+
+async def test_o5_two_resources_cannot_have_one_database(api: Api, operator: OperatorProcess) -> None:
+    await api.service("older", NO_PODS | {"database": {"name": "common"}})
+    await api.ready("older")
+    await api.service("newer", NO_PODS | {"database": {"name": "common"}})
+
+    lost = await api.until("newer", "DatabaseReady", reason="ResourceConflict")
+    assert "belongs to the older resource suuupra/older" in lost["message"]
+
+    api.servers.psql("create database strange")
+    await api.service("third", NO_PODS | {"database": {"name": "strange"}})
+    asked = await api.until("third", "DatabaseReady", reason="ResourceConflict")
+    assert "was not made by the operator" in asked["message"]
+
+
+async def test_o5_rotation_fails_no_request(api: Api, operator: OperatorProcess) -> None:
+    await api.service("shop", EVERY_PART | {"replicas": {"min": 2}})
+    await api.ready("shop", 90)
+    await _exposed(api)
+    await eventually(_answered, 30, "the node port answers")
+    failures: list[str] = []
+    stop = asyncio.Event()
+    load = asyncio.create_task(asyncio.to_thread(_requests, stop, failures))
+
+    await api.annotate("shop", rotate="once")
+
+    def moved() -> bool:
+        rows = api.servers.psql(
+            "select rolname from pg_roles where rolcanlogin and rolname like 'shop_app_%'"
+        )
+        return rows == ["shop_app_b"]
+
+    await eventually(moved, 120, "the old login is retired")
+    stop.set()
+    served = await load
+    assert failures == []
+    assert served > 100
+    assert (await api.secret("shop-db"))["username"] == "shop_app_b"
+    assert api.servers.psql("select rolpassword is null from pg_authid where rolname = 'shop_app_a'") == ["t"]
+    await api.cluster.delete(await api.must("Service", "shop-outside"))
+
+
+async def _exposed(api: Api) -> None:
+    """The service on the node's port that kind maps to this machine."""
+    port = {"port": 80, "targetPort": 8000, "nodePort": 30080}
+    selector = {"app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": "serve"}
+    await api.cluster.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "shop-outside", "namespace": NAMESPACE},
+            "spec": {"type": "NodePort", "selector": selector, "ports": [port]},
+        }
+    )
+
+
+def _answered() -> bool:
+    return _ask() == ""
+
+
+def _requests(stop: asyncio.Event, failures: list[str]) -> int:
+    """Ask again and again, each time over a new connection; a request that fails is not tried again."""
+    served = 0
+    while not stop.is_set():
+        wrong = _ask()
+        if wrong:
+            failures.append(wrong)
+        served += 1
+    return served
+
+
+def _ask() -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP_PORT}/", timeout=10) as answer:
+            answer.read()
+    except (OSError, urllib.error.URLError) as error:
+        return repr(error)
+    return ""

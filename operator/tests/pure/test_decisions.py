@@ -1,0 +1,274 @@
+"""Drift, claims, conditions, logins, verifiers, the queue and the Lease: decisions without a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from suuupra_operator import catalog, conditions, drift, lint, scram
+from suuupra_operator.catalog import Catalog, Database, Names, Role
+from suuupra_operator.claims import Claims, claims_of
+from suuupra_operator.conditions import Finding
+from suuupra_operator.desired.deployment import deployments
+from suuupra_operator.errors import LeadershipLost
+from suuupra_operator.leadership import FENCE_SECONDS, Leadership
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.policies import _judge
+from suuupra_operator.provide.database import choose
+from suuupra_operator.queue import LONGEST_PAUSE, Key, Queue
+
+from .samples import subject
+
+ONE, OTHER = Key("SuuupraService", "suuupra", "one"), Key("SuuupraService", "suuupra", "other")
+
+
+# --- drift
+
+
+def test_o3_what_the_api_server_adds_is_no_drift() -> None:
+    desired = drift.stamped(deployments(subject(), "a/shop:1", "")[0])
+    live = copy.deepcopy(desired)
+    live["spec"]["progressDeadlineSeconds"] = 300
+    live["spec"]["template"]["spec"] |= {"dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler"}
+    live["spec"]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/dev/termination-log"
+    assert drift.is_current(desired, live)
+    assert drift.holds(desired, live)
+
+
+@given(st.data())
+def test_o1_any_changed_value_is_drift(data: st.DataObject) -> None:
+    desired = deployments(subject(), "a/shop:1", "")[0]
+    live = copy.deepcopy(desired)
+    node: Any = live["spec"]
+    while isinstance(node, dict | list):
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        inner = [key for key in keys if isinstance(node[key], dict | list) and node[key]]
+        leaves = [key for key in keys if isinstance(node[key], str | int | bool)]
+        choice = data.draw(st.sampled_from([*inner, *leaves]))
+        if choice in leaves:
+            node[choice] = "changed by hand" if not isinstance(node[choice], bool) else not node[choice]
+            break
+        node = node[choice]
+    assert not drift.holds(desired, live)
+
+
+def test_o1_foreign_fields_are_found_with_their_place() -> None:
+    desired = {
+        "spec": {"containers": [{"name": "serve", "env": [{"name": "A", "value": "1"}]}]},
+        "metadata": {},
+    }
+    live = copy.deepcopy(desired)
+    live["spec"]["containers"][0]["env"].append({"name": "B", "value": "2"})
+    owned = {"f:containers": {'k:{"name":"serve"}': {"f:env": {'k:{"name":"B"}': {".": {}, "f:value": {}}}}}}
+    live["metadata"]["managedFields"] = [
+        {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": owned}}
+    ]
+    assert drift.foreign_fields(desired, live) == ["/spec/containers/0/env/1"]
+    live["metadata"]["managedFields"][0]["subresource"] = "scale"
+    assert drift.foreign_fields(desired, live) == []
+
+
+# --- claims
+
+
+def _spec(**more: Any) -> SuuupraServiceSpec:
+    return SuuupraServiceSpec.model_validate(more)
+
+
+def test_o4_the_older_claimant_wins_and_the_next_inherits() -> None:
+    claims, wanted = Claims(), claims_of(ONE, _spec(events={"publishes": [{"topic": "a.b"}]}))
+    claims.put(OTHER, "2026-01-01T00:00:00Z", wanted)
+    assert claims.put(ONE, "2026-01-02T00:00:00Z", wanted) == {OTHER}
+    assert {claim.name for claim in claims.lost(ONE)} == {"a.b", "a.b.dlt"}
+    assert claims.drop(OTHER) == {ONE}
+    assert claims.lost(ONE) == {}
+
+
+def test_o12_routes_collide_by_overlapping_methods_only() -> None:
+    get = claims_of(ONE, _spec(routes=[{"path": "/x", "methods": ["GET"]}]))
+    post = claims_of(OTHER, _spec(routes=[{"path": "/x", "methods": ["POST"]}]))
+    everything = claims_of(OTHER, _spec(routes=[{"path": "/x"}]))
+    assert not get & post
+    assert get & everything
+
+
+# --- conditions
+
+
+def test_o2_a_transition_time_moves_only_with_the_status() -> None:
+    good, bad = Finding("DatabaseReady", True, "Provided"), Finding("DatabaseReady", False, "Away", "down")
+    first = conditions.compose([good], [], 1, "t1")
+    same = conditions.compose([good], first, 2, "t2")
+    changed = conditions.compose([bad], same, 2, "t3")
+    assert [c.last_transition_time for c in same] == ["t1", "t1"]
+    assert [c.last_transition_time for c in changed] == ["t3", "t3"]
+    assert changed[0].message == "DatabaseReady: down"
+    assert changed[0].reason == "Away"
+
+
+# --- logins
+
+
+def test_o5_rotation_alternates_and_is_done_once() -> None:
+    names = Names("shop")
+    first = choose(names, {}, "", "", "")
+    assert (first.name, first.fresh) == ("shop_app_a", True)
+    held = {"username": "shop_app_a", "password": "secret"}
+    assert choose(names, held, "", "", "shop_app_a").fresh is False
+    assert choose(names, held, "", "now", "shop_app_a").name == "shop_app_b"
+    assert choose(names, held, "now", "now", "shop_app_a").name == "shop_app_a"
+
+
+def test_o5_a_lost_secret_does_not_touch_the_login_in_use() -> None:
+    assert choose(Names("shop"), {}, "", "", "shop_app_a").name == "shop_app_b"
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40))
+def test_o5_a_verifier_matches_its_password_only(password: str) -> None:
+    stored = scram.verifier(password)
+    assert password not in stored or len(password) < 5
+    assert scram.matches(stored, password)
+    assert not scram.matches(stored, password + "x")
+
+
+def _right(names: Names, passwords: dict[str, str]) -> Catalog:
+    def role(name: str) -> Role:
+        config = (f"role={names.owner}",) if name == names.migrate else ()
+        known = scram.verifier(passwords[name]) if name in passwords else ""
+        return Role(name in passwords, True, config, known, names.belongs_to(name))
+
+    return Catalog({name: role(name) for name in names.all}, {})
+
+
+def test_o3_roles_that_are_right_need_no_statement() -> None:
+    names, passwords = Names("shop"), {"shop_app_a": "one", "shop_migrate": "two"}
+    assert catalog.role_statements(_right(names, passwords), names, passwords) == []
+
+
+def test_o1_every_change_to_a_role_is_answered() -> None:
+    names, passwords = Names("shop"), {"shop_app_a": "one", "shop_migrate": "two"}
+    right = _right(names, passwords)
+    for name in names.all:
+        role = right.roles[name]
+        for wrong in (
+            None,
+            Role(role.login, False, role.config, role.verifier, role.member_of),
+            Role(role.login, role.plain, role.config, role.verifier, role.member_of | {"pg_read_all_data"}),
+        ):
+            roles = {key: value for key, value in right.roles.items() if key != name}
+            changed = Catalog(roles | ({name: wrong} if wrong else {}), {})
+            assert catalog.role_statements(changed, names, passwords), f"{name} {wrong}"
+
+
+def test_o5_public_loses_its_rights_once() -> None:
+    names = Names("shop")
+    open_to_all = Database(1, "shop_owner", ("=Tc/shop_owner",), "")
+    closed = Database(1, "shop_owner", ("shop_app=c/shop_owner",), "")
+    assert len(catalog.access_statements(open_to_all, "shop", names)) == 2
+    assert catalog.access_statements(closed, "shop", names) == []
+
+
+def test_o5_privileges_are_never_given_again() -> None:
+    names, wanted = Names("shop"), catalog.note("suuupra/shop", ["vector"])
+    first = catalog.prepare_statements("shop", names, {}, wanted)
+    later = catalog.prepare_statements("shop", names, catalog.note("suuupra/shop", []), wanted)
+    assert sum("GRANT" in statement.as_string(None) for statement in first) == 3
+    assert not any("GRANT" in statement.as_string(None) for statement in later)
+
+
+# --- queue
+
+
+async def test_o24_pauses_grow_and_are_bounded() -> None:
+    queue = Queue()
+    pauses = [queue.failed(ONE) for _ in range(12)]
+    assert pauses[0] < 1
+    assert max(pauses) <= LONGEST_PAUSE * 1.2
+    assert pauses[5] > pauses[1]
+    queue.forget(ONE)
+
+
+async def test_a_key_waits_once_and_is_never_worked_on_twice_at_a_time() -> None:
+    queue = Queue()
+    queue.add(ONE)
+    queue.add(ONE)
+    assert await queue.get() == ONE
+    queue.add(ONE)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(queue.get(), 0.05)
+    queue.done(ONE)
+    assert await queue.get() == ONE
+
+
+# --- the Lease
+
+
+class _Leases:
+    """An API server that keeps one Lease."""
+
+    def __init__(self) -> None:
+        self.lease: dict[str, Any] | None = None
+
+    async def get(self, *_: object) -> dict[str, Any] | None:
+        return copy.deepcopy(self.lease)
+
+    async def create(self, lease: dict[str, Any]) -> None:
+        self.lease = copy.deepcopy(lease)
+
+    replace = create
+
+
+async def test_o23_a_frozen_holder_is_fenced_before_anybody_else_may_take_over() -> None:
+    now = [100.0]
+    server = _Leases()
+    first = Leadership(server, "ns", "lease", clock=lambda: now[0], identity="first")  # type: ignore[arg-type]
+    second = Leadership(server, "ns", "lease", clock=lambda: now[0], identity="second")  # type: ignore[arg-type]
+    assert await first._attempt()
+    first.acquired.set()
+    first.check()
+    fenced_at = taken_at = 0.0
+    while not taken_at:
+        now[0] += 0.5
+        if await second._attempt():
+            taken_at = now[0]
+        try:
+            first.check()
+        except LeadershipLost:
+            fenced_at = fenced_at or now[0]
+    assert fenced_at - 100 <= FENCE_SECONDS
+    assert fenced_at < taken_at
+    assert not await first._attempt()
+    with pytest.raises(LeadershipLost):
+        await first.confirm()
+
+
+# --- the rest
+
+
+def test_whether_policies_hold_is_what_was_tried() -> None:
+    assert _judge(allowed=True, forbidden=False).ok
+    assert _judge(allowed=True, forbidden=True).reason == "NotEnforced"
+    assert _judge(allowed=False, forbidden=False).reason == "NotTried"
+
+
+@pytest.mark.parametrize(
+    ("sql", "refused"),
+    [
+        ("", False),
+        ("create table a (id bigint primary key);", False),
+        ("alter table a add column b text;", False),
+        ("alter table a drop column b;", True),
+        ("alter table a rename column b to c;", True),
+        ("alter table a alter column b type bigint;", True),
+        ("drop table a;", True),
+    ],
+)
+def test_o6_lint_refuses_what_breaks_old_pods(tmp_path: Path, sql: str, refused: bool) -> None:
+    file = tmp_path / "migration.sql"
+    file.write_text(sql)
+    assert bool(lint.judge(file)) is refused

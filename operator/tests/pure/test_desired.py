@@ -1,0 +1,116 @@
+"""What is rendered for a resource."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from suuupra_operator.desired import jobs
+from suuupra_operator.desired.deployment import deployments
+from suuupra_operator.desired.environment import environment
+from suuupra_operator.desired.network import network_policy
+from suuupra_operator.desired.secrets import database_login, decoded
+from suuupra_operator.desired.subject import version_of
+from suuupra_operator.desired.topics import TopicState, changes, published
+from suuupra_operator.round import static_children
+
+from .samples import subject
+
+GOLDEN = Path(__file__).parent / "golden"
+IMAGE = "suuupra/shop:abc123"
+
+
+def test_a_whole_resource_renders_as_reviewed() -> None:
+    """After a change on purpose: delete the file, run, read the difference."""
+    rendered = [*static_children(subject()), *deployments(subject(), IMAGE, "digest")]
+    rendered.append(jobs.migration(subject(), IMAGE, 1, linter="suuupra/operator:1"))
+    text = yaml.safe_dump_all(rendered, sort_keys=False, width=160)
+    golden = GOLDEN / "shop.yaml"
+    if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_pods_are_restricted() -> None:
+    for deployment in deployments(subject(), IMAGE, ""):
+        spec = deployment["spec"]["template"]["spec"]
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["automountServiceAccountToken"] is False
+        (container,) = spec["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_service_without_events_has_no_worker() -> None:
+    assert [d["metadata"]["name"] for d in deployments(subject({}), IMAGE, "")] == ["shop"]
+    assert [d["metadata"]["name"] for d in deployments(subject(), IMAGE, "")] == ["shop", "shop-worker"]
+
+
+def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler() -> None:
+    assert "replicas" not in deployments(subject(), IMAGE, "")[0]["spec"]
+    assert deployments(subject({"replicas": {"min": 3}}), IMAGE, "")[0]["spec"]["replicas"] == 3
+
+
+def test_changed_secrets_roll_the_pods() -> None:
+    one, other = (deployments(subject(), IMAGE, digest)[0]["spec"]["template"] for digest in ("a", "b"))
+    assert one != other
+
+
+def test_environment_holds_no_secret_value() -> None:
+    found = {variable["name"]: variable for variable in environment(subject(), IMAGE)}
+    assert "value" not in found["SUUUPRA_DATABASE_URL"]
+    assert found["SUUUPRA_URL_IDENTITY"]["value"] == "http://identity.suuupra.svc:8000"
+    assert found["SUUUPRA_BUCKETS"]["value"] == '{"media": "shop-media"}'
+    assert found["SHOP_MODE"]["value"] == "open"
+
+
+def test_o12_policy_lets_in_declared_callers_and_out_to_declared_servers_only() -> None:
+    spec = network_policy(subject())["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    ports = sorted(port["port"] for rule in spec["egress"] for port in rule["ports"])
+    assert ports == [53, 53, 5432, 8000, 8333, 9092]
+    lonely = network_policy(subject({}))["spec"]
+    assert [port["port"] for rule in lonely["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_login_is_quoted_in_its_url() -> None:
+    secret = database_login(subject(), "shop_app_a", "p@ss/word")
+    assert (
+        decoded(secret)["url"] == "postgresql://shop_app_a:p%40ss%2Fword@postgres.suuupra-infra.svc:5432/shop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [("a/b:1.2", "1.2"), ("host:5000/a", "latest"), ("a/b:1@sha256:" + "0" * 64, "0" * 12)],
+)
+def test_version_of_an_image(image: str, version: str) -> None:
+    assert version_of(image) == version
+
+
+def _plan(live: dict[str, TopicState], **more: Any) -> Any:
+    return changes(
+        published(subject()), live, claimed=more.get("claimed", []), adopted=more.get("adopted", [])
+    )
+
+
+def test_o4_a_missing_topic_is_made_and_a_right_one_is_left() -> None:
+    wanted = {topic.name: TopicState(topic.partitions, topic.config) for topic in published(subject())}
+    assert [topic.name for topic in _plan({}).create] == ["order.created", "order.created.dlt"]
+    assert _plan(wanted) == _plan(wanted, claimed=["order.created"])
+    assert not _plan(wanted).create
+
+
+def test_o4_a_topic_with_more_partitions_is_refused_even_when_it_is_ours() -> None:
+    live = {"order.created": TopicState(9, {})}
+    refused = _plan(live, claimed=["order.created"]).refused
+    assert "has 9 partitions and the resource says 4" in refused["order.created"]
+
+
+def test_o4_a_strange_topic_is_touched_only_when_adopted() -> None:
+    live = {"order.created": TopicState(2, {})}
+    assert "suuupra.io/adopt=order.created" in _plan(live).refused["order.created"]
+    assert [topic.name for topic in _plan(live, adopted=["order.created"]).grow] == ["order.created"]

@@ -1,0 +1,96 @@
+"""The custom resource definitions: current, structural, and as strict as the models."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from suuupra_operator import crd
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.primaries import InvalidSpec, spec_of
+from suuupra_operator.resources import SuuupraPlatform, SuuupraService
+from suuupra_operator.schema import seconds
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("path", crd.files(ROOT), ids=lambda path: str(path.relative_to(ROOT)))
+def test_generated_definitions_are_current(path: Path) -> None:
+    assert path.read_text() == crd.files(ROOT)[path], "run: python -m suuupra_operator crds"
+
+
+@pytest.mark.parametrize("kind", crd.RESOURCES)
+def test_definitions_are_structural(kind: type[SuuupraService] | type[SuuupraPlatform]) -> None:
+    def check(node: dict[str, Any], where: str) -> None:
+        assert "$ref" not in node, where
+        assert "type" in node or node.get("x-kubernetes-int-or-string"), where
+        for name, child in node.get("properties", {}).items():
+            check(child, f"{where}.{name}")
+        if "items" in node:
+            check(node["items"], f"{where}[]")
+
+    check(crd.structural(kind), kind.__name__)
+
+
+@pytest.mark.parametrize("name", ["suuupraservice", "suuupraplatform"])
+def test_examples_are_valid(name: str) -> None:
+    text = (ROOT / "crds" / "examples" / f"{name}.yaml").read_text()
+    manifest = yaml.safe_load(text)
+    model = SuuupraService if name == "suuupraservice" else SuuupraPlatform
+    model.model_validate({"spec": manifest["spec"]})
+
+
+def test_o2_a_wrong_spec_names_field_and_rule() -> None:
+    wrong = {"spec": {"replicas": {"min": -1}, "routes": [{"path": "/x/"}], "colour": "red"}}
+    with pytest.raises(InvalidSpec) as refused:
+        spec_of(wrong)
+    text = str(refused.value)
+    assert "spec.replicas.min: Input should be greater than or equal to 0" in text
+    assert "spec.routes.0: path must not end with /" in text
+    assert "spec.colour: Extra inputs are not permitted" in text
+
+
+def test_defaults_make_the_empty_spec_whole() -> None:
+    spec = SuuupraServiceSpec()
+    assert (spec.replicas.min, spec.workers.replicas, spec.slo.availability) == (1, 1, 99.9)
+    assert not spec.works
+    assert not spec.replicas.autoscaled
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["replicas", "database", "routes", "path", "min", "env", "events", "name", "slo"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_value_is_a_spec_or_a_refusal_in_words(value: object) -> None:
+    with contextlib.suppress(InvalidSpec):
+        assert isinstance(spec_of({"spec": value}), SuuupraServiceSpec)
+
+
+@pytest.mark.parametrize(("text", "length"), [("300ms", 0.3), ("15s", 15), ("7d", 604800), ("2h", 7200)])
+def test_durations_in_seconds(text: str, length: float) -> None:
+    assert seconds(text) == pytest.approx(length)
+
+
+def test_statuses_survive_their_own_manifest() -> None:
+    status = SuuupraService().status
+    assert type(status).model_validate(status.manifest()) == status
+    with pytest.raises(ValidationError):
+        SuuupraService.model_validate({"spec": {"slo": {"availability": 100}}})
