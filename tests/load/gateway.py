@@ -135,9 +135,12 @@ def _added(name: str, ours: float, bare: float, direct: float, bound: str) -> Fi
 
 
 async def _wrk(target: Target, pause: int = 0) -> Run:
-    """One run. With ``pause``, each connection waits so many milliseconds before each request."""
+    """One run. With ``pause``, each connection waits so many milliseconds before each request, on average.
+
+    The pauses are drawn at random, or all connections would ask in step and the answers queue behind each other.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(f"function delay() return {pause} end\n" if pause else "")
+        script.write(f"function delay() return math.random(0, {2 * pause}) end\n" if pause else "")
         script.flush()
         command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency", "-s", script.name]
         headers = ["-H", target.header] if target.header else []
