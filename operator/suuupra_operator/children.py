@@ -221,7 +221,7 @@ class Children:
         drifted = name_of(desired) in self.cache.lost or (
             live is not None and drift.is_current(desired, live)
         )
-        await self._apply(desired)
+        await self._apply(desired, live)
         self.cache.lost.discard(name_of(desired))
         if not drifted:
             return None
