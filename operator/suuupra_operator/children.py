@@ -261,7 +261,7 @@ class Children:
     async def _overwrite(self, desired: Object, live: Object) -> None:
         """Replace lists whole: a list item added by hand may contradict ours, so that both cannot be there at once."""
         path = kind_of(live).path(live["metadata"]["namespace"], live["metadata"]["name"])
-        parts = {part: desired[part] for part in ("spec", "data") if part in desired}
+        parts: Object = {part: desired[part] for part in ("spec", "data") if part in desired}
         async with self._gate.kubernetes(Write.CHILD_STRIPPED):
             await self._cluster.merge(path, parts)
 
