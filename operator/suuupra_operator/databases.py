@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
+READ_SECONDS = 10
+WRITE_SECONDS = STATEMENT_SECONDS + 5
+"""Ours, beside the server's own limit: a server that is frozen answers keepalives and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Databases:
     async def refresh(self) -> bool:
         """Read everything once; False, with `problem` saying why, when the server does not answer."""
         try:
-            async with self._lock:
+            async with self._lock, asyncio.timeout(READ_SECONDS):
                 await self._read()
         except (psycopg.Error, OSError, TimeoutError, Unreachable) as error:
             self._failed(error)
@@ -138,16 +141,17 @@ class Databases:
     ) -> None:
         async with self._lock:
             try:
-                async with self._gate.external(write):
+                async with asyncio.timeout(WRITE_SECONDS), self._gate.external(write):
                     if database:
                         await self._elsewhere(database, statements)
                     else:
                         await self._execute(await self._connected(), statements, transaction=transaction)
-                await self._read()
-            except psycopg.OperationalError as error:
+                async with asyncio.timeout(READ_SECONDS):
+                    await self._read()
+            except (psycopg.OperationalError, OSError, TimeoutError) as error:
                 self._failed(error)
                 raise Unreachable("PostgreSQL", error) from error
-            except (psycopg.Error, OSError, TimeoutError) as error:
+            except psycopg.Error as error:
                 await self._disconnect()
                 raise Permanent(f"PostgreSQL refused {write.value}: {error}") from error
 
@@ -198,7 +202,8 @@ class Databases:
 
     def _failed(self, error: object) -> None:
         """The next use connects anew."""
-        self.catalog, self.problem, self._connection = None, str(error).strip().split("\n")[0][:200], None
+        words = str(error).strip() or "no answer in time"
+        self.catalog, self.problem, self._connection = None, words.splitlines()[0][:200], None
 
     def _known_server(self) -> Server:
         if self._server is None:

@@ -67,7 +67,7 @@ async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: Ope
     await api.service("older", NO_PODS | {"routes": [{"path": "/v1/x", "methods": ["GET"], "auth": "none"}]})
     await api.ready("older")
     routes = [{"path": "/v1/x", "auth": "none"}, {"path": "/v1/y", "auth": "none"}]
-    await api.service("newer", NO_PODS | {"routes": routes})
+    await api.younger("newer", NO_PODS | {"routes": routes})
 
     lost = await api.until("newer", "RoutesReady", reason="RouteConflict")
     assert "GET /v1/x (prefix) belongs to the older resource suuupra/older" in lost["message"]

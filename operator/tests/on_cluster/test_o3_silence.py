@@ -14,7 +14,9 @@ READING = ("select", "show", "set", "begin", "commit", "deallocate")
 async def test_o3_ten_resyncs_write_nothing(api: Api, launch: Callable[..., OperatorProcess]) -> None:
     operator = launch(resync_seconds="1")
     await operator.leading()
-    await api.service("shop", EVERY_PART)
+    await api.service(
+        "shop", EVERY_PART | {"replicas": {"min": 1}}
+    )  # Kubernetes itself writes to autoscalers
     await api.service("quiet", NO_PODS)
     await api.ready("shop")
     await api.ready("quiet")
@@ -38,7 +40,7 @@ async def test_o3_ten_resyncs_write_nothing(api: Api, launch: Callable[..., Oper
 async def test_o3_a_restart_compares_everything_and_writes_nothing(
     api: Api, operator: OperatorProcess, launch: Callable[..., OperatorProcess]
 ) -> None:
-    await api.service("shop", EVERY_PART)
+    await api.service("shop", EVERY_PART | {"replicas": {"min": 1}})
     await api.ready("shop")
     await _settled(operator)
     versions = await api.versions(["shop"])

@@ -44,7 +44,7 @@ async def test_o4_of_two_claimants_the_older_wins_and_the_other_inherits(
 ) -> None:
     await api.service("older", _publishing("order.created"))
     await api.ready("older")
-    await api.service("newer", _publishing("order.created", 7))
+    await api.younger("newer", _publishing("order.created", 7))
 
     lost = await api.until("newer", "TopicsReady", reason="ResourceConflict")
     assert "order.created belongs to the older resource suuupra/older" in lost["message"]

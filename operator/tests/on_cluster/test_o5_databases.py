@@ -59,7 +59,7 @@ async def test_o5_no_password_reaches_postgres_log_or_the_resource(
 async def test_o5_two_resources_cannot_have_one_database(api: Api, operator: OperatorProcess) -> None:
     await api.service("older", NO_PODS | {"database": {"name": "common"}})
     await api.ready("older")
-    await api.service("newer", NO_PODS | {"database": {"name": "common"}})
+    await api.younger("newer", NO_PODS | {"database": {"name": "common"}})
 
     lost = await api.until("newer", "DatabaseReady", reason="ResourceConflict")
     assert "belongs to the older resource suuupra/older" in lost["message"]

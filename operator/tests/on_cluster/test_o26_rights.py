@@ -1,0 +1,115 @@
+"""O26: the operator's account may do what a golden file says and nothing else. The chart comes and goes cleanly."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from bringup.tools import path as tool
+
+from .api import NO_PODS, Api
+from .machines import ROOT, KindCluster
+
+GOLDEN = Path(__file__).parent / "golden"
+CHART = ROOT / "charts" / "suuupra"
+ACCOUNT = "system:serviceaccount:suuupra-system:suuupra-operator"
+NAMESPACES = ("suuupra", "suuupra-system", "suuupra-infra", "kube-system")
+FOREIGN = ("selfsubject", "/", "clustertrustbundles")
+
+
+def _rendered(*values: str) -> str:
+    command = [tool("helm"), "template", "suuupra", str(CHART), "--namespace", "suuupra-system"]
+    command += ["--kube-version", "1.34.4", "--set", "images.tags.operator=TAG", *values]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("name", ["values", "values-staging"])
+def test_the_chart_renders_as_reviewed(name: str) -> None:
+    """After a change on purpose: delete the file, run, read the difference."""
+    text = _rendered("--values", str(CHART / f"{name}.yaml"), "--set", "crds.enabled=false")
+    golden = GOLDEN / f"chart-{name}.yaml"
+    if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_the_chart_refuses_values_that_cannot_be() -> None:
+    for wrong in ("replicas=0", "gateway.type=Door", "watchNamespaces={}", "colour=red"):
+        with pytest.raises(subprocess.CalledProcessError):
+            _rendered("--set", wrong)
+
+
+def test_o26_no_rule_has_a_wildcard_or_leads_to_more_rights() -> None:
+    documents = [
+        doc for doc in yaml.safe_load_all(_rendered()) if doc and doc["kind"] in ("Role", "ClusterRole")
+    ]
+    for document in documents:
+        for rule in document["rules"]:
+            words = {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
+            assert not words & {"*", "escalate", "bind", "impersonate"}, document["metadata"]["name"]
+            assert not (document["kind"] == "ClusterRole" and "secrets" in rule["resources"])
+
+
+def test_o26_the_account_may_do_what_the_golden_file_says(kind: KindCluster) -> None:
+    text = _rendered("--set", "crds.enabled=false")
+    rights = [
+        doc
+        for doc in yaml.safe_load_all(text)
+        if doc and doc["kind"] in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
+    ]
+    command = [tool("kubectl"), "--kubeconfig", str(kind.kubeconfig), "apply", "-f", "-"]
+    subprocess.run(command, input=yaml.safe_dump_all(rights), text=True, check=True, capture_output=True)
+
+    found = "".join(f"# {namespace}\n{_may(kind, namespace)}" for namespace in NAMESPACES)
+
+    golden = GOLDEN / "rights.txt"
+    if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(found)
+    assert found == golden.read_text()
+    assert "secrets" not in found.partition("# kube-system")[2]
+
+
+def _may(kind: KindCluster, namespace: str) -> str:
+    """`kubectl auth can-i --list` without what every authenticated account may do."""
+    listed = kind.kubectl(
+        "auth", "can-i", "--list", "--no-headers", f"--as={ACCOUNT}", "-n", namespace
+    ).stdout
+    lines = sorted(" ".join(line.split()) for line in listed.splitlines())
+    return "".join(
+        f"{line}\n" for line in lines if line and not line.startswith(FOREIGN) and "[/" not in line
+    )
+
+
+async def test_o8_uninstalling_the_chart_lets_every_resource_go(api: Api) -> None:
+    repository, _, tag = api.kind.operator_image.rpartition("/")[2].partition(":")
+    assert repository == "operator"
+    values = ("--set", f"images.tags.operator={tag}", "--set", "crds.enabled=false", "--set", "replicas=2")
+    api.kind.helm(
+        "upgrade",
+        "--install",
+        "suuupra",
+        str(CHART),
+        "-n",
+        "suuupra-system",
+        *values,
+        "--wait",
+        "--timeout",
+        "2m",
+    )
+    try:
+        await api.service("shop", NO_PODS | {"database": {"reclaim": "Delete"}})
+        await api.ready("shop", 90)
+        api.kind.helm("test", "suuupra", "-n", "suuupra-system", "--timeout", "60s")
+    finally:
+        api.kind.helm("uninstall", "suuupra", "-n", "suuupra-system", "--timeout", "2m")
+
+    shop = await api.must("SuuupraService", "shop")
+    assert shop["metadata"].get("finalizers", []) == []
+    assert await api.get("Deployment", "shop") is not None
+    await api.delete("SuuupraService", "shop")
+    await api.gone("SuuupraService", "shop", 20)
+    assert api.servers.psql("select count(*) from pg_database where datname = 'shop'") == ["1"]
