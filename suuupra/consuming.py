@@ -117,6 +117,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         """Let the workers finish, commit what they did and leave the group."""
         for chore in self._chores:
             chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
         await self.on_partitions_revoked(set(self._workers))
         await self._client.stop()
         await self._cemetery.close()
@@ -134,9 +135,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
         workers = [self._workers[partition] for partition in revoked if partition in self._workers]
         await asyncio.gather(*(worker.stop() for worker in workers))
         await self._commit()
-        for partition in revoked:
-            self._workers.pop(partition, None)
+        for partition in revoked & self._workers.keys():
+            del self._workers[partition]
             self._committed.pop(partition, None)
+            _lag.labels(partition.topic, partition.partition).set(0)  # whoever has it now counts it
 
     def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task whose failure ends the session."""
@@ -185,11 +187,14 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def _sweep(self, settler: Settler) -> None:
         await settler.release()
-        for message in await self._intake.overdue(self._patience):
+        overdue = await self._intake.overdue(self._patience)
+        for message in overdue:
             _log.warning(
                 "gap given up", topic=message.topic, partition=message.partition, offset=message.offset
             )
             await settler.settle_parked(message)
+        if overdue:
+            await settler.release()
         _parked.set(await self._intake.parked_count())
         await self._intake.prune(REMEMBERED)
 
@@ -205,7 +210,7 @@ class _Worker:
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._settler = settler(self._halt.busy)
         self.next_offset: int | None = None
-        """Everything before it is settled; None until something is."""
+        """Everything before it is settled; None until something was delivered."""
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -227,6 +232,8 @@ class _Worker:
         while True:
             found = await self._client.getmany(self._partition, timeout_ms=POLL_MS, max_records=BATCH)
             if records := found.get(self._partition):
+                if self.next_offset is None:
+                    self.next_offset = records[0].offset
                 await self._settler.settle([_message(record) for record in records])
                 self.next_offset = records[-1].offset + 1
 

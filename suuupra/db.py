@@ -14,6 +14,7 @@ hang; when it is back the pool heals itself, because each connection is tried be
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 
@@ -166,7 +167,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self, *, limit: timedelta = TRANSACTION_LIMIT) -> AsyncIterator[Transaction]:
-        """Begin; commit when the block ends; roll back when it raises. Longer than `limit`: DatabaseUnavailable."""
+        """Begin; commit when the block ends; roll back when it raises. Longer than `limit`: StatementEnded."""
         async with self._guarded(Transaction(self._engine, expire_on_commit=False), limit) as tx:
             yield tx
 
@@ -180,9 +181,11 @@ class Database:
     @asynccontextmanager
     async def _guarded(self, session: _Unit, limit: timedelta) -> AsyncIterator[_Unit]:
         scope = asyncio.timeout(self._acquire_seconds)
-        with _translated(scope):
+        phase = _Phase(scope)
+        with _translated(phase):
             async with scope, session, session._opened():
                 await session.connection()
+                phase.connected = True
                 scope.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
                 yield session
 
@@ -250,14 +253,24 @@ _ENDED: Final = frozenset({"57014", "55P03", "40001", "40P01"})
 """SQLSTATEs of one statement's bad luck: cancelled by a limit, lock not available, serialisation, deadlock."""
 
 
+@dataclass(slots=True)
+class _Phase:
+    """How far a unit of work has come, which decides what running out of time means."""
+
+    scope: asyncio.Timeout
+    connected: bool = False
+
+
 @contextmanager
-def _translated(scope: asyncio.Timeout) -> Iterator[None]:
+def _translated(phase: _Phase) -> Iterator[None]:
     """Turn the ways in which a server is away into the errors that callers know."""
     try:
         yield
     except TimeoutError as error:
-        if not scope.expired():
+        if not phase.scope.expired():
             raise
+        if phase.connected:
+            raise StatementEnded("The transaction took too long.", headers=_SOON) from error
         raise DatabaseUnavailable("PostgreSQL did not answer in time.", headers=_SOON) from error
     except PoolTimeout as error:
         raise DatabaseUnavailable("Every database connection is in use.", headers=_SOON) from error

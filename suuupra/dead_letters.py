@@ -1,5 +1,6 @@
 """Messages that could not be handled: how they are written to `<topic>.dlt`, and how they are read back."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ class Cemetery:
     def __init__(self, settings: kafka.BusOfService) -> None:
         self._settings = settings
         self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
         self._stack = AsyncExitStack()
 
     async def bury(self, message: Message, error: BaseException, attempts: int) -> None:
@@ -48,10 +50,11 @@ class Cemetery:
         failpoints.hit("consumer.buried")
 
     async def _connected(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            made = kafka.producer(self._settings, "dead-letters")
-            self._producer = await self._stack.enter_async_context(made)
-        return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                made = kafka.producer(self._settings, "dead-letters")
+                self._producer = await self._stack.enter_async_context(made)
+            return self._producer
 
     async def close(self) -> None:
         """Close the producer, if one was needed."""

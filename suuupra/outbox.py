@@ -29,6 +29,9 @@ CHANNEL: Final = "suuupra_outbox"
 SHARDS: Final = 16
 """Into how many parts the outbox is divided for relays; the most relays that can share the work."""
 
+LARGEST: Final = 512 * 1024
+"""Bytes of an event's data, at most: with its headers it must fit into a message, for which Kafka allows 1 MiB."""
+
 _APPEND: Final = text("""
 WITH head AS (
     INSERT INTO outbox_head AS h (aggregate_id, sequence, types)
@@ -92,6 +95,17 @@ class _Row:
     after: dict[str, int]
 
 
+class EventTooLarge(ValueError):
+    """Kafka would refuse it, for ever. Put large things into a bucket and their key into the event."""
+
+
+def _data(event: Event) -> str:
+    data = event.model_dump_json()
+    if len(data.encode()) > LARGEST:
+        raise EventTooLarge(f"{event.type} has {len(data.encode())} bytes, more than {LARGEST}")
+    return data
+
+
 def shard_of(aggregate_id: str) -> int:
     """The part of the outbox an aggregate belongs to; the same for ever, whatever the Python version."""
     return zlib.crc32(aggregate_id.encode()) % SHARDS
@@ -111,7 +125,7 @@ async def append(
         "version": event.version,
         "aggregate_id": subject,
         "shard": shard_of(subject),
-        "data": event.model_dump_json(),
+        "data": _data(event),
         "traceparent": current_traceparent(),
         "occurred_at": at or datetime.now(UTC),
         "channel": CHANNEL,
@@ -163,7 +177,7 @@ def _row_columns(rows: Sequence[_Row]) -> dict[str, list[Any]]:
         "sequences": [row.sequence for row in rows],
         "afters": [json.dumps(row.after) for row in rows],
         "shards": [shard_of(row.subject) for row in rows],
-        "data": [row.event.model_dump_json() for row in rows],
+        "data": [_data(row.event) for row in rows],
     }
 
 

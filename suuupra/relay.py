@@ -7,6 +7,7 @@ is away events wait in the outbox and the relay tries again with backoff.
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, Self
@@ -14,7 +15,8 @@ from typing import Final, Protocol, Self
 import psycopg
 import stamina
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter as Counting
+from prometheus_client import Gauge, Histogram
 from pydantic import SecretStr
 
 from suuupra import failpoints, kafka, logs
@@ -38,7 +40,7 @@ RETENTION: Final = timedelta(days=7)
 _TRANSIENT: Final = (psycopg.Error, KafkaError, OSError)
 
 _log = logs.get_logger(__name__)
-_published = Counter("suuupra_outbox_published_total", "Events acknowledged by Kafka.", ["type"])
+_published = Counting("suuupra_outbox_published_total", "Events acknowledged by Kafka.", ["type"])
 _latency = Histogram(
     "suuupra_outbox_publish_seconds",
     "From an event's append to its acknowledgement by Kafka.",
@@ -174,7 +176,8 @@ class Relay:
 
 def _observe(waiting: Sequence[Waiting], acknowledged: Set[int]) -> None:
     now = datetime.now(UTC)
-    for event in waiting:
-        if event.position in acknowledged:
-            _published.labels(event.type).inc()
-            _latency.observe((now - event.occurred_at).total_seconds())
+    done = [event for event in waiting if event.position in acknowledged]
+    for type_, count in Counter(event.type for event in done).items():
+        _published.labels(type_).inc(count)
+    for event in done:
+        _latency.observe((now - event.occurred_at).total_seconds())

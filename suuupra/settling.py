@@ -92,7 +92,12 @@ class Settler:
 
     async def settle_parked(self, message: Message) -> None:
         """Handle one parked message now."""
-        await self._settle_one(self._read(message), self._take_parked)
+        try:
+            delivery = self._read(message)
+        except MalformedMessage as error:  # it could be read when it was parked: the code is another now
+            await self._bury(message, error, attempts=1)
+        else:
+            await self._settle_one(delivery, self._take_parked)
 
     def _read(self, message: Message) -> Delivery:
         meta = events.parse(message)
@@ -136,7 +141,14 @@ class Settler:
         _outcomes.labels(topic, "duplicate").inc(taken.duplicates)
         _outcomes.labels(topic, "parked").inc(len(taken.parked))
         _observe(taken.done)
-        await self.release(taken.aggregates)
+        await self._release_behind(taken.aggregates)
+
+    async def _release_behind(self, aggregates: set[Aggregate]) -> None:
+        """What an effect has made due. When it does not work now the consumer's sweep does it later."""
+        try:
+            await self.release(aggregates)
+        except DatabaseUnavailable as error:
+            _log.info("release postponed", error=error.detail)
 
     async def _take_parked(self, delivery: Delivery) -> None:
         if await self._intake.take_parked(delivery):
@@ -164,7 +176,7 @@ class Settler:
         except MalformedMessage:
             return  # without an id and an aggregate there is nothing to record
         await self._intake.give_up(meta)
-        await self.release({(meta.source, meta.subject)})
+        await self._release_behind({(meta.source, meta.subject)})
 
 
 def _attempts(worth_another: Callable[[Exception], bool]) -> AsyncIterator[stamina.Attempt]:

@@ -1,19 +1,24 @@
 """From a transaction's outbox, through Kafka, to one effect."""
 
 import time
+from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from suuupra import outbox
 from suuupra.consuming import Consumer
-from suuupra.db import Database
-from suuupra.events import source_of
-from suuupra.inbox import on
+from suuupra.db import Database, DatabaseUnavailable, Transaction
+from suuupra.dead_letters import reason
+from suuupra.events import Meta, source_of
+from suuupra.inbox import on, on_batch
 from suuupra.relay import Relay
 from suuupra.testing.kafka import Topics
 from suuupra.testing.waiting import until
 from suuupra.tests.data.conftest import Settings
-from suuupra.tests.data.events import append, assert_once_and_in_order, effects_reach
-from suuupra.tests.data.ledger import Counted, record
+from suuupra.tests.data.events import append, assert_once_and_in_order, effects_reach, everything_is_published
+from suuupra.tests.data.ledger import Closed, Counted, record
 from suuupra.tests.data.running import running
 
 pytestmark = pytest.mark.integration
@@ -67,3 +72,91 @@ async def test_a_commit_wakes_the_relay_within_milliseconds(
             await until(published)
             waits.append(time.monotonic() - started)
     assert min(waits) < 0.2, waits
+
+
+async def test_a_topic_that_is_not_there_yet_holds_up_only_its_own_events(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type)
+    async with database.transaction() as tx:
+        await outbox.append_many(tx, [("a", Closed(number=1)), ("a", Counted(number=2))])
+    relay = Relay(settings)
+    async with running(relay):
+        assert len(await topics.read(Counted.type, 1)) == 1
+
+        async def complains() -> str | None:
+            return relay.health()
+
+        assert await until(complains) == f"the topic {Closed.type} takes no events"
+        await topics.create(Closed.type)
+        assert len(await topics.read(Closed.type, 1)) == 1
+
+
+async def test_published_events_are_kept_for_a_while_and_then_deleted(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type)
+    await append(database, "a", 1, 2)
+    async with running(Relay(settings)):
+        await everything_is_published(database)
+    assert await kept(database) == 2
+
+    async def deleted() -> bool:
+        return await kept(database) == 0
+
+    async with running(Relay(settings, retention=timedelta(0))):
+        await until(deleted)
+
+
+async def kept(database: Database) -> int:
+    async with database.reading() as tx:
+        return int(await tx.scalar(text("SELECT count(*) FROM outbox")))
+
+
+async def test_a_parked_event_that_the_new_code_cannot_read_becomes_a_dead_letter(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    for kind in (Counted, Closed):
+        await topics.create(kind.type)
+    await append(database, "a", 1)
+    async with database.transaction() as tx:
+        await outbox.append(tx, "a", Closed(number=2))
+    async with running(Relay(settings)):
+        await everything_is_published(database)
+    async with running(Consumer(database, settings, [on(Closed, record), on(Counted, held_back)])):
+        await until(lambda: parked(database))
+    async with running(Consumer(database, settings, [on(Counted, record)])):
+        (letter,) = await topics.read(f"{Closed.type}.dlt", 1)
+    assert "kit.closed version 1 is not known here" in reason(letter.headers)["cause"]
+
+
+async def held_back(_tx: Transaction, _event: Counted, _meta: Meta) -> None:
+    raise DatabaseUnavailable("as if PostgreSQL were away for this event alone")
+
+
+async def parked(database: Database) -> int:
+    async with database.reading() as tx:
+        return int(await tx.scalar(text("SELECT count(*) FROM inbox_parked")))
+
+
+async def test_a_batch_too_slow_for_one_transaction_is_done_in_smaller_ones(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type, partitions=1)
+    sizes: list[int] = []
+
+    async def slow_in_bulk(tx: Transaction, pairs: Sequence[tuple[Counted, Meta]]) -> None:
+        sizes.append(len(pairs))
+        if len(pairs) > 2:
+            await tx.execute(text("SET LOCAL statement_timeout = '50ms'"))
+            await tx.execute(text("SELECT pg_sleep(1)"))
+        for event, meta in pairs:
+            await record(tx, event, meta)
+
+    await append(database, "a", *range(1, 9))
+    async with running(Relay(settings)):
+        await everything_is_published(database)
+    async with running(Consumer(database, settings, [on_batch(Counted, slow_in_bulk)])):
+        done = await effects_reach(database, 8)
+    assert_once_and_in_order(done, ["a"], 8)
+    assert sizes[0] == 8

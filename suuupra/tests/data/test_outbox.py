@@ -1,13 +1,14 @@
 """Events are numbered per aggregate, in the transaction that decides them."""
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
 
 from suuupra import outbox
 from suuupra.db import Database
+from suuupra.events import Event
 from suuupra.tests.data.ledger import Closed, Counted
 
 pytestmark = pytest.mark.integration
@@ -82,3 +83,14 @@ async def test_concurrent_use_cases_number_one_aggregate_without_gaps_in_commit_
 
     await asyncio.gather(*(use_case(number) for number in range(20)))
     assert [row.sequence for row in await rows(database)] == list(range(1, 21))
+
+
+async def test_an_event_that_kafka_would_refuse_is_refused_in_its_use_case(database: Database) -> None:
+    class Described(Event):
+        type: ClassVar[str] = "kit.described"
+        words: str
+
+    async with database.transaction() as tx:
+        with pytest.raises(outbox.EventTooLarge, match=r"kit\.described has 600012 bytes, more than 524288"):
+            await outbox.append(tx, "a", Described(words="x" * 600_000))
+    assert await rows(database) == []
