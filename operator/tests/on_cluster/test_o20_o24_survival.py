@@ -46,9 +46,11 @@ ON_DELETION = (
 )
 
 
-async def _killed_at(launch: Callable[..., OperatorProcess], write: Write) -> None:
+async def _killed_at(api: Api, launch: Callable[..., OperatorProcess], write: Write) -> None:
+    """Kill an operator after its first write of this kind; its Lease is taken away, which saves its expiry."""
     process = launch(SUUUPRA_FAILPOINTS=f"operator.{write.value}")
     assert await process.died(60) == -signal.SIGKILL, process.log()[-2000:]
+    await api.delete("Lease", "suuupra-operator", "suuupra-system")
 
 
 @pytest.mark.parametrize("write", ON_CREATION)
@@ -56,7 +58,7 @@ async def test_o20_killed_while_making_it_converges_without_double_or_orphan(
     api: Api, launch: Callable[..., OperatorProcess], write: Write
 ) -> None:
     await api.service("shop", WHOLE)
-    await _killed_at(launch, write)
+    await _killed_at(api, launch, write)
 
     await launch().leading()
     await api.ready("shop")
@@ -77,8 +79,9 @@ async def test_o20_killed_while_leaving_it_ends_without_orphan(
     await api.service("shop", WHOLE)
     await api.ready("shop")
     first.end()
+    await api.delete("Lease", "suuupra-operator", "suuupra-system")
     await api.delete("SuuupraService", "shop")
-    await _killed_at(launch, write)
+    await _killed_at(api, launch, write)
 
     await launch().leading()
     await api.gone("SuuupraService", "shop")
