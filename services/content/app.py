@@ -1,12 +1,12 @@
 """The HTTP process of content."""
 
 from fastapi import FastAPI
-from suuupra.objects import ObjectStore
 
 from services.content.api import authoring, files, learners, lessons, reading
 from services.content.settings import Settings
 from suuupra import app
 from suuupra.db import Database
+from suuupra.objects import ObjectStore
 
 _DESCRIPTION = "Courses: what learners read, what creators write, and how far each learner is."
 
@@ -21,9 +21,8 @@ def create_app(settings: Settings) -> FastAPI:
         authoring.router,
         lessons.router,
         learners.router,
-        resources=[
-            Database.of(settings),
-            ObjectStore.of(settings, "media"),
-        ],
+        resources=[Database.of(settings)],
+        # Lessons are in the database: they must be read while the files are away.
+        optional=[ObjectStore.of(settings, "media")],
         description=_DESCRIPTION,
     )

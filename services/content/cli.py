@@ -128,6 +128,8 @@ async def _import(folder: Folder, found: Survey, job: Job) -> Imported:
     loaded = _settings()
     database, objects = Database.of(loaded), ObjectStore.of(loaded, "media")
     async with opened([database, objects]):
+        await database.check()
+        await objects.check()
         with watching(_out) as watch:
             return await Importer(database, objects, SystemClock(), folder, job, watch).run(found)
 

@@ -137,8 +137,8 @@ def _settle_link(node: LexborNode, resolver: Resolver) -> None:
 
 
 def _settle_picture(node: LexborNode, resolver: Resolver) -> None:
+    alt = _description(node)
     picture = resolver.picture(node.attrs.sget("src").strip())
-    alt = node.attrs.sget("alt").strip()
     if picture is None:
         node.replace_with(alt)
         return
@@ -146,6 +146,12 @@ def _settle_picture(node: LexborNode, resolver: Resolver) -> None:
     node.attrs["alt"] = alt
     if picture.width and picture.height:
         node.attrs["width"], node.attrs["height"] = str(picture.width), str(picture.height)
+
+
+def _description(node: LexborNode) -> str:
+    """The text that stands for a picture. Sphinx writes the file's path when the author wrote none: that is no text."""
+    alt = node.attrs.sget("alt").strip()
+    return "" if alt and node.attrs.sget("src").strip().endswith(alt.removeprefix("./")) else alt
 
 
 def _allowed(tag: str, attribute: str, value: str) -> str | None:

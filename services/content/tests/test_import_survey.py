@@ -70,9 +70,10 @@ def test_without_contents_pages_follow_by_number(tmp_path: Path) -> None:
 
 def test_links_lead_to_the_lesson_that_has_the_anchor(book: Path) -> None:
     links = LinkMap(look(book, base="https://docs.example/v1/").plan)
-    assert links.follow("a.html", "b.html#two") == Target("b.html#two", "two")
+    assert links.follow("b.html", "a.html#top") == Target("a.html", "top")
+    assert links.follow("a.html", "b.html#two") == Target("b.html#two")
     assert links.follow("a.html", "b.html") == Target("b.html#one")
-    assert links.follow("b.html", "#one") == Target("b.html#one", "one")
+    assert links.follow("b.html", "#one") == Target("b.html#one")
     assert links.follow("a.html", "c/d.html#x") == Outside("https://docs.example/v1/c/d.html#x")
     assert links.follow("a.html", "https://example.org/") == Outside("https://example.org/")
     for href in (

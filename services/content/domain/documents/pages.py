@@ -3,8 +3,10 @@
 Understands `section` and `div.section` (Sphinx, docutils) and plain headings side by side (Markdown tools, others).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
 
@@ -22,12 +24,22 @@ _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a page. `html` is raw; `anchors` are the ids in it; `key` tells it from its siblings."""
+    """A stretch of a page. `html` is raw; `key` tells it from its siblings.
+
+    `anchors` are the ids in it that a lesson keeps; `names` those that it loses with its heading or its listings,
+    and that lead to its beginning.
+    """
 
     key: str
     title: str
     html: str
-    anchors: frozenset[str]
+    anchors: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    def after(self, first: Part) -> Part:
+        """This part with `first` put before it."""
+        anchors, names = first.anchors | self.anchors, first.names | self.names
+        return Part(self.key, self.title, first.html + self.html, anchors, names)
 
     @property
     def words(self) -> int:
@@ -63,14 +75,14 @@ def parse(path: str, text: str) -> Page:
     named = tree.css_first("title")
     root = _content_root(tree)
     if root is None:
-        return Page(path, path, language, Part("", path, "", frozenset()), ())
+        return Page(path, path, language, Part("", path, ""), ())
     for node in root.css(_FURNITURE):
         node.decompose()
     heading = root.css_first("h1") or root.css_first("h2")
     title = _words(heading) if heading else (_words(named) if named else "")
     intro, sections = _split(root, heading)
     title = title or path
-    return Page(path, title, language, Part("", title, intro.html, intro.anchors), sections)
+    return Page(path, title, language, replace(intro, title=title), sections)
 
 
 def _content_root(tree: LexborHTMLParser) -> LexborNode | None:
@@ -104,7 +116,7 @@ def _split(root: LexborNode, heading: LexborNode | None) -> tuple[Part, tuple[Pa
         else:
             intro.append(node)
     found = _part("", "", intro)
-    return Part("", "", found.html, found.anchors | set(outer)), tuple(_titled(sections))
+    return replace(found, names=found.names | set(outer)), tuple(_titled(sections))
 
 
 def _is_section(node: LexborNode) -> bool:
@@ -131,27 +143,30 @@ def _titled(sections: list[list[LexborNode]]) -> Iterator[Part]:
 
 
 def _without_heading(key: str, title: str, nodes: list[LexborNode], heading: LexborNode) -> Part:
-    """The lesson's page shows the title; its anchor must not go with the heading."""
-    found = _part(key, title, nodes)
+    """The lesson's page shows the title; what the heading was called leads to the lesson."""
+    names = set(_anchors([heading]))
     if nodes[0].mem_id == heading.mem_id:
-        return Part(key, title, _html(nodes[1:]), found.anchors)
-    heading.decompose()
-    return Part(key, title, _html(nodes), found.anchors)
+        nodes = nodes[1:]
+    else:
+        heading.decompose()
+    found = _part(key, title, nodes)
+    return replace(found, names=found.names | names)
 
 
 def _part(key: str, title: str, nodes: list[LexborNode]) -> Part:
-    return Part(key, title, _html(nodes), frozenset(_anchors(nodes)))
+    elements = [node for node in nodes if node.is_element_node]
+    # A listing is written anew from its text, so ids inside are lost.
+    lost = set(_anchors([pre for node in elements for pre in node.css("pre")]))
+    return Part(key, title, _html(nodes), frozenset(_anchors(elements)) - lost, frozenset(lost))
 
 
 def _html(nodes: list[LexborNode]) -> str:
     return "".join(node.html or "" for node in nodes).strip()
 
 
-def _anchors(nodes: list[LexborNode]) -> Iterator[str]:
-    for node in nodes:
-        if not node.is_element_node:
-            continue
-        for element in [node, *node.css("[id], a[name]")]:
+def _anchors(elements: list[LexborNode]) -> Iterator[str]:
+    for holder in elements:
+        for element in [holder, *holder.css("[id], a[name]")]:
             name = element.attrs.sget("id") or element.attrs.sget("name")
             if name:
                 yield name

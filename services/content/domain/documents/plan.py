@@ -34,6 +34,7 @@ class PlannedLesson:
     slug: str
     html: str
     anchors: frozenset[str]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,7 @@ def _by_section(page: Page) -> list[Part]:
     if not short:
         return [page.intro, *page.sections]
     first = page.sections[0]
-    joined = Part(first.key, first.title, page.intro.html + first.html, page.intro.anchors | first.anchors)
-    return [joined, *page.sections[1:]]
+    return [first.after(page.intro), *page.sections[1:]]
 
 
 def _lesson(page: Page, part: Part, slugs: set[str]) -> PlannedLesson:
@@ -116,7 +116,7 @@ def _lesson(page: Page, part: Part, slugs: set[str]) -> PlannedLesson:
     slug = free_slug(slugify(title), slugs)
     slugs.add(slug)
     key = f"{page.path}#{part.key}" if part.key else page.path
-    return PlannedLesson(key, page.path, title, slug, part.html, part.anchors)
+    return PlannedLesson(key, page.path, title, slug, part.html, part.anchors, part.names)
 
 
 def titled(text: str) -> str:
@@ -131,11 +131,13 @@ class LinkMap:
     def __init__(self, plan: CoursePlan) -> None:
         self._base_url = plan.base_url
         self._first: dict[str, str] = {}
-        self._anchors: dict[tuple[str, str], str] = {}
+        self._anchors: dict[tuple[str, str], Target] = {}
         for lesson in plan.lessons:
             self._first.setdefault(lesson.page, lesson.key)
             for anchor in lesson.anchors:
-                self._anchors.setdefault((lesson.page, anchor), lesson.key)
+                self._anchors.setdefault((lesson.page, anchor), Target(lesson.key, anchor))
+            for name in lesson.names:
+                self._anchors.setdefault((lesson.page, name), Target(lesson.key))
 
     def follow(self, page: str, href: str) -> Destination:
         """Where `href` on `page` leads."""
@@ -151,8 +153,7 @@ class LinkMap:
         return self._beyond(page, href, target)
 
     def _inside(self, page: str, anchor: str) -> Destination:
-        key = self._anchors.get((page, anchor))
-        return Target(key, anchor) if key else Target(self._first[page])
+        return self._anchors.get((page, anchor), Target(self._first[page]))
 
     def _beyond(self, page: str, href: str, target: str) -> Destination:
         if self._base_url is None or target.startswith(".."):
