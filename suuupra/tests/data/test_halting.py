@@ -56,7 +56,7 @@ async def test_halting_before_the_start_and_twice_is_fine() -> None:
     halt = Haltable(grace=1)
     halt.halt()
     halt.halt()
-    await halt.run(asyncio.sleep(60))
+    await halt.run(asyncio.Event().wait())
 
 
 async def test_a_failure_of_the_work_is_raised() -> None:
