@@ -52,11 +52,15 @@ async def test_a_critical_section_that_hangs_is_cut_off_after_the_grace() -> Non
     await asyncio.wait_for(running, 5)
 
 
+async def for_ever() -> None:
+    await asyncio.Event().wait()
+
+
 async def test_halting_before_the_start_and_twice_is_fine() -> None:
     halt = Haltable(grace=1)
     halt.halt()
     halt.halt()
-    await halt.run(asyncio.Event().wait())
+    await halt.run(for_ever())
 
 
 async def test_a_failure_of_the_work_is_raised() -> None:
