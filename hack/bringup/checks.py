@@ -23,6 +23,8 @@ from bringup.steps import Step, StepFailed
 PLAIN = "not integration and not cluster and not journey"
 COVERAGE = paths.CACHE / "coverage" / "data"
 MEASURED = ("suuupra", "services", "operator/suuupra_operator", "hack/bringup")
+PACKAGES = ("chromium", "python3-doc")
+DOCUMENTS = Path("/usr/share/doc/python3/html")
 CONFORMANCE = "tests/conformance"
 _COUNTS = re.compile(r"(\d+ (?:passed|failed|skipped|error|deselected)[^\n]*?) in [\d.]+s")
 
@@ -107,9 +109,9 @@ def shares(files: dict[str, dict[str, int]]) -> dict[str, float]:
 
 
 def _prepare(run: Run, *, fast: bool) -> None:
-    """What the checks need: Docker, the environment, images; for the cluster's also a browser."""
-    browser = [] if fast else [Step("chromium", "Chromium", _install_chromium, ("docker",), _has_chromium)]
-    up.execute([*plan.for_tests(run, cluster=not fast), *browser])
+    """What the checks need: Docker, the environment, images, a browser, a book to import."""
+    packages = Step("packages", "Chromium and documents to import", _install, ("docker",), _installed)
+    up.execute([*plan.for_tests(run, cluster=not fast), packages])
 
 
 def _without_cluster(knobs: Knobs) -> list[Verdict]:
@@ -217,19 +219,19 @@ def _environment() -> dict[str, str]:
     return {"COVERAGE_FILE": str(COVERAGE), "PATH": path}
 
 
-def _install_chromium(job: Job) -> None:
+def _install(job: Job) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Refusal("The journey needs Chromium.", "install it, or leave the cluster out: make test fast=1")
-    job.waiting("apt-get to install Chromium")
+        raise Refusal("The tests need Chromium and Python's documentation.", f"install {' '.join(PACKAGES)}.")
+    job.waiting(f"apt-get to install {' and '.join(PACKAGES)}")
     job.run(["apt-get", "update", "-qq"])
     job.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
         env={"DEBIAN_FRONTEND": "noninteractive"},
     )
 
 
-def _has_chromium() -> str | None:
-    return "is here" if shutil.which("chromium") else None
+def _installed() -> str | None:
+    return "are here" if shutil.which("chromium") and DOCUMENTS.exists() else None
 
 
 def _ports(knobs: Knobs) -> dict[int, str]:

@@ -1,12 +1,14 @@
 """What is put on a cluster that answers: namespaces, the two charts, the platform, the services."""
 
 import json
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from bringup import paths
+from bringup import paths, status
 from bringup.cluster import Cluster
-from bringup.job import CommandFailed, Job
+from bringup.job import CommandFailed, Job, NotReady
 from bringup.knobs import Knobs
 
 MANIFESTS = paths.ROOT / "manifests"
@@ -15,7 +17,8 @@ INFRA, OPERATOR = "suuupra-infra", "suuupra"
 NAMESPACE_OF = {INFRA: "suuupra-infra", OPERATOR: "suuupra-system"}
 WORKLOADS = "suuupra"
 FIELD_MANAGER = "bring-up"
-HELM_TIMEOUT = "10m"
+HELM_TIMEOUT = "5m"
+LOOK_SECONDS = 3
 CRDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
 
 
@@ -35,11 +38,12 @@ def release(job: Job, cluster: Cluster, name: str, tags: Mapping[str, str]) -> N
     values.parent.mkdir(parents=True, exist_ok=True)
     values.write_text(json.dumps({"images": {"repository": "suuupra", "tags": dict(tags)}}, indent=2) + "\n")
     job.waiting(f"helm to install chart {name}")
-    cluster.helm(
-        job,
-        *("upgrade", "--install", name, str(paths.ROOT / "charts" / name), "--namespace", namespace),
-        *("--values", str(values), "--history-max", "3", "--wait", "--timeout", HELM_TIMEOUT),
-    )
+    with _saying_which_pod_waits(job, cluster, namespace):
+        cluster.helm(
+            job,
+            *("upgrade", "--install", name, str(paths.ROOT / "charts" / name), "--namespace", namespace),
+            *("--values", str(values), "--history-max", "3", "--wait", "--timeout", HELM_TIMEOUT),
+        )
 
 
 def issuer_file(cluster: Cluster) -> Path:
@@ -108,3 +112,26 @@ def _forget_interrupted(job: Job, cluster: Cluster, name: str) -> None:
         job.say(f"        an earlier run was cut off while installing {name}: going on from there")
         record = f"secret/sh.helm.release.v1.{name}.v{release['version']}"
         cluster.kubectl(job, "delete", record, "--namespace", namespace)
+
+
+@contextmanager
+def _saying_which_pod_waits(job: Job, cluster: Cluster, namespace: str) -> Iterator[None]:
+    """While helm waits without a word, say what for; when it gave up, say what the pods said."""
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(LOOK_SECONDS):
+            first = next(status.waiting_pods(cluster, namespace, words=False), None)
+            if first is not None:
+                job.waiting(first)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield
+    except CommandFailed as failure:
+        told = "\n".join(status.waiting_pods(cluster, namespace))
+        raise NotReady(f"{failure}\n{told}") from failure
+    finally:
+        over.set()
+        watcher.join()

@@ -42,13 +42,15 @@ def waiting_resources(cluster: Cluster) -> Iterator[str]:
                 yield f"{item['kind']} {why.name_of(item)} waits for {missing}"
 
 
-def waiting_pods(cluster: Cluster) -> Iterator[str]:
-    """A paragraph for every pod that is not ready: cause, last ending, last log lines."""
-    for pod in _items(cluster, "pods", "--all-namespaces"):
+def waiting_pods(cluster: Cluster, namespace: str = "", *, words: bool = True) -> Iterator[str]:
+    """Pods that are not ready, of one namespace or all: the first cause, further ones, and their last log lines."""
+    where = ["--namespace", namespace] if namespace else ["--all-namespaces"]
+    for pod in _items(cluster, "pods", *where):
         if causes := why.pod_waits(pod):
-            yield f"pod {why.name_of(pod)}"
-            yield from (f"    {cause}" for cause in causes)
-            yield from _last_words(cluster, pod)
+            yield f"pod {why.name_of(pod)}: {causes[0]}"
+            if words:
+                yield from (f"    {cause}" for cause in causes[1:])
+                yield from _last_words(cluster, pod)
 
 
 def _last_words(cluster: Cluster, pod: Object) -> Iterator[str]:
