@@ -112,7 +112,7 @@ def test_the_catalogue_answers_through_the_gateway(platform_url: str) -> None:
 
 
 def test_the_management_api_is_closed_to_strangers(platform_url: str) -> None:
-    answer = httpx.post(platform_url + "/v1/courses", json={"title": "Mine"})
+    answer = httpx.post(platform_url + "/v1/authoring/courses", json={"title": "Mine"})
     assert answer.status_code == 401
     assert answer.headers["content-type"].startswith("application/problem+json")
 
