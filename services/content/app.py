@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from services.content.api import authoring, files, learners, lessons, reading
 from services.content.settings import Settings
+from services.content.usecases.reading import Copies
 from suuupra import app
 from suuupra.db import Database
 from suuupra.objects import ObjectStore
@@ -21,7 +22,7 @@ def create_app(settings: Settings) -> FastAPI:
         authoring.router,
         lessons.router,
         learners.router,
-        resources=[Database.of(settings)],
+        resources=[Database.of(settings), Copies()],
         # Lessons are in the database: they must be read while the files are away.
         optional=[ObjectStore.of(settings, "media")],
         description=_DESCRIPTION,

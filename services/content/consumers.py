@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from services.content.contract import LessonCompleted
 from services.content.settings import Settings
 from services.content.usecases import progress
-from suuupra import inbox
 from suuupra.db import Transaction
 from suuupra.events import Meta
+from suuupra.inbox import Subscription, on_batch
 
 
-def consumers(settings: Settings) -> Sequence[inbox.Subscription]:
+def consumers(settings: Settings) -> Sequence[Subscription]:
     """The topics read, and what each does."""
-    return [inbox.on_batch(LessonCompleted, count_completions)]
+    return [on_batch(LessonCompleted, count_completions)]
 
 
 async def count_completions(tx: Transaction, events: Sequence[tuple[LessonCompleted, Meta]]) -> None:

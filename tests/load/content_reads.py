@@ -81,7 +81,9 @@ def _figures(content: _Server, lesson: str) -> list[Figure]:
     known = {"If-None-Match": page.headers["ETag"]}
     with _bare(page.content) as bare:
         peer = _reads_per_core(bare, lesson, {})
-    bound = "one statement through SQLAlchemy and psycopg; next: a short-lived copy in the process"
+    bound = (
+        "ids, trace, metrics and log line of every request in Python (kit); one statement a second and page"
+    )
     measured = (
         ("lesson", _reads_per_core(content, lesson, {})),
         ("lesson, unchanged (304)", _reads_per_core(content, lesson, known)),

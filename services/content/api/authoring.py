@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response
 
 from services.content import contract
-from services.content.api.dependencies import Author, Db
+from services.content.api.dependencies import Author, Db, Kept
 from services.content.store import drafts, revisions
 from services.content.usecases import courses, progress, publishing, views
 from services.content.usecases.problems import not_found
@@ -72,10 +72,13 @@ async def describe_course(
 
 
 @router.delete("/{course_id}", status_code=204)
-async def delete_course(db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID) -> None:
+async def delete_course(
+    db: Db, clock: Now, author: Author, match: IfMatch, copies: Kept, course_id: UUID
+) -> None:
     """Delete the course, its revisions and its files."""
     async with db.transaction() as tx:
         await courses.delete(tx, clock, author.subject, course_id, match)
+    copies.drop()
 
 
 @router.put("/{course_id}/order")
@@ -96,20 +99,24 @@ async def order_course(
 
 @router.post("/{course_id}/publish", responses=problems(409))
 async def publish_course(
-    db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID
+    db: Db, clock: Now, author: Author, match: IfMatch, copies: Kept, course_id: UUID
 ) -> contract.RevisionEntry:
     """Make the draft what learners read. When they read exactly this already, nothing happens."""
     async with db.transaction() as tx:
-        return await publishing.publish(tx, clock, author.subject, course_id, match)
+        view = await publishing.publish(tx, clock, author.subject, course_id, match)
+    copies.drop()
+    return view
 
 
 @router.post("/{course_id}/unpublish")
 async def unpublish_course(
-    db: Db, clock: Now, author: Author, match: IfMatch, course_id: UUID
+    db: Db, clock: Now, author: Author, match: IfMatch, copies: Kept, course_id: UUID
 ) -> contract.CourseEntry:
     """Withdraw the course. Its draft and its revisions stay."""
     async with db.transaction() as tx:
-        return await publishing.unpublish(tx, clock, author.subject, course_id, match)
+        view = await publishing.unpublish(tx, clock, author.subject, course_id, match)
+    copies.drop()
+    return view
 
 
 @router.get("/{course_id}/revisions")

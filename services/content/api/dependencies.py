@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Path
 from pydantic import StringConstraints
 
+from services.content.usecases.reading import Copies
 from suuupra.app import resource
 from suuupra.auth import Principal, require_scope
 from suuupra.db import Database
@@ -13,6 +14,7 @@ from suuupra.objects import ObjectStore
 
 Db = Annotated[Database, Depends(resource(Database))]
 Objects = Annotated[ObjectStore, Depends(resource(ObjectStore))]
+Kept = Annotated[Copies, Depends(resource(Copies))]
 Author = Annotated[Principal, Depends(require_scope("content:write"))]
 """Somebody who may write courses: their own, see the use cases."""
 

@@ -4,22 +4,28 @@ Answers are bytes made at publication; a reader who has them already gets 304. T
 anyone on the way, which is what keeps a course that everybody opens at once from being ten thousand queries.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
 from services.content import contract
-from services.content.api.dependencies import CourseKey, Db, LessonKey
+from services.content.api.dependencies import CourseKey, Db, Kept, LessonKey
 from services.content.domain.publishing import Document
 from services.content.domain.search import title_query
 from services.content.store import shown
 from services.content.usecases.problems import not_found
+from suuupra.app import Now
+from suuupra.db import Database
 from suuupra.etags import etag_of, not_modified
-from suuupra.pagination import Page, Paging
+from suuupra.pagination import Page, PageRequest, Paging
 
 router = APIRouter(tags=["courses"])
+
+_Find = Callable[..., Awaitable[Document | None]]
 
 _FRESH: Final = "public, max-age=5, stale-while-revalidate=30"
 """A withdrawn course may still be seen for the 35 seconds that this adds up to."""
@@ -28,6 +34,8 @@ _FRESH: Final = "public, max-age=5, stale-while-revalidate=30"
 @router.get("/v1/courses", response_model=Page[contract.CourseSummary])
 async def list_courses(
     db: Db,
+    copies: Kept,
+    clock: Now,
     paging: Paging,
     q: Annotated[
         str | None, Query(max_length=200, description="Words that titles must have, or their beginnings.")
@@ -36,33 +44,40 @@ async def list_courses(
     """Published courses, the newest first."""
     words = title_query(q) if q is not None else None
     if q is not None and q.strip() and words is None:
-        return _page("", None)
+        return _page(Document('{"items":[],"next":null}', ""))
+    load = partial(_catalogue, db, paging, words)
+    if words is not None or paging.cursor is not None:
+        return _page(await load())
+    front = await copies.get(paging.limit, clock.monotonic(), load)
+    return _page(front or await load())
+
+
+async def _catalogue(db: Database, paging: PageRequest, words: str | None) -> Document:
     async with db.reading() as tx:
         listed = await shown.catalogue(tx, words, paging.after(datetime, UUID), paging.limit + 1)
     page = paging.page(listed, key=lambda row: (row.listed_at, row.course_id), view=lambda row: row.summary)
-    return _page(",".join(page.items), page.next)
-
-
-def _page(items: str, next_: str | None) -> Response:
     # The summaries are JSON already; reading them in, only to write them out, would cost more than the query.
-    cursor = f'"{next_}"' if next_ else "null"
-    body = f'{{"items":[{items}],"next":{cursor}}}'
-    return Response(body, headers={"Cache-Control": _FRESH}, media_type="application/json")
+    cursor = f'"{page.next}"' if page.next else "null"
+    return Document(f'{{"items":[{",".join(page.items)}],"next":{cursor}}}', "")
+
+
+def _page(page: Document) -> Response:
+    return Response(page.json, headers={"Cache-Control": _FRESH}, media_type="application/json")
 
 
 @router.get("/v1/courses/{course}", response_model=contract.CourseDetails)
-async def read_course(request: Request, db: Db, course: CourseKey) -> Response:
+async def read_course(request: Request, db: Db, copies: Kept, clock: Now, course: CourseKey) -> Response:
     """A published course."""
-    async with db.reading() as tx:
-        found = await shown.course(tx, course)
+    load = partial(_load, db, shown.course, course)
+    found = await copies.get((shown.course, course), clock.monotonic(), load)
     return _answer(request, found, "course", course)
 
 
 @router.get("/v1/courses/{course}/contents", response_model=contract.Contents)
-async def read_contents(request: Request, db: Db, course: CourseKey) -> Response:
+async def read_contents(request: Request, db: Db, copies: Kept, clock: Now, course: CourseKey) -> Response:
     """The table of contents of a published course."""
-    async with db.reading() as tx:
-        found = await shown.contents(tx, course)
+    load = partial(_load, db, shown.contents, course)
+    found = await copies.get((shown.contents, course), clock.monotonic(), load)
     return _answer(request, found, "course", course)
 
 
@@ -70,21 +85,28 @@ async def read_contents(request: Request, db: Db, course: CourseKey) -> Response
 async def read_lesson_of_course(
     request: Request,
     db: Db,
+    copies: Kept,
+    clock: Now,
     course: CourseKey,
     lesson: LessonKey,
 ) -> Response:
     """A published lesson, by its address in the course."""
-    async with db.reading() as tx:
-        found = await shown.lesson_of(tx, course, lesson)
+    load = partial(_load, db, shown.lesson_of, course, lesson)
+    found = await copies.get((shown.lesson_of, course, lesson), clock.monotonic(), load)
     return _answer(request, found, "lesson", lesson)
 
 
 @router.get("/v1/lessons/{lesson_id}", response_model=contract.LessonPage)
-async def read_lesson(request: Request, db: Db, lesson_id: UUID) -> Response:
+async def read_lesson(request: Request, db: Db, copies: Kept, clock: Now, lesson_id: UUID) -> Response:
     """A published lesson."""
-    async with db.reading() as tx:
-        found = await shown.lesson(tx, lesson_id)
+    load = partial(_load, db, shown.lesson, lesson_id)
+    found = await copies.get((shown.lesson, lesson_id), clock.monotonic(), load)
     return _answer(request, found, "lesson", lesson_id)
+
+
+async def _load(db: Database, find: _Find, *keys: shown.Key) -> Document | None:
+    async with db.reading() as tx:
+        return await find(tx, *keys)
 
 
 def _answer(request: Request, found: Document | None, what: str, key: UUID | str) -> Response:
