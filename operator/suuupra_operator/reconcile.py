@@ -37,7 +37,17 @@ log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 ORDINARY = frozenset(
-    {"Progressing", "Migrating", "JobRunning", "WaitingForMigration", "WaitingForDependency", "Waiting"}
+    {
+        "Progressing",
+        "Migrating",
+        "JobRunning",
+        "Waiting",
+        "WaitingForBuckets",
+        "WaitingForDatabase",
+        "WaitingForDependency",
+        "WaitingForMigration",
+        "WaitingForTopics",
+    }
 )
 """Reasons that belong to a rollout that goes well: conditions say them, Events do not."""
 REFUSED_AGAIN_SECONDS = 120.0

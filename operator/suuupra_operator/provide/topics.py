@@ -58,7 +58,9 @@ class TopicProvider:
             changes,
             claims,
             delete=[] if deletes else [n for n in gone if n in live and n not in unmanaged and n not in lost],
-            missing=[name for name in topics.consumed(subject) if name not in live],
+            missing=[
+                n for n in topics.consumed(subject) if n not in live and n not in {t.name for t in wanted}
+            ],
             drifted=_drifted(changes, status.claims.topics) if settled else [],
             released=[name for name in gone if name in unmanaged],
         )
