@@ -60,10 +60,12 @@ def test_o26_the_account_may_do_what_the_golden_file_says(kind: KindCluster) -> 
         for doc in yaml.safe_load_all(text)
         if doc and doc["kind"] in ("Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding")
     ]
-    command = [tool("kubectl"), "--kubeconfig", str(kind.kubeconfig), "apply", "-f", "-"]
-    subprocess.run(command, input=yaml.safe_dump_all(rights), text=True, check=True, capture_output=True)
-
-    found = "".join(f"# {namespace}\n{_may(kind, namespace)}" for namespace in NAMESPACES)
+    manifest = yaml.safe_dump_all(rights)
+    _kubectl(kind, "apply", manifest)
+    try:
+        found = "".join(f"# {namespace}\n{_may(kind, namespace)}" for namespace in NAMESPACES)
+    finally:
+        _kubectl(kind, "delete", manifest)  # helm takes over nothing that it did not make
 
     golden = GOLDEN / "rights.txt"
     if not golden.exists():
@@ -71,6 +73,11 @@ def test_o26_the_account_may_do_what_the_golden_file_says(kind: KindCluster) -> 
         golden.write_text(found)
     assert found == golden.read_text()
     assert "secrets" not in found.partition("# kube-system")[2]
+
+
+def _kubectl(kind: KindCluster, verb: str, manifest: str) -> None:
+    command = [tool("kubectl"), "--kubeconfig", str(kind.kubeconfig), verb, "-f", "-"]
+    subprocess.run(command, input=manifest, text=True, check=True, capture_output=True, timeout=60)
 
 
 def _may(kind: KindCluster, namespace: str) -> str:
