@@ -237,19 +237,36 @@ async def test_drain_finishes_what_is_in_flight_and_then_refuses() -> None:
     await pod.stop()
 
 
+async def leaving_when_told(url: str, answers: Counter[str]) -> None:
+    """One connection, asked without a pause until an answer says it closes; the next would go to another gateway."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1)) as session:
+        told = False
+        while not told:
+            async with session.get(url) as answer:
+                await answer.read()
+                answers[str(answer.status)] += 1
+                told = answer.headers.get("connection") == "close"
+
+
 @pytest.mark.timeout(60)
 async def test_draining_under_load_loses_none() -> None:
-    """Callers see answers until they are told to leave; after that the other gateway has them (here: none)."""
+    """Callers that leave when told to, as kube-proxy makes them, all leave in time and none lost a request.
+
+    A connection opened after the notice and not yet accepted when the listener closes is reset by the kernel: that
+    is why others are given time to notice first.
+    """
     pod = await Upstream.start()
     snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([pod])})
-    async with running(snapshot, Draining(1.0, 10)) as rig:
-        async with load_on(rig, "/v1/courses/x") as load:
-            await until(lambda: load.total > 500)
+    async with running(snapshot, Draining(3.0, 10)) as rig:
+        answers: Counter[str] = Counter()
+        async with asyncio.TaskGroup() as callers:
+            for _ in range(8):
+                callers.create_task(leaving_when_told(f"{rig.url}/v1/courses/x", answers))
+            await until(lambda: answers.total() > 500)
             await rig.gateway.stop()
-            await until(lambda: not listens(rig.port))
+        assert listens(rig.port)  # all have left by themselves, before anything was refused
+        assert set(answers) == {"200"}
         await rig.task
-        assert set(load.failures) <= {"ClientConnectorError"}  # refused: never sent, so nothing was lost
-        assert load.answers["200"] > 500
     await pod.stop()
 
 
