@@ -18,6 +18,7 @@ from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.deletion import POLL_SECONDS, Deletion
 from suuupra_operator.desired.subject import Subject, digest, version_of
+from suuupra_operator.desired.topics import published
 from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET, SERVICE
@@ -108,7 +109,9 @@ class Reconciler:
             text = f"database {name} belongs to the older resource {holder}: set database.name"
             run.found(Finding("DatabaseReady", False, "ResourceConflict", text))
         if run.subject.database and not lost_database:
-            database = await self._attempt(run, "DatabaseReady", _later(self._database.plan, run)) or ""
+            database = (
+                await self._attempt(run, "DatabaseReady", self._database.plan(run.subject, run.status)) or ""
+            )
         plan = None
         if run.subject.spec.events is not None or run.status.claims.topics:
             plan = await self._attempt(run, "TopicsReady", self._plan_topics(run))
@@ -127,6 +130,8 @@ class Reconciler:
         return database, plan, buckets
 
     async def _plan_topics(self, run: Round) -> Plan:
+        if any(topic.name not in run.status.claims.topics for topic in published(run.subject)):
+            await self.backends.bus.refresh()  # a first claim is decided on a fresh read
         return self._topics.plan(run.subject, run.status, run.lost.get("topic", {}), settled=run.settled)
 
     async def _plan_buckets(self, run: Round) -> list[str]:
@@ -354,10 +359,6 @@ class Reconciler:
             run.found(Finding(kind, False, "ResourceConflict", str(error)))
             run.again.append(REFUSED_AGAIN_SECONDS)
         return None
-
-
-async def _later(plan: object, run: Round) -> str:
-    return plan(run.subject, run.status)  # type: ignore[operator,no-any-return]
 
 
 def _kept(subject: Subject, live: Object, secrets: set[str], rollout: Rollout) -> bool:

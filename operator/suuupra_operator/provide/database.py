@@ -66,10 +66,12 @@ class DatabaseProvider:
     def __init__(self, databases: Databases, children: Children) -> None:
         self._databases, self._children = databases, children
 
-    def plan(self, subject: Subject, status: SuuupraServiceStatus) -> str:
-        """The database to claim; refuses one that is somebody else's."""
+    async def plan(self, subject: Subject, status: SuuupraServiceStatus) -> str:
+        """The database to claim; refuses one that is somebody else's. A first claim is decided on a fresh read."""
         if subject.database is None:
             return ""
+        if status.claims.database != subject.database:
+            await self._databases.refresh()
         live = self._databases.known().databases.get(subject.database)
         if live is None or status.claims.database == subject.database:
             return subject.database
