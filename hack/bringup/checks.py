@@ -23,7 +23,7 @@ from bringup.steps import Step, StepFailed
 PLAIN = "not integration and not cluster and not journey"
 COVERAGE = paths.CACHE / "coverage" / "data"
 MEASURED = ("suuupra", "services", "operator/suuupra_operator", "hack/bringup")
-PACKAGES = ("chromium", "python3-doc")
+PACKAGES = ("chromium", "curl", "python3-doc")
 DOCUMENTS = Path("/usr/share/doc/python3/html")
 CONFORMANCE = "tests/conformance"
 _COUNTS = re.compile(r"(\d+ (?:passed|failed|skipped|error|deselected)[^\n]*?) in [\d.]+s")
@@ -221,7 +221,9 @@ def _environment() -> dict[str, str]:
 
 def _install(job: Job) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Refusal("The tests need Chromium and Python's documentation.", f"install {' '.join(PACKAGES)}.")
+        raise Refusal(
+            "The tests need Chromium, curl and Python's documentation.", f"install {' '.join(PACKAGES)}."
+        )
     job.waiting(f"apt-get to install {' and '.join(PACKAGES)}")
     job.run(["apt-get", "update", "-qq"])
     job.run(
@@ -231,7 +233,8 @@ def _install(job: Job) -> None:
 
 
 def _installed() -> str | None:
-    return "are here" if shutil.which("chromium") and DOCUMENTS.exists() else None
+    programs = all(shutil.which(name) for name in ("chromium", "curl"))
+    return "are here" if programs and DOCUMENTS.exists() else None
 
 
 def _ports(knobs: Knobs) -> dict[int, str]:

@@ -340,6 +340,7 @@ async def test_answers_tell_nothing_of_the_software_behind(rig: Rig) -> None:
     assert not [name for name in answer.headers if name.startswith("x-envoy")]
 
 
+@pytest.mark.integration  # needs a client of another make: curl
 async def test_http2_is_spoken(rig: Rig) -> None:
     command = (
         "curl",

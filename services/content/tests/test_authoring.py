@@ -193,7 +193,7 @@ async def test_articles_are_sanitised_when_they_are_saved(author: Author) -> Non
         ({"title": "x", "description": "x" * 10_001}, "body.description", "at most 10000"),
         ({"title": "x", "description": "a\x00b"}, "body.description", "NUL"),
         ({"title": "x", "outcomes": ["y"] * 21}, "body.outcomes", "at most 20 items"),
-        ({"title": "x", "owner": "me"}, "body.owner", "not known"),
+        ({"title": "x", "owner": "me"}, "body.owner", "not a known"),
         ([], "body", "JSON object"),
     ],
 )

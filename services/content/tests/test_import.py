@@ -236,7 +236,7 @@ async def test_a_broken_folder_leaves_an_earlier_course_alone(
 ) -> None:
     command.run(book, "--publish")
     before = await numbers(database)
-    (book / "index.html").write_text("")
+    (book / "index.html").write_bytes(b"\xff\xfe\xff")
     assert command.run(book, "--publish")[0] == 1
     assert await numbers(database) == before
 

@@ -92,10 +92,16 @@ class Folder:
         try:
             real = (self._root / path).resolve()
         except (OSError, RuntimeError) as error:
-            raise Unreadable("cannot be resolved: its links go in a circle", "remove the link") from error
+            raise _circle() from error
+        if real.is_symlink():  # Python 3.13 leaves a circle unresolved instead of raising
+            raise _circle()
         if not real.is_relative_to(self._root):
             raise Unreadable("is a link out of the folder", "copy the file into the folder")
         return real
+
+
+def _circle() -> Unreadable:
+    return Unreadable("cannot be resolved: its links go in a circle", "remove the link")
 
 
 def _without_following(path: str, flags: int) -> int:
