@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
@@ -42,4 +43,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     report = outcome.get_result()  # type: ignore[attr-defined]
     fixtures = getattr(item, "funcargs", {})
     if report.failed and "kube" in fixtures:
-        report.sections.append(("the cluster at that moment", picture(fixtures["kube"])))
+        report.sections.append(("the cluster at that moment", _seen(fixtures["kube"])))
+
+
+def _seen(kube: Kube) -> str:
+    """The picture, or why there is none: a report must not fail because its subject is away."""
+    try:
+        return picture(kube)
+    except subprocess.SubprocessError as error:
+        return f"the cluster could not be asked: {error}"
