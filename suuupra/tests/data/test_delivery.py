@@ -84,10 +84,10 @@ async def test_a_topic_that_is_not_there_yet_holds_up_only_its_own_events(
     async with running(relay):
         assert len(await topics.read(Counted.type, 1)) == 1
 
-        async def complains() -> str | None:
-            return relay.health()
+        async def complains() -> bool:
+            return relay.health() == f"the topic {Closed.type} takes no events"
 
-        assert await until(complains) == f"the topic {Closed.type} takes no events"
+        await until(complains)
         await topics.create(Closed.type)
         assert len(await topics.read(Closed.type, 1)) == 1
 
@@ -126,8 +126,9 @@ async def test_a_parked_event_that_the_new_code_cannot_read_becomes_a_dead_lette
     async with running(Consumer(database, settings, [on(Closed, record), on(Counted, held_back)])):
         await until(lambda: parked(database))
     async with running(Consumer(database, settings, [on(Counted, record)])):
-        (letter,) = await topics.read(f"{Closed.type}.dlt", 1)
-    assert "kit.closed version 1 is not known here" in reason(letter.headers)["cause"]
+        letters = await topics.read(f"{Closed.type}.dlt", 1)
+    (cause,) = {reason(letter.headers)["cause"] for letter in letters}  # at least once, like every topic
+    assert "kit.closed version 1 is not known here" in cause
 
 
 async def held_back(_tx: Transaction, _event: Counted, _meta: Meta) -> None:
