@@ -126,9 +126,8 @@ async def test_a_parked_event_that_the_new_code_cannot_read_becomes_a_dead_lette
     async with running(Consumer(database, settings, [on(Closed, record), on(Counted, held_back)])):
         await until(lambda: parked(database))
     async with running(Consumer(database, settings, [on(Counted, record)])):
-        letters = await topics.read(f"{Closed.type}.dlt", 1)
-    (cause,) = {reason(letter.headers)["cause"] for letter in letters}  # at least once, like every topic
-    assert "kit.closed version 1 is not known here" in cause
+        (letter,) = await topics.read(f"{Closed.type}.dlt", 1)
+    assert "kit.closed version 1 is not known here" in reason(letter.headers)["cause"]
 
 
 async def held_back(_tx: Transaction, _event: Counted, _meta: Meta) -> None:
