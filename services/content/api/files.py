@@ -7,7 +7,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
-from suuupra.objects import ObjectStore
 
 from services.content import contract
 from services.content.api.dependencies import Author, Db, Objects
@@ -20,6 +19,7 @@ from services.content.usecases.problems import RangeNotSatisfiable, not_found
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
 from suuupra.etags import etag_of, not_modified
+from suuupra.objects import ObjectStore
 from suuupra.openapi import problems
 from suuupra.pagination import Page, Paging
 

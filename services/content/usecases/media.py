@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from suuupra.objects import ObjectStore
-
 from services.content import contract
 from services.content.domain.media import SNIFFED_BYTES, Identity, Unwanted, identify, safe_name
 from services.content.domain.publishing import media_link
@@ -18,6 +16,7 @@ from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
 from suuupra.errors import FieldError, UnsupportedMediaType
 from suuupra.ids import new_id
+from suuupra.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)

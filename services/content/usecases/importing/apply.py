@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from suuupra.objects import ObjectStore
-
 from services.content import contract
 from services.content.domain import markup
 from services.content.domain.documents.plan import CoursePlan, ImportedLinks, LinkMap, PlannedLesson
@@ -29,6 +27,7 @@ from services.content.usecases.importing.survey import Survey
 from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
 from suuupra.etags import Precondition
+from suuupra.objects import ObjectStore
 
 _ANY = Precondition(None)
 """An import owns its course: it does not ask what state it is in."""
