@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from bringup import paths
 
 CHART = Path(__file__).parents[1] / "suuupra-infra"
 GOLDEN = Path(__file__).parent / "golden"
-BUILT = Path(__file__).parents[2] / ".cache" / "bin" / "helm"
+BUILT = paths.BIN / "helm"
 STAGING = ("--values", str(CHART / "values-staging.yaml"))
 WORKLOADS = ("Deployment", "StatefulSet")
 

@@ -21,7 +21,7 @@ from bringup.refusals import Refusal
 from bringup.steps import Step, StepFailed
 
 PLAIN = "not integration and not cluster and not journey"
-COVERAGE = paths.CACHE / "coverage" / "data"
+COVERAGE = paths.STATE / "coverage" / "data"
 MEASURED = ("suuupra", "services", "operator/suuupra_operator", "hack/bringup")
 PACKAGES = ("chromium", "curl", "python3-doc")
 DOCUMENTS = Path("/usr/share/doc/python3/html")

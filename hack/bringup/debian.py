@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from bringup import docker, paths
@@ -68,7 +69,7 @@ def is_made(reference: str, suite: str, packages: Sequence[str] = ()) -> bool:
 def make(job: Job, knobs: Knobs, reference: str, suite: str, packages: Sequence[str] = ()) -> None:
     """debootstrap `suite` with `packages` and import it as `reference`."""
     _install_debootstrap(job)
-    root = paths.CACHE / f"rootfs-{suite}"
+    root = paths.WORK / f"rootfs-{suite}"
     _remove(job, root)
     root.parent.mkdir(parents=True, exist_ok=True)
     archive, _ = mirrors(knobs)
@@ -129,12 +130,14 @@ def _mounts_below(root: Path) -> list[str]:
     return [point for point in points if point.startswith(f"{root}/")]
 
 
-def _apt_sites() -> list[str]:
+@cache
+def _apt_sites() -> tuple[str, ...]:
+    """Asked once: apt takes most of a second to answer."""
     if shutil.which("apt-get") is None:
-        return []
+        return ()
     asked = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"],
         capture_output=True,
         text=True,
     )
-    return list(dict.fromkeys(asked.stdout.split()))
+    return tuple(dict.fromkeys(asked.stdout.split()))

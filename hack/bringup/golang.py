@@ -1,9 +1,9 @@
 """Builds Go programs from modules of ours whose go.sum is committed: what is compiled is what was reviewed."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bringup import paths
 from bringup.hashing import digest_files
@@ -54,19 +54,27 @@ def build(
     missing = {name: package for name, package in programs.items() if not _stamped(target / name, key)}
     if not missing:
         return
-    staging = target / f".{module.name}.part"
-    staging.mkdir(parents=True, exist_ok=True)
-    output = staging if len(missing) > 1 else staging / next(iter(missing))
+    target.mkdir(parents=True, exist_ok=True)
     job.waiting(f"Go to compile {', '.join(missing)}")
-    job.run(
-        ["go", "build", *FLAGS, f"-ldflags={STRIP} {linker}".strip(), "-o", str(output), *missing.values()],
-        cwd=module,
-        env=environment(knobs),
-    )
-    for name in missing:
-        _stamp_file(target / name).write_text(key)
-        os.replace(staging / name, target / name)
-    shutil.rmtree(staging)
+    with TemporaryDirectory(prefix=f".{module.name}.", dir=target) as folder:
+        staging = Path(folder)
+        output = staging if len(missing) > 1 else staging / next(iter(missing))
+        job.run(
+            [
+                "go",
+                "build",
+                *FLAGS,
+                f"-ldflags={STRIP} {linker}".strip(),
+                "-o",
+                str(output),
+                *missing.values(),
+            ],
+            cwd=module,
+            env=environment(knobs),
+        )
+        for name in missing:
+            os.replace(staging / name, target / name)
+            _stamp_file(target / name).write_text(key)
 
 
 def is_built(module: Path, programs: Mapping[str, str], target: Path, *, linker: str = "") -> bool:

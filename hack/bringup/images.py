@@ -14,7 +14,7 @@ from bringup.refusals import Refusal
 
 REPOSITORY = "suuupra"
 NOT_SERVERS = ("base", "node")
-CONTEXTS = paths.CACHE / "contexts"
+CONTEXTS = paths.WORK / "contexts"
 
 
 @dataclass(frozen=True)

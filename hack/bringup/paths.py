@@ -1,11 +1,18 @@
-"""Where bring-up keeps things. Caches may be lost at any time; state belongs to the clusters that exist."""
+"""Where bring-up keeps things. Caches may be lost at any time; state belongs to the clusters that exist.
 
+State is each checkout's own. The cache is shared by all checkouts of a user, so that Kubernetes is compiled once.
+"""
+
+import hashlib
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HACK = ROOT / "hack"
-CACHE = ROOT / ".cache"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "suuupra"
 BIN = CACHE / "bin"
+WORK = CACHE / "work" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
+"""This checkout's own room in the cache, for what two checkouts must not make in one place at once."""
 STATE = ROOT / ".state"
 LOGS = STATE / "logs"
 VENV = ROOT / ".venv"

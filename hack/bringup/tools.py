@@ -84,11 +84,12 @@ def fetch_uv(job: Job, knobs: Knobs) -> None:
             f"{UV.filename} has checksum {seen}, not the pinned one.", "look at what serves your packages."
         )
     paths.BIN.mkdir(parents=True, exist_ok=True)
+    part = paths.BIN / f"uv.{os.getpid()}.part"
     with zipfile.ZipFile(wheel) as archive:
         member = next(name for name in archive.namelist() if name.endswith("/scripts/uv"))
-        (paths.BIN / "uv.part").write_bytes(archive.read(member))
-    (paths.BIN / "uv.part").chmod(0o755)
-    os.replace(paths.BIN / "uv.part", paths.BIN / "uv")
+        part.write_bytes(archive.read(member))
+    part.chmod(0o755)
+    os.replace(part, paths.BIN / "uv")
     (paths.BIN / ".uv.made-from").write_text(UV.sha256)
 
 
@@ -128,5 +129,7 @@ def _file_url(project_page: str, filename: str) -> str:
 
 
 def _download(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=120) as answer, target.open("wb") as out:
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    with urllib.request.urlopen(url, timeout=120) as answer, part.open("wb") as out:
         shutil.copyfileobj(answer, out)
+    os.replace(part, target)

@@ -107,4 +107,4 @@ Try next:
   .venv/bin/python -m suuupra token --as creator      a token for the management API
   make status                                         what is not ready, and why
 
-kubectl, helm and kind are in {paths.BIN.relative_to(paths.ROOT)}/.""")
+kubectl, helm and kind are in {paths.BIN}.""")

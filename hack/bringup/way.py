@@ -96,7 +96,7 @@ def pull_published(job: Job) -> None:
 
 def _remember(reference: str) -> None:
     """`make down purge=1` removes what was pulled for us, and only that."""
-    paths.CACHE.mkdir(exist_ok=True)
+    paths.CACHE.mkdir(parents=True, exist_ok=True)
     with (paths.CACHE / "pulled").open("a") as record:
         record.write(f"{reference}\n")
 

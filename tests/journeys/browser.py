@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
-ARTIFACTS = Path(__file__).resolve().parents[2] / ".cache" / "test-artifacts"
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".state" / "test-artifacts"
 FLAGS = [
     "--no-sandbox",  # the tests run as root in a container
     "--disable-gpu",

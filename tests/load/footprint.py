@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bringup.tools import path as tool
+
 from .report import ROOT, Figure, over
 
 MEMORY_ALLOWED_GIB = 4.0
@@ -120,5 +122,5 @@ def _kubectl(*words: str) -> Any:
     kubeconfig = ROOT / ".state" / "clusters" / cluster / "kubeconfig"
     if not kubeconfig.exists():
         raise SystemExit(f"no cluster to measure: {kubeconfig} is missing; run `make up` first")
-    command = [str(ROOT / ".cache" / "bin" / "kubectl"), "--kubeconfig", str(kubeconfig), *words]
+    command = [tool("kubectl"), "--kubeconfig", str(kubeconfig), *words]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
