@@ -67,10 +67,13 @@ class Container:
 
     @classmethod
     def run(cls, image: str, port: int, *options: str, host_port: int | None = None) -> "Container":
-        """Start `image` as the restricted pod would run: read-only root, /tmp in memory."""
+        """Start `image` as the restricted pod would run: read-only root, /tmp in memory.
+
+        Not with --rm: on a busy machine Docker then removes a container that it was told to restart.
+        """
         published = host_port or free_port()
         id_ = docker(
-            *("run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108 (in the container)
+            *("run", "--detach", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108 (in the container)
             *("--label", f"{LABEL}={os.getpid()}", "--publish", f"127.0.0.1:{published}:{port}"),
             *(*options, image_of(image)),
         )
