@@ -11,6 +11,9 @@ from bringup.knobs import Knobs
 from bringup.staging import OPERATOR
 from bringup.steps import Step
 
+NEEDS_CLUSTER = frozenset({"kubernetes", "tools", "image-metrics-server", "platform-images"})
+"""Steps whose results no test without a cluster uses."""
+
 
 @dataclass
 class Run:
@@ -45,11 +48,13 @@ def everything(run: Run) -> list[Step]:
 
 def for_tests(run: Run, *, cluster: bool) -> list[Step]:
     """What the checks need before any of them runs; with `cluster`, all but the cluster itself."""
-    platform = [*images.platform(run.knobs), images.tests(run.knobs)]
-    steps = [*_machine(run), *_images(run.knobs, images.servers(run.knobs), platform)]
+    servers = images.servers(run.knobs)
     if cluster:
+        platform = [*images.platform(run.knobs), images.tests(run.knobs)]
+        steps = [*_machine(run), *_images(run.knobs, servers, platform)]
         return [*steps, *(step for step in _node(run) if step.name != "cluster")]
-    return [step for step in steps if step.name != "kubernetes"]
+    steps = [*_machine(run), *_images(run.knobs, servers, [])]
+    return [step for step in steps if step.name not in NEEDS_CLUSTER]
 
 
 def _machine(run: Run) -> list[Step]:
@@ -78,14 +83,21 @@ def _machine(run: Run) -> list[Step]:
             ("way",),
             lambda: _packages_only(run, node.is_made() or node.kubernetes_is_built(), "is built"),
         ),
+        Step("python", "Python environment (uv.lock)", lambda job: tools.sync_venv(job, knobs), ("way",)),
+        Step(
+            "helm",
+            "helm",
+            lambda job: tools.build(job, knobs, ["helm"]),
+            ("way",),
+            lambda: "is built" if tools.are_built(["helm"]) else None,
+        ),
         Step(
             "tools",
-            "kind, helm, kubectl, uv",
+            "kind, kubectl",
             lambda job: tools.build(job, knobs),
-            ("way",),
+            ("helm",),
             lambda: "are built" if tools.are_built() else None,
         ),
-        Step("python", "Python environment (uv.lock)", lambda job: tools.sync_venv(job, knobs), ("tools",)),
     ]
 
 

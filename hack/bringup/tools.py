@@ -7,6 +7,7 @@ import shutil
 import stat
 import urllib.request
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -22,6 +23,7 @@ UV = pins.Wheel(
     filename="uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
     sha256="d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
 )
+MODULES = ("kind", "helm", "kubernetes")
 _KUBECTL = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
 
 
@@ -34,27 +36,24 @@ def path(name: str) -> str:
     return found
 
 
-def are_built() -> bool:
-    """Whether kind, helm, kubectl and uv are there in the pinned versions."""
-    return (
-        all(golang.is_built(module, programs, paths.BIN) for module, programs in _modules())
-        and _uv_is_there()
-    )
+def are_built(modules: Sequence[str] = MODULES) -> bool:
+    """Whether the programs of these modules are there in the pinned versions."""
+    return all(golang.is_built(module, programs, paths.BIN) for module, programs in _programs(modules))
 
 
-def build(job: Job, knobs: Knobs) -> None:
+def build(job: Job, knobs: Knobs, modules: Sequence[str] = MODULES) -> None:
     """Build what is missing; where there is no Go, the machine's own tools have to do."""
-    fetch_uv(job, knobs)
     if shutil.which("go") is None:
-        names = [name for _, programs in _modules() for name in programs]
+        names = [name for _, programs in _programs(modules) for name in programs]
         job.say(f"        no Go here: using {', '.join(path(name) for name in names)}")
         return
-    for module, programs in _modules():
+    for module, programs in _programs(modules):
         golang.build(job, knobs, module, programs, paths.BIN)
 
 
 def sync_venv(job: Job, knobs: Knobs) -> None:
     """Make .venv exactly what uv.lock says."""
+    fetch_uv(job, knobs)
     job.waiting("uv to install what uv.lock says")
     index = {"UV_DEFAULT_INDEX": knobs.pypi_index} if knobs.pypi_index else {}
     settings = {
@@ -105,11 +104,11 @@ def forget(folder: Path) -> None:
         shutil.rmtree(folder, onerror=unlock)
 
 
-def _modules() -> list[tuple[Path, dict[str, str]]]:
-    modules = [pins.NODE_MODULES / name for name in ("kind", "helm")]
+def _programs(modules: Sequence[str]) -> list[tuple[Path, dict[str, str]]]:
+    """Folder of each module with the programs wanted of it: of Kubernetes, kubectl only."""
+    folders = [pins.NODE_MODULES / name for name in modules]
     return [
-        *((module, golang.tools_of(module)) for module in modules),
-        (pins.NODE_MODULES / "kubernetes", _KUBECTL),
+        (folder, _KUBECTL if folder.name == "kubernetes" else golang.tools_of(folder)) for folder in folders
     ]
 
 

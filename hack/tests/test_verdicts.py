@@ -1,0 +1,79 @@
+"""What `make test` tells: the failure's own words in full, the table last, and shares that add up."""
+
+from bringup import coverage, plan, verdicts
+from bringup.cluster import Cluster
+from bringup.knobs import Knobs
+from bringup.steps import check_order
+from bringup.verdicts import Check, Verdict
+
+PYTEST = """....F
+=================================== FAILURES ===================================
+___________ test_something ___________
+E   AssertionError: it is not so
+---------------------- the cluster at that moment ----------------------
+content: Ready=False DatabaseAway
+=========================== short test summary info ============================
+FAILED tests/test_x.py::test_something
+1 failed, 4 passed, 2 deselected in 3.21s
+"""
+
+
+def run() -> plan.Run:
+    return plan.Run(Knobs(), Cluster("suuupra-test", 18080, 19090))
+
+
+def test_a_failed_pytest_is_told_from_its_failures_on() -> None:
+    told = verdicts.complaint(PYTEST)
+    assert told.startswith("=")
+    assert "content: Ready=False DatabaseAway" in told
+
+
+def test_a_very_long_failure_keeps_its_beginning_and_its_end() -> None:
+    told = verdicts.complaint(PYTEST + "\n".join(map(str, range(5000))))
+    assert "test_something" in told
+    assert told.endswith("4999")
+    assert len(told.splitlines()) <= verdicts.LINES + 1
+
+
+def test_another_program_is_told_by_its_last_lines() -> None:
+    assert verdicts.complaint("one\ntwo\n") == "one\ntwo"
+
+
+def test_pytests_own_count_is_found() -> None:
+    assert verdicts.counts(PYTEST) == "1 failed, 4 passed, 2 deselected"
+    assert verdicts.counts("All checks passed!") == ""
+
+
+def test_the_table_comes_after_what_failed() -> None:
+    told = verdicts.summary(
+        [Verdict("lint", False, 1.0, words="line too long"), Verdict("types", True, 61)], 62
+    )
+    assert told.index("line too long") < told.index("FAILED") < told.index("1 of 2 checks passed in 1:02")
+
+
+def test_a_check_s_files_are_named_after_it() -> None:
+    assert Check("unit, Python 3.11", ()).slug == "unit-python-3-11"
+
+
+def test_coverage_is_summed_by_part() -> None:
+    files = {
+        "services/web/api.py": {"covered_lines": 1, "num_statements": 2},
+        "services/web/domain.py": {"covered_lines": 2, "num_statements": 2},
+        "suuupra/db.py": {"covered_lines": 0, "num_statements": 4},
+    }
+    assert coverage.shares(files) == {"suuupra": 0.0, "web": 75.0}
+
+
+def test_every_plan_names_each_step_after_what_it_needs() -> None:
+    for steps in (
+        plan.everything(run()),
+        plan.for_tests(run(), cluster=True),
+        plan.for_tests(run(), cluster=False),
+    ):
+        check_order(steps)
+
+
+def test_checks_without_a_cluster_compile_no_part_of_one() -> None:
+    names = {step.name for step in plan.for_tests(run(), cluster=False)}
+    assert not names & plan.NEEDS_CLUSTER
+    assert {"python", "helm", "image-postgres", "image-kafka"} <= names
