@@ -23,13 +23,13 @@ def recording() -> tuple[str, ...]:
 
 
 def file(name: str) -> str:
-    """Where the check of this name records: COVERAGE_FILE."""
-    return str(FOLDER / f"data.{name}")
+    """Where the check of this name records: COVERAGE_FILE. `combine` finds it by the name it begins with."""
+    return str(FOLDER / f"all.{name}")
 
 
 def report() -> str:
     """Covered share of lines, per part and in all."""
-    if not list(FOLDER.glob("data.*")):
+    if not list(FOLDER.glob("all.*")):
         return "coverage: nothing recorded"
     job, target, together = Job("coverage"), FOLDER / "coverage.json", {"COVERAGE_FILE": str(FOLDER / "all")}
     program = str(paths.VENV / "bin" / "coverage")
