@@ -2,16 +2,24 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 
 from bringup import checks, down, paths, status, up
-from bringup.job import CommandFailed, NotReady
+from bringup.job import CommandFailed, NotReady, end_programs
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal
 from bringup.steps import StepFailed
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop(*_: object) -> None:
+    """Ctrl-C, a cancelled job of CI, a closed terminal: end the programs under way, then put things in order."""
+    end_programs()
+    raise KeyboardInterrupt
 
 
 def main() -> int:
@@ -29,6 +37,8 @@ def main() -> int:
     build = verbs.add_parser("images", help="build images (all, or those named) and give them to the cluster")
     build.add_argument("names", nargs="*")
     arguments = parser.parse_args()
+    for word in STOPS:
+        signal.signal(word, stop)
     try:
         knobs = load(paths.ROOT, os.environ)
         match arguments.verb:

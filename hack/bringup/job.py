@@ -5,12 +5,13 @@ import shlex
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from bringup import paths
+from bringup import paths, processes
 
 TAIL_LINES = 25
 
@@ -27,6 +28,19 @@ class NotReady(Exception):
     """Something was not ready in its time; the message says what it waited for."""
 
 
+class Cancelled(Exception):
+    """The job was told to stop; its work can be taken up again by the next run."""
+
+
+_JOBS: "weakref.WeakSet[Job]" = weakref.WeakSet()
+
+
+def end_programs() -> None:
+    """End what runs for any job of this process. The jobs themselves may go on, to put things in order."""
+    for job in list(_JOBS):
+        job.end_programs()
+
+
 class Job:
     """Handed to whatever does the work of a step."""
 
@@ -38,8 +52,9 @@ class Job:
         self.waits_for = ""
         self._say = say
         self._children: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._cancelled = False
+        self._lock = threading.RLock()  # a signal's handler may take it while this very thread holds it
+        self._cancelled = threading.Event()
+        _JOBS.add(self)
 
     def say(self, text: str) -> None:
         """Tell the user something worth keeping on the screen."""
@@ -69,9 +84,10 @@ class Job:
 
         Raises:
             CommandFailed: it ended with anything but 0.
+            Cancelled: the job was told to stop.
         """
         start = self.log.stat().st_size
-        with self._child(argv, cwd=cwd, env=env, stdin=stdin, stdout=None) as child:
+        with self.child(argv, cwd=cwd, env=env, stdin=stdin, stdout=None) as child:
             child.communicate(stdin.encode() if stdin is not None else None)
         if child.returncode:
             raise CommandFailed(argv, child.returncode, self.log.read_text(errors="replace")[start:])
@@ -88,8 +104,9 @@ class Job:
 
         Raises:
             CommandFailed: it ended with anything but 0.
+            Cancelled: the job was told to stop.
         """
-        with self._child(argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=True) as child:
+        with self.child(argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=True) as child:
             out, err = child.communicate(stdin.encode() if stdin is not None else None)
         if child.returncode:
             raise CommandFailed(argv, child.returncode, (err or b"").decode(errors="replace"))
@@ -98,8 +115,8 @@ class Job:
     def pipe(self, producer: Sequence[str], consumer: Sequence[str]) -> None:
         """Run `producer | consumer`; either failing is a failure."""
         start = self.log.stat().st_size
-        with self._child(producer, stdout=subprocess.PIPE) as left:
-            with self._child(consumer, stdin_from=left.stdout) as right:
+        with self.child(producer, stdout=subprocess.PIPE) as left:
+            with self.child(consumer, stdin_from=left.stdout) as right:
                 if left.stdout is not None:
                     left.stdout.close()  # so that the producer hears of a consumer that died
                 right.wait()
@@ -109,15 +126,37 @@ class Job:
                 raise CommandFailed(argv, child.returncode, self.log.read_text(errors="replace")[start:])
 
     def cancel(self) -> None:
-        """End whatever runs for this job; the work can be taken up again later."""
+        """End whatever runs for this job, and let it start and wait for nothing more."""
+        self._cancelled.set()
+        self.end_programs()
+
+    def end_programs(self) -> None:
+        """End whatever runs for this job at this moment."""
         with self._lock:
-            self._cancelled = True
             children = list(self._children)
         for child in children:
-            child.terminate()
+            processes.end(child)
+
+    def go_on(self) -> None:
+        """Return at once, unless the job was told to stop.
+
+        Raises:
+            Cancelled: it was.
+        """
+        if self._cancelled.is_set():
+            raise Cancelled(f"{self.name} was stopped")
+
+    def pause(self, seconds: float) -> None:
+        """Let `seconds` pass, or fewer when the job is told to stop meanwhile.
+
+        Raises:
+            Cancelled: it was.
+        """
+        self._cancelled.wait(seconds)
+        self.go_on()
 
     @contextmanager
-    def _child(
+    def child(
         self,
         argv: Sequence[str],
         *,
@@ -128,8 +167,14 @@ class Job:
         stdout: int | None = None,
         stderr: bool = False,
     ) -> Iterator[subprocess.Popen[bytes]]:
+        """A program in a group of its own, which is ended with the job or when the block is left by an error.
+
+        Raises:
+            Cancelled: the job was told to stop, before the program was started or while it ran.
+        """
+        self.go_on()
         self.note(f"$ {shlex.join(argv)}")
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._lock:
             child = subprocess.Popen(
                 list(argv),
                 cwd=cwd,
@@ -137,17 +182,22 @@ class Job:
                 stdin=stdin_from or (subprocess.PIPE if stdin is not None else subprocess.DEVNULL),
                 stdout=stdout or log,
                 stderr=subprocess.PIPE if stderr else log,
+                start_new_session=True,
             )
-        with self._lock:
             self._children.add(child)
-            cancelled = self._cancelled
-        if cancelled:
-            child.terminate()
+            record = processes.remember(child)
         try:
+            if self._cancelled.is_set():
+                processes.end(child)
             yield child
+            child.wait()
+            self.go_on()
+        except BaseException:
+            processes.end(child)
+            processes.wait_for_group(child)
+            raise
         finally:
-            if child.poll() is None and child.returncode is None:
-                child.wait()
+            record.unlink(missing_ok=True)
             with self._lock:
                 self._children.discard(child)
 
@@ -157,13 +207,14 @@ def wait_until(job: Job, ready: Callable[[], str | None], seconds: float, every:
 
     Raises:
         NotReady: `seconds` passed; the last text is in the message.
+        Cancelled: the job was told to stop.
     """
     deadline = time.monotonic() + seconds
     while (missing := ready()) is not None:
         job.waiting(missing)
         if time.monotonic() > deadline:
             raise NotReady(f"gave up after {seconds:.0f} s waiting for {missing}")
-        time.sleep(every)
+        job.pause(every)
 
 
 def _tail(text: str) -> str:

@@ -4,13 +4,14 @@ Nothing is written down about what was finished: each step looks at what exists.
 is taken up by simply running again, and a step whose result somebody removed runs again by itself.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from bringup.display import Display
-from bringup.job import Job
+from bringup.job import Cancelled, Job
 
 AT_ONCE = 3
 """Two that compile or build and one that waits for the network: more only thrashes two cores."""
@@ -86,7 +87,8 @@ class _Runner:
     def __init__(self, steps: Sequence[Step], display: Display) -> None:
         self._steps, self._display = steps, display
         self._numbers = {step.name: number for number, step in enumerate(steps, start=1)}
-        self._jobs: dict[str, Job] = {}
+        self._jobs: list[Job] = []
+        self._stopped = threading.Event()
         self._started: set[str] = set()
         self._finished: set[str] = set()
         self._outcomes: list[Outcome] = []
@@ -105,19 +107,25 @@ class _Runner:
         return self._outcomes
 
     def cancel(self) -> None:
-        for job in self._jobs.values():
+        self._stopped.set()
+        for job in list(self._jobs):
             job.cancel()
 
     def _one(self, step: Step) -> Outcome:
         number, began = self._numbers[step.name], time.monotonic()
-        job = self._jobs[step.name] = Job(step.name, self._display.say)
+        job = Job(step.name, self._display.say)
+        self._jobs.append(job)
+        if self._stopped.is_set():
+            job.cancel()
         try:
+            job.go_on()
             nothing_to_do = step.done()
             if nothing_to_do is None:
                 self._display.start(number, step.title, job)
                 step.run(job)
         except BaseException as cause:
-            self._display.finish(number, "✗", step.title, time.monotonic() - began)
+            mark = "-" if isinstance(cause, Cancelled) else "✗"
+            self._display.finish(number, mark, step.title, time.monotonic() - began)
             raise StepFailed(step, job, cause) from cause
         seconds = time.monotonic() - began
         mark, what = ("✓", "done") if nothing_to_do is None else ("=", nothing_to_do)

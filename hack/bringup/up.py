@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bringup import images, machine, paths, plan, ready, status
+from bringup import images, machine, paths, plan, processes, ready, status
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -82,6 +82,7 @@ def only_one(*, patient: bool = False) -> Iterator[None]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
+        processes.end_leftovers()
         yield
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import IO, Literal
 
-from bringup import debian, docker, node, paths, pins
+from bringup import debian, docker, node, paths, pins, processes
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
@@ -63,22 +63,18 @@ def pull(job: Job, reference: str, patience: float) -> bool:
     Docker prints a first line as soon as the registry has told it what the image consists of; from then on the
     download may take its time.
     """
-    job.note(f"$ docker pull {reference}")
-    child = subprocess.Popen(
-        ["docker", "pull", reference], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    assert child.stdout is not None
     lines: Queue[str] = Queue()
-    threading.Thread(target=_feed, args=(child.stdout, lines), daemon=True).start()
-    answered = any(_is_answer(line) for line in _until(lines, time.monotonic() + patience, child))
-    if not answered:
-        child.kill()
-    else:
-        job.waiting(f"the download of {reference}")
-    failed = child.wait() != 0
+    with job.child(["docker", "pull", reference], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        threading.Thread(target=_feed, args=(child.stdout, lines), daemon=True).start()
+        answered = any(_is_answer(line) for line in _until(job, lines, time.monotonic() + patience, child))
+        if answered:
+            job.waiting(f"the download of {reference}")
+        else:
+            processes.end(child)
     while not lines.empty():
         job.note(lines.get())
-    if answered and not failed:
+    if answered and child.returncode == 0:
         _remember(reference)
         return True
     return False
@@ -105,13 +101,14 @@ def _is_answer(line: str) -> bool:
     return "Pulling from" in line or line.startswith(("Status:", "Digest:"))
 
 
-def _feed(stream: IO[str], lines: "Queue[str]") -> None:
+def _feed(stream: IO[bytes], lines: "Queue[str]") -> None:
     for line in stream:
-        lines.put(line.rstrip())
+        lines.put(line.decode(errors="replace").rstrip())
 
 
-def _until(lines: "Queue[str]", deadline: float, child: "subprocess.Popen[str]") -> Iterator[str]:
+def _until(job: Job, lines: "Queue[str]", deadline: float, child: "subprocess.Popen[bytes]") -> Iterator[str]:
     while (left := deadline - time.monotonic()) > 0:
+        job.go_on()
         try:
             yield lines.get(timeout=min(left, 0.5))
         except Empty:
