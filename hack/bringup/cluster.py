@@ -22,8 +22,13 @@ GATEWAY_NODE_PORT = 30080
 METRICS_NODE_PORT = 30090
 CREATE_SECONDS = 240
 RETURN_SECONDS = 180
+UNFINISHED_SECONDS = 30
 COMPLETE = "/kind/complete"
-"""File in the node that says creation came to its end; without it there is nothing worth keeping."""
+"""File in the node that says creation came to its end."""
+ALWAYS_THERE = "/kind/version"
+"""File of every node image."""
+CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
+DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,24 @@ class Cluster:
 
     def is_up(self) -> bool:
         """Whether the node runs, was made completely and answers."""
-        return self.state() == "running" and self.kubeconfig.exists() and self._unready() is None
+        return (
+            self.state() == "running"
+            and self.was_completed()
+            and self.kubeconfig.exists()
+            and self._unready() is None
+        )
+
+    def was_completed(self) -> bool:
+        """Whether creation came to its end; told by a file of the node, which can be read while that is stopped.
+
+        Raises:
+            NotReady: the node cannot be read at all, which says nothing about its data.
+        """
+        if self._node_has(COMPLETE):
+            return True
+        if not self._node_has(ALWAYS_THERE):
+            raise NotReady(f"the files of {self.node} cannot be read; see docker inspect {self.node}")
+        return False
 
     def bring_up(self, job: Job, image: str) -> None:
         """Create the cluster, or bring back the one that is there with its data.
@@ -148,20 +170,38 @@ class Cluster:
         self._finish(job)
 
     def _return(self, job: Job) -> bool:
-        """Start the node if it is stopped; False when it turns out never to have been finished."""
+        """Start the node if it is stopped; False when its creation never came to its end."""
+        complete = self.was_completed()
         if self.state() != "running":
             job.say(f"        starting the node of {self.name} again; its data is kept")
-            job.run(["docker", "start", self.node])
-        complete = subprocess.run(["docker", "exec", self.node, "test", "-e", COMPLETE]).returncode == 0
+            if not self._starts(job, must=complete):
+                return False
+        if not complete and not self._turns_out_finished(job):
+            return False
+        self.write_kubeconfig(job)
+        wait_until(job, self._unready, RETURN_SECONDS)
+        self.on_node(job, "touch", COMPLETE)
+        return True
+
+    def _starts(self, job: Job, *, must: bool) -> bool:
         try:
-            self.write_kubeconfig(job)
-            wait_until(job, self._unready, RETURN_SECONDS if complete else 30)
-        except (CommandFailed, NotReady):
-            if complete:
+            job.run(["docker", "start", self.node])
+        except CommandFailed:
+            if must:
                 raise
             return False
-        self._finish(job)
         return True
+
+    def _turns_out_finished(self, job: Job) -> bool:
+        """Whether a cluster without our mark has all that kind gives one: somebody else may have made it."""
+        try:
+            self.write_kubeconfig(job)
+            wait_until(job, self._unready, UNFINISHED_SECONDS)
+            missing = unfinished(self.get(job, "nodes"), self.get(job, "storageclasses"))
+        except (CommandFailed, NotReady) as failure:
+            missing = str(failure)
+        job.note(f"# without {COMPLETE}: {missing or 'finished all the same'}")
+        return missing is None
 
     def _finish(self, job: Job) -> None:
         self.write_kubeconfig(job)
@@ -183,6 +223,11 @@ class Cluster:
         if ready and all(c["status"] == "True" for c in ready):
             return None
         return f"the node to be Ready ({ready[0].get('message', 'no reason given') if ready else 'not seen yet'})"
+
+    def _node_has(self, file: str) -> bool:
+        return (
+            subprocess.run(["docker", "cp", f"{self.node}:{file}", "-"], capture_output=True).returncode == 0
+        )
 
     def _check_ports(self) -> None:
         bound = self._bound_ports()
@@ -208,6 +253,16 @@ class Cluster:
 
     def _kind_environment(self) -> dict[str, str]:
         return {} if self.announce else self.environment
+
+
+def unfinished(nodes: list[dict[str, Any]], classes: list[dict[str, Any]]) -> str | None:
+    """What kind had still to do when it was cut off, or None. A node is Ready before that: kind does these last."""
+    taints = [taint["key"] for node in nodes for taint in node["spec"].get("taints", [])]
+    if CONTROL_PLANE_TAINT in taints:
+        return "the node is still reserved for the control plane"
+    if not any(each["metadata"].get("annotations", {}).get(DEFAULT_CLASS) == "true" for each in classes):
+        return "there is no default StorageClass"
+    return None
 
 
 def with_ports(config: str, ports: dict[int, int]) -> str:
