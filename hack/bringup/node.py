@@ -34,8 +34,8 @@ PACKAGES = (
     ),
     *("hostname", "rsync", "containerd", "runc", "containernetworking-plugins", "apparmor"),
 )
-BUILD = paths.CACHE / "node"
-PROGRAMS = BUILD / "bin"
+PROGRAMS = paths.CACHE / "node" / "bin"
+CONTEXTS = paths.WORK / "node"
 HELPER = "suuupra/volume-helper:v1"
 PROVISIONER = "suuupra/local-path-provisioner"
 FILES = paths.ROOT / "images" / "node"
@@ -110,7 +110,7 @@ def make_rootfs(job: Job, knobs: Knobs) -> None:
 
 def make(job: Job, knobs: Knobs) -> None:
     """Put the node image together: programs, control-plane images, kind's own files, ours."""
-    context = BUILD / "context"
+    context = CONTEXTS / "node"
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
     shutil.copytree(FILES, context / "node", dirs_exist_ok=True)
@@ -178,7 +178,7 @@ def _import_program(job: Job, program: str, reference: str) -> None:
 
 
 def _build_stage(job: Job, stage: str, reference: str) -> None:
-    context = BUILD / stage
+    context = CONTEXTS / stage
     shutil.rmtree(context, ignore_errors=True)
     shutil.copytree(FILES / stage, context)
     if (PROGRAMS / stage).exists():

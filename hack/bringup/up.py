@@ -1,12 +1,10 @@
 """`make up`: refuse or run the plan, then say where everything is and what to try."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bringup import images, machine, paths, plan, processes, ready, status
+from bringup import images, locks, machine, paths, plan, processes, ready, status
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -14,8 +12,6 @@ from bringup.knobs import Knobs
 from bringup.plan import Run
 from bringup.refusals import Refusal, refusals
 from bringup.steps import Step, run_all
-
-LOCK = paths.STATE / "lock"
 
 
 def user_cluster(knobs: Knobs) -> Cluster:
@@ -50,38 +46,31 @@ def build_images(knobs: Knobs, names: Sequence[str]) -> None:
 
 
 def check(knobs: Knobs, ports: dict[int, str]) -> None:
-    """Refuse before any work, with every reason at once.
+    """Refuse before any work, with every reason at once; then the cluster that takes `ports` is ours to work on.
 
     Raises:
-        Refusal: the machine lacks something.
+        Refusal: the machine lacks something, or another checkout is at work on that cluster.
     """
+    if ports:
+        locks.keep(locks.cluster(knobs.cluster))
     found = refusals(machine.look(knobs, ports), knobs)
     if found:
         raise Refusal.several(found)
 
 
 @contextmanager
-def only_one(*, patient: bool = False) -> Iterator[None]:
-    """Hold the lock of this checkout: two bring-ups at once would build the same things twice.
+def only_one(*, patient: bool = False, alone: bool = False) -> Iterator[None]:
+    """Hold this checkout, and share the cache with others; `alone`, nobody else may use the cache.
 
-    A `patient` caller waits for its turn instead of being refused.
+    What an earlier run left running, because it was killed, is ended first.
 
     Raises:
-        Refusal: another one is at work.
+        Refusal: another one is at work, and the caller is not `patient`.
     """
-    paths.STATE.mkdir(exist_ok=True)
-    with LOCK.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if patient else fcntl.LOCK_NB))
-        except BlockingIOError:
-            lock.seek(0)
-            raise Refusal(
-                f"Another make is at work here (process {lock.read().strip() or 'unknown'}).",
-                "wait for it, or stop it.",
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    with (
+        locks.held(locks.CHECKOUT, patient=patient),
+        locks.held(locks.CACHE, shared=not alone, patient=patient),
+    ):
         processes.end_leftovers()
         yield
 
