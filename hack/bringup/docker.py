@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bringup import paths
+from bringup import paths, processes
 from bringup.job import Job, wait_until
 
 PACKAGES = ("docker.io", "containerd", "runc", "iptables", "iproute2")
@@ -92,6 +92,19 @@ def start(job: Job) -> None:
     wait_until(job, _daemon_missing, START_SECONDS)
 
 
+def can_start() -> bool:
+    """Whether there is a daemon on this machine to be started, rather than one elsewhere."""
+    return shutil.which("dockerd") is not None
+
+
+def started_by_us() -> int | None:
+    """The daemon we started, if that very process still runs."""
+    told = STARTED_BY_US.read_text().split() if STARTED_BY_US.exists() else []
+    if len(told) != 2 or processes.started(int(told[0])) != told[1]:
+        return None
+    return int(told[0])
+
+
 def fit_runtime_to_capabilities(job: Job) -> None:
     """Where root lacks CAP_SYS_RESOURCE, make Docker's default runtime drop it from what it asks for."""
     if has_capability(CAP_SYS_RESOURCE, Path("/proc/self/status").read_text()):
@@ -155,6 +168,18 @@ def image_label(reference: str, label: str) -> str | None:
     return _inspect(reference, f'{{{{index .Config.Labels "{label}"}}}}')
 
 
+def image_created(reference: str) -> str | None:
+    """When a local image was made, as an ISO time."""
+    return _inspect(reference, "{{.Created}}")
+
+
+def image_layers(reference: str) -> list[str] | None:
+    """Digests of a local image's layers, lowest first."""
+    told = _inspect(reference, "{{json .RootFS.Layers}}")
+    layers: list[str] | None = json.loads(told) if told else None
+    return layers
+
+
 def _inspect(reference: str, template: str) -> str | None:
     asked = subprocess.run(
         ["docker", "image", "inspect", "--format", template, reference], capture_output=True, text=True
@@ -166,10 +191,10 @@ def _start_detached(job: Job) -> None:
     wait_until(job, _old_daemon_lingers, START_SECONDS)
     DAEMON_LOG.parent.mkdir(parents=True, exist_ok=True)
     with DAEMON_LOG.open("ab") as log:
-        subprocess.Popen(
+        daemon = subprocess.Popen(
             ["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
-    STARTED_BY_US.touch()
+    STARTED_BY_US.write_text(f"{daemon.pid} {processes.started(daemon.pid)}")
 
 
 def _old_daemon_lingers() -> str | None:

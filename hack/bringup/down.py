@@ -2,45 +2,94 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from bringup import debian, docker, images, node, paths, tools, up
+from bringup import docker, leftovers, locks, paths, tools, up
 from bringup.cluster import Cluster
 from bringup.job import Job, wait_until
 from bringup.knobs import Knobs
+from bringup.refusals import Refusal
 
 NETWORK = "kind"
-LABELS = (f"label={docker.LABEL}", f"label={debian.RECIPE_LABEL}")
+OPERATOR_TESTS = "suuupra-operator"
+"""Cluster of operator/tests/on_cluster."""
 STOP_SECONDS = 60
 
 
 def down(knobs: Knobs, *, yes: bool, purge: bool) -> bool:
-    """Delete the clusters and their state; with `purge` the caches too. False when the user said no."""
-    with up.only_one():
-        running = docker.server_version() is not None
+    """Delete the clusters and their state; with `purge` the caches too. False when the user said no.
+
+    Raises:
+        Refusal: Docker keeps something and does not answer, or another make is at work.
+    """
+    with up.only_one(alone=purge):
+        for cluster in _clusters(knobs):
+            locks.keep(locks.cluster(cluster.name))
+        job = Job("down", logs=paths.CACHE / "logs")
+        running = _reach_docker(job)
         clusters = [each for each in _clusters(knobs) if running and each.state() != "absent"]
         if clusters and not yes and not _agreed(clusters):
             print("Nothing was deleted.")
             return False
-        job = Job("down", logs=paths.CACHE / "logs")
-        for cluster in clusters:
-            cluster.delete(job)
-            print(f"Deleted cluster {cluster.name} with its data.")
         if running:
-            _remove_network(job)
-    shutil.rmtree(paths.STATE, ignore_errors=True)
-    if purge:
-        _purge(job, running)
+            _delete(job, clusters)
+        tools.forget(paths.STATE)
+        if purge:
+            _purge(job, running=running)
     return True
+
+
+def way_to_docker(*, client: bool, answers: bool, may_start: bool) -> str:
+    """`none` where there is no Docker to keep anything, `ask` where it answers, `start` where it must be started.
+
+    Raises:
+        Refusal: it keeps what is to be deleted, does not answer, and may not be started by us.
+    """
+    if not client:
+        return "none"
+    if answers:
+        return "ask"
+    if may_start:
+        return "start"
+    raise Refusal(
+        "Docker does not answer, so what it keeps cannot be deleted.",
+        "start it (as root, make down does so itself), then run the same command again.",
+    )
+
+
+def _reach_docker(job: Job) -> bool:
+    """Whether there is a Docker that answers; one that was stopped, by a restart say, is started."""
+    way = way_to_docker(
+        client=docker.client() is not None,
+        answers=docker.server_version() is not None,
+        may_start=os.geteuid() == 0 and docker.can_start(),
+    )
+    if way == "start":
+        print("Starting Docker, which keeps what is to be deleted.")
+        docker.start(job)
+    return way != "none"
+
+
+def _delete(job: Job, clusters: list[Cluster]) -> None:
+    for cluster in clusters:
+        cluster.delete(job)
+        print(f"Deleted cluster {cluster.name} with its data.")
+    if not clusters:
+        print("There is no cluster of ours here.")
+    leftovers.remove_test_containers(job)
+    _remove_network(job)
 
 
 def _clusters(knobs: Knobs) -> list[Cluster]:
     tests = knobs.for_tests()
-    return [up.user_cluster(knobs), Cluster(tests.cluster, tests.http_port, tests.metrics_port)]
+    return [
+        up.user_cluster(knobs),
+        Cluster(tests.cluster, tests.http_port, tests.metrics_port),
+        Cluster(OPERATOR_TESTS, 0, 0),
+    ]
 
 
 def _agreed(clusters: list[Cluster]) -> bool:
@@ -58,59 +107,33 @@ def _remove_network(job: Job) -> None:
         job.run(["docker", "network", "rm", NETWORK])
 
 
-def _purge(job: Job, running: bool) -> None:
+def _purge(job: Job, *, running: bool) -> None:
+    kept: list[str] = []
     if running:
-        _remove_images(job)
+        kept = leftovers.remove_images(job)
         _give_docker_back(job)
-    for cache in (paths.CACHE, paths.VENV):
+    tree = leftovers.tool_caches(paths.ROOT)
+    for cache in (*tree, paths.VENV, paths.CACHE):
         tools.forget(cache)
-    print("Deleted images, caches and the Python environment. Debian's Docker packages stay installed.")
-
-
-def _remove_images(job: Job) -> None:
-    """Our images by their label, what was pulled for them, and the unnamed stages they were built through."""
-    ours = [line for label in LABELS for line in _lines("images", "--filter", label, "--format", "{{.ID}}")]
-    ours += [image for image in map(docker.image_id, _pulled()) if image is not None]
-    stages = _unnamed_stages()
-    for image in dict.fromkeys([*ours, *stages]):
-        if docker.image_id(image) is not None:
-            job.run(["docker", "image", "rm", "--force", image])
-
-
-def _pulled() -> list[str]:
-    record = paths.CACHE / "pulled"
-    return record.read_text().split() if record.exists() else []
-
-
-def _unnamed_stages() -> list[str]:
-    """Unnamed images that start with the layers of one of our bases: left by builds of several stages."""
-    bases = [_layers(reference) for reference in _lines("images", f"{images.REPOSITORY}/base", "-q")]
-    bases.append(_layers(node.rootfs()))
-    unnamed = _lines("images", "--filter", "dangling=true", "-q")
-    return [image for image in unnamed if any(base and _layers(image)[: len(base)] == base for base in bases)]
-
-
-def _layers(reference: str) -> list[str]:
-    asked = subprocess.run(
-        ["docker", "image", "inspect", "--format", "{{json .RootFS.Layers}}", reference],
-        capture_output=True,
-        text=True,
-    )
-    layers: list[str] = (json.loads(asked.stdout) or []) if asked.returncode == 0 else []
-    return layers
+    print("Deleted images, caches and the Python environment. Debian's packages stay installed.")
+    if kept:
+        print("Still used, so kept:\n" + "\n".join(f"  {line}" for line in kept))
+    if running and leftovers.builds_with_buildkit():
+        print("Docker's build cache, which other projects share, is yours to empty: docker builder prune")
 
 
 def _give_docker_back(job: Job) -> None:
     """Stop the daemon that we started, unless others use it, and take our runtime out of its settings."""
-    if not docker.STARTED_BY_US.exists() or _lines("ps", "--all", "-q"):
+    if _containers() or docker.server_version() is None:
         return
-    pid = int(docker.DAEMON_PID.read_text())
+    pid = docker.started_by_us()
+    if pid is None:
+        return
     os.kill(pid, signal.SIGTERM)
     wait_until(job, lambda: f"dockerd {pid} to end" if Path(f"/proc/{pid}").exists() else None, STOP_SECONDS)
     docker.take_runtime_out()
     print("Stopped the Docker daemon that make up had started.")
 
 
-def _lines(*args: str) -> list[str]:
-    asked = subprocess.run(["docker", *args], capture_output=True, text=True)
-    return asked.stdout.split()
+def _containers() -> list[str]:
+    return leftovers.lines("ps", "--all", "--quiet")

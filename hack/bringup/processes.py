@@ -39,7 +39,7 @@ def remember(child: "subprocess.Popen[bytes]", records: Path = RECORDS) -> Path:
     """Note down that this process started `child`; the caller removes the file once the child has ended."""
     records.mkdir(parents=True, exist_ok=True)
     record = records / str(child.pid)
-    record.write_text(f"{os.getpid()} {_started(os.getpid())} {_started(child.pid)}")
+    record.write_text(f"{os.getpid()} {started(os.getpid())} {started(child.pid)}")
     return record
 
 
@@ -48,7 +48,7 @@ def end_leftovers(records: Path = RECORDS) -> list[int]:
     ended = []
     for record in sorted(records.glob("*")):
         match record.read_text().split():
-            case [starter, starter_began, began] if _started(int(starter)) != starter_began:
+            case [starter, starter_began, began] if started(int(starter)) != starter_began:
                 group = int(record.name)
                 if members := [pid for pid in _members(group) if _is_ours(pid, group, began)]:
                     _end_all(members, group)
@@ -57,6 +57,12 @@ def end_leftovers(records: Path = RECORDS) -> list[int]:
                 continue  # its starter is at work
         record.unlink(missing_ok=True)
     return ended
+
+
+def started(pid: int) -> str:
+    """When a process began, in the kernel's ticks since boot; empty where it is gone, or the system has no /proc."""
+    fields = _fields(PROC / str(pid) / "stat")
+    return fields[19] if fields else ""
 
 
 def _insist(child: "subprocess.Popen[bytes]") -> None:
@@ -82,7 +88,7 @@ def _end_all(members: list[int], group: int) -> None:
 
 def _is_ours(pid: int, group: int, began: str) -> bool:
     """A number may be given again; the leader's start tells whether it was."""
-    return pid != group or _started(pid) == began
+    return pid != group or started(pid) == began
 
 
 def _members(group: int) -> Iterator[int]:
@@ -90,12 +96,6 @@ def _members(group: int) -> Iterator[int]:
         fields = _fields(stat)
         if fields and int(fields[2]) == group and fields[0] != "Z":
             yield int(stat.parent.name)
-
-
-def _started(pid: int) -> str:
-    """When a process began, in the kernel's ticks since boot; empty where it is gone, or the system has no /proc."""
-    fields = _fields(PROC / str(pid) / "stat")
-    return fields[19] if fields else ""
 
 
 def _fields(stat: Path) -> list[str]:
