@@ -14,6 +14,8 @@ PACKAGES = ("docker.io", "containerd", "runc", "iptables", "iproute2")
 SOCKET = Path("/var/run/docker.sock")
 DAEMON_LOG = paths.CACHE / "docker" / "dockerd.log"
 DAEMON_PID = Path("/var/run/docker.pid")
+CONTAINERD_PID = Path("/run/docker/containerd/containerd.pid")
+"""Of the containerd that dockerd starts for itself."""
 DAEMON_JSON = Path("/etc/docker/daemon.json")
 RUNTIME = Path("/usr/local/sbin/runc-within-bounds")
 RUNTIME_NAME = "within-bounds"
@@ -197,15 +199,25 @@ def _start_detached(job: Job) -> None:
     STARTED_BY_US.write_text(f"{daemon.pid} {processes.started(daemon.pid)}")
 
 
+def forget_if_dead(pid_file: Path, program: str, proc: Path = Path("/proc")) -> bool:
+    """Remove the pid file of a `program` that is gone, its number given to another perhaps; True while it lives."""
+    if not pid_file.exists():
+        return False
+    comm = proc / (pid_file.read_text().strip() or "none") / "comm"
+    if comm.exists() and comm.read_text().strip() == program:
+        return True
+    pid_file.unlink(missing_ok=True)
+    return False
+
+
 def _old_daemon_lingers() -> str | None:
-    """A daemon started while the last one is still shutting down fails; a pid file of a dead one does not count."""
-    if not DAEMON_PID.exists():
-        return None
-    pid = DAEMON_PID.read_text().strip()
-    if not Path(f"/proc/{pid}/comm").exists() or Path(f"/proc/{pid}/comm").read_text().strip() != "dockerd":
-        DAEMON_PID.unlink(missing_ok=True)
-        return None
-    return f"the old Docker daemon (pid {pid}) to end"
+    """A daemon started while the last one is still shutting down fails; one that finds a dead one's file waits for it."""
+    if not forget_if_dead(CONTAINERD_PID, "containerd"):
+        for socket in CONTAINERD_PID.parent.glob("containerd*.sock*"):
+            socket.unlink()
+    if forget_if_dead(DAEMON_PID, "dockerd"):
+        return f"the old Docker daemon (pid {DAEMON_PID.read_text().strip()}) to end"
+    return None
 
 
 def _daemon_missing() -> str | None:

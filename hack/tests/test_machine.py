@@ -7,7 +7,7 @@ import pytest
 from bringup import pins, way
 from bringup.cluster import CONFIG, with_ports
 from bringup.debian import machine_mirrors, mirrors
-from bringup.docker import has_capability, parse_version, with_runtime, without_runtime
+from bringup.docker import forget_if_dead, has_capability, parse_version, with_runtime, without_runtime
 from bringup.golang import program_name, tools_of
 from bringup.knobs import Knobs
 from bringup.machine import memory_available, taken
@@ -126,3 +126,26 @@ def test_a_registry_is_asked_only_where_nothing_else_tells(
 ) -> None:
     choice = way.known(knobs, node_built=built, node_pulled=pulled, debian_there=debian)
     assert (choice.way if choice else None) == taken_way
+
+
+def process(proc: Path, pid: int, name: str) -> None:
+    (proc / str(pid)).mkdir(parents=True)
+    (proc / str(pid) / "comm").write_text(f"{name}\n")
+
+
+@pytest.mark.parametrize("says", ["41\n", "42", ""])
+def test_the_pid_file_of_a_daemon_that_is_gone_is_removed(tmp_path: Path, says: str) -> None:
+    process(tmp_path, 42, "another")
+    file = tmp_path / "docker.pid"
+    file.write_text(says)
+    assert not forget_if_dead(file, "dockerd", tmp_path)
+    assert not file.exists()
+    assert not forget_if_dead(file, "dockerd", tmp_path)
+
+
+def test_the_pid_file_of_a_daemon_that_lives_stays(tmp_path: Path) -> None:
+    process(tmp_path, 42, "dockerd")
+    file = tmp_path / "docker.pid"
+    file.write_text("42")
+    assert forget_if_dead(file, "dockerd", tmp_path)
+    assert file.exists()
