@@ -15,7 +15,7 @@ from typing import Any
 
 from bringup import paths, tools
 from bringup.job import CommandFailed, Job, NotReady, wait_until
-from bringup.refusals import Refusal
+from bringup.refusals import MovedPort
 
 CONFIG = paths.ROOT / "kind-config.yaml"
 GATEWAY_NODE_PORT = 30080
@@ -93,12 +93,12 @@ class Cluster:
     def bring_up(self, job: Job, image: str) -> None:
         """Create the cluster, or bring back the one that is there with its data.
 
+        On which ports it was made is looked at before any work, by `refusals`.
+
         Raises:
-            Refusal: it exists with other ports than asked for.
             NotReady: it exists and does not come back.
         """
         if self.state() != "absent":
-            self._check_ports()
             if self._return(job):
                 return
             job.say(f"        cluster {self.name} was never finished: making it again")
@@ -229,26 +229,28 @@ class Cluster:
             subprocess.run(["docker", "cp", f"{self.node}:{file}", "-"], capture_output=True).returncode == 0
         )
 
-    def _check_ports(self) -> None:
+    def moved_ports(self) -> tuple[MovedPort, ...]:
+        """Ports that the node was made with and that are asked for otherwise now; none where there is no node."""
         bound = self._bound_ports()
-        for knob, inner, wanted in (
+        wanted = (
             ("UP_HTTP_PORT", GATEWAY_NODE_PORT, self.http_port),
             ("UP_METRICS_PORT", METRICS_NODE_PORT, self.metrics_port),
-        ):
-            if bound.get(inner) != wanted:
-                raise Refusal(
-                    f"Cluster {self.name} was made with port {bound.get(inner)}, and {knob} is {wanted} now.",
-                    f"set {knob}={bound.get(inner)}, or delete the cluster with its data first: make down.",
-                )
+        )
+        return tuple(
+            MovedPort(self.name, knob, bound.get(inner), port)
+            for knob, inner, port in wanted
+            if bound and bound.get(inner) != port
+        )
 
     def _bound_ports(self) -> dict[int, int]:
         asked = subprocess.run(
             ["docker", "inspect", "--format", "{{json .HostConfig.PortBindings}}", self.node],
             capture_output=True,
             text=True,
-            check=True,
         )
-        bindings: dict[str, list[dict[str, str]]] = json.loads(asked.stdout) or {}
+        bindings: dict[str, list[dict[str, str]]] = (
+            json.loads(asked.stdout) or {} if asked.returncode == 0 else {}
+        )
         return {int(port.split("/")[0]): int(where[0]["HostPort"]) for port, where in bindings.items()}
 
     def _kind_environment(self) -> dict[str, str]:

@@ -183,6 +183,8 @@ def image_layers(reference: str) -> list[str] | None:
 
 
 def _inspect(reference: str, template: str) -> str | None:
+    if client() is None:
+        return None
     asked = subprocess.run(
         ["docker", "image", "inspect", "--format", template, reference], capture_output=True, text=True
     )

@@ -14,6 +14,7 @@ from bringup.refusals import Refusal
 
 REPOSITORY = "suuupra"
 NOT_SERVERS = ("base", "node")
+PROGRAMS = paths.CACHE / "programs"
 CONTEXTS = paths.WORK / "contexts"
 
 
@@ -79,6 +80,21 @@ def servers(knobs: Knobs) -> list[Image]:
     return [_server(knobs, folder) for folder in folders if folder.name not in NOT_SERVERS]
 
 
+def programs_to_compile(knobs: Knobs) -> list[str]:
+    """Programs of backing servers that Go has still to compile; none for an image that is there."""
+    modules = {
+        image: paths.ROOT / "images" / image.name
+        for image in servers(knobs)
+        if (paths.ROOT / "images" / image.name / "go.mod").exists()
+    }
+    return [
+        name
+        for image, module in modules.items()
+        if not golang.is_built(module, golang.tools_of(module), PROGRAMS) and not image.exists()
+        for name in golang.tools_of(module)
+    ]
+
+
 def platform(knobs: Knobs) -> list[Image]:
     """Everything that runs our own code."""
     return [_platform(knobs, recipe) for recipe in staging.recipes(paths.ROOT)]
@@ -121,9 +137,9 @@ def _server(knobs: Knobs, folder: Path) -> Image:
         staging.write(target, context, {})
         if (folder / "go.mod").exists():
             programs = golang.tools_of(folder)
-            golang.build(job, knobs, folder, programs, paths.CACHE / "programs")
+            golang.build(job, knobs, folder, programs, PROGRAMS)
             for program in programs:
-                (target / program).hardlink_to(paths.CACHE / "programs" / program)
+                (target / program).hardlink_to(PROGRAMS / program)
 
     return Image(folder.name, digest_tree(context, *map(str, arguments)), arguments, stage)
 

@@ -5,44 +5,109 @@ import re
 import shutil
 import socket
 import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from bringup import docker, paths
+from bringup import docker, images, paths, pins, tools
+from bringup import node as kubernetes
+from bringup.cluster import Cluster
 from bringup.knobs import Knobs
-from bringup.refusals import Facts
+from bringup.refusals import (
+    CHECKOUT,
+    IMAGES_MADE,
+    IMAGES_TO_MAKE,
+    PROGRAMS_BUILT,
+    PROGRAMS_TO_BUILD,
+    Disk,
+    Facts,
+    For,
+    Node,
+)
 
-TOOLS = ("kind", "helm", "kubectl")
+CHROMIUM, CURL = "chromium", "curl"
 
 
 def look(knobs: Knobs, ports: dict[int, str]) -> Facts:
     """Gather the facts; `ports` are those this command is about to take, each with the knob that moves it."""
     version = docker.server_version()
-    running = version is not None and node_is_running(knobs.cluster)
-    root = docker.data_root()
+    work = work_of(knobs, ports)
+    cluster = Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port)
+    node = node_state(cluster.state()) if version is not None else "absent"
     return Facts(
         root=os.geteuid() == 0,
         apt=shutil.which("apt-get") is not None,
         docker_client=docker.client() is not None,
         docker_server=version,
         docker_denied=version is None and docker.denied(),
-        disk_free=min(shutil.disk_usage(root).free, shutil.disk_usage(paths.ROOT).free),
-        disk_path=str(root),
+        disks=disks(_wanted_room(work, answers=version is not None)),
         memory_free=memory_available(Path("/proc/meminfo").read_text()),
-        foreign_ports={} if running else {port: knob for port, knob in ports.items() if taken(port)},
-        cluster_runs=running,
+        work=work,
+        foreign_ports={}
+        if node == "running"
+        else {port: knob for port, knob in ports.items() if taken(port)},
+        moved_ports=cluster.moved_ports() if work == "up" and node != "absent" else (),
+        node=node,
         go=go_version(),
-        tools_present=all((paths.BIN / tool).exists() or shutil.which(tool) for tool in TOOLS),
+        go_builds=tuple(_go_builds(knobs, work)),
+        missing_for_tests={} if work == "up" else dict(_missing_for_tests(work)),
     )
 
 
-def node_is_running(cluster: str) -> bool:
-    """Whether the cluster's one node is up now."""
-    asked = subprocess.run(
-        ["docker", "inspect", "--format", "{{.State.Running}}", f"{cluster}-control-plane"],
-        capture_output=True,
-        text=True,
+def work_of(knobs: Knobs, ports: dict[int, str]) -> For:
+    """What is asked for: the user's cluster, the tests' own, or tests that need no port."""
+    if not ports:
+        return "fast test"
+    return "test" if knobs.cluster == knobs.test_cluster else "up"
+
+
+def node_state(told: str) -> Node:
+    """Docker's word for a container's state in ours."""
+    if told == "absent":
+        return "absent"
+    return "running" if told == "running" else "stopped"
+
+
+def disks(wanted: Iterable[tuple[Path, int, str]]) -> tuple[Disk, ...]:
+    """The file systems below these folders, each once with all that is wanted of it, named by the first."""
+    found: dict[int, Disk] = {}
+    for path, needed, fix in wanted:
+        there = next(each for each in (path, *path.parents) if each.exists())
+        before = found.get(there.stat().st_dev)
+        first = before or Disk(str(there), shutil.disk_usage(there).free, 0, fix)
+        found[there.stat().st_dev] = replace(first, needed=first.needed + needed)
+    return tuple(found.values())
+
+
+def _wanted_room(work: For, *, answers: bool) -> Iterator[tuple[Path, int, str]]:
+    pulled = answers and docker.image_id(pins.PUBLISHED_NODE) is not None
+    made = answers and (pulled or kubernetes.is_made())
+    small = work == "fast test"
+    images = IMAGES_MADE if made or small else IMAGES_TO_MAKE
+    built = tools.are_built() and (made or kubernetes.kubernetes_is_built())
+    programs = PROGRAMS_BUILT if built or small else PROGRAMS_TO_BUILD
+    yield (
+        docker.data_root(),
+        images,
+        "free some space (old images: docker image prune), or move Docker's data-root to a larger disk.",
     )
-    return asked.stdout.strip() == "true"
+    yield paths.CACHE, programs, "free some space, or set XDG_CACHE_HOME to a folder on a larger disk."
+    yield paths.ROOT, CHECKOUT, "free some space, or clone the project to a larger disk."
+
+
+def _go_builds(knobs: Knobs, work: For) -> Iterator[str]:
+    """Programs that neither the cache nor the machine has. Without a cluster, helm alone is run."""
+    wanted = ("helm",) if work == "fast test" else ("kind", "helm", "kubectl")
+    yield from (tool for tool in wanted if not (paths.BIN / tool).exists() and not shutil.which(tool))
+    if work != "fast test":
+        yield from images.programs_to_compile(knobs)
+
+
+def _missing_for_tests(work: For) -> Iterator[tuple[str, str]]:
+    if shutil.which(CURL) is None:
+        yield CURL, "the gateway's checks"
+    if work == "test" and shutil.which(CHROMIUM) is None:
+        yield CHROMIUM, "the journeys"
 
 
 def memory_available(meminfo: str) -> int:

@@ -4,6 +4,8 @@ Found out by trying, once and briefly. The one seam between the two is which nod
 exist locally under their usual names; nothing else in the project can tell them apart.
 """
 
+import os
+import shutil
 import subprocess
 import threading
 import time
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import IO, Literal
 
-from bringup import debian, docker, node, paths, pins, processes
+from bringup import debian, docker, machine, node, paths, pins, processes, refusals
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
@@ -40,7 +42,11 @@ def known(knobs: Knobs, *, node_built: bool, node_pulled: bool, debian_there: bo
 
 
 def choose(job: Job, knobs: Knobs) -> Choice:
-    """Decide, asking the registry only where nothing else tells."""
+    """Decide, asking the registry only where nothing else tells.
+
+    Raises:
+        Refusal: no registry answered, and this machine cannot make images from packages.
+    """
     choice = known(
         knobs,
         node_built=node.is_made(),
@@ -54,7 +60,15 @@ def choose(job: Job, knobs: Knobs) -> Choice:
         job, pins.PUBLISHED_NODE, knobs.registry_wait
     ):
         return Choice("registry", "a registry answered")
-    return Choice("packages", f"no registry answered within {knobs.registry_wait} s")
+    why = f"no registry answered within {knobs.registry_wait} s"
+    if refusal := refusals.packages_way(
+        root=os.geteuid() == 0,
+        apt=shutil.which("apt-get") is not None,
+        go=machine.go_version(),
+        why=why.capitalize(),
+    ):
+        raise refusal
+    return Choice("packages", why)
 
 
 def pull(job: Job, reference: str, patience: float) -> bool:

@@ -10,7 +10,7 @@ from bringup.debian import machine_mirrors, mirrors
 from bringup.docker import forget_if_dead, has_capability, parse_version, with_runtime, without_runtime
 from bringup.golang import program_name, tools_of
 from bringup.knobs import Knobs
-from bringup.machine import memory_available, taken
+from bringup.machine import disks, memory_available, node_state, taken, work_of
 from bringup.node import linker
 from bringup.pins import required_version
 
@@ -149,3 +149,29 @@ def test_the_pid_file_of_a_daemon_that_lives_stays(tmp_path: Path) -> None:
     file.write_text("42")
     assert forget_if_dead(file, "dockerd", tmp_path)
     assert file.exists()
+
+
+def test_one_disk_has_to_hold_all_that_lies_on_it(tmp_path: Path) -> None:
+    (disk,) = disks([(tmp_path / "not" / "yet", 3, "first"), (tmp_path, 4, "second")])
+    assert (disk.path, disk.needed, disk.fix) == (str(tmp_path), 7, "first")
+    assert disk.free > 0
+
+
+@pytest.mark.parametrize(
+    ("knobs", "ports", "work"),
+    [
+        (Knobs(), {8080: "UP_HTTP_PORT"}, "up"),
+        (Knobs().for_tests(), {18080: "UP_TEST_HTTP_PORT"}, "test"),
+        (Knobs().for_tests(), {}, "fast test"),
+    ],
+)
+def test_what_is_asked_for(knobs: Knobs, ports: dict[int, str], work: str) -> None:
+    assert work_of(knobs, ports) == work
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [("absent", "absent"), ("running", "running"), ("exited", "stopped"), ("created", "stopped")],
+)
+def test_states_of_the_node(told: str, state: str) -> None:
+    assert node_state(told) == state
