@@ -1,78 +1,23 @@
-"""`python3 hack VERB`: what every line of the Makefile calls."""
+"""`python3 hack VERB`: what every line of the Makefile calls. Kept to words that any Python 3 can read."""
 
-import argparse
-import os
-import signal
-import subprocess
 import sys
 
-from bringup import checks, down, paths, status, up
-from bringup.job import CommandFailed, NotReady, end_programs
-from bringup.knobs import KnobError, load
-from bringup.refusals import Refusal
-from bringup.steps import StepFailed
-
-FAILED, REFUSED, INTERRUPTED = 1, 2, 130
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+OLDEST, TOO_NEW = (3, 11), (3, 14)
+"""Of pyproject.toml, which a Python this old could not read."""
 
 
-def stop(*_: object) -> None:
-    """Ctrl-C, a cancelled job of CI, a closed terminal: end the programs under way, then put things in order."""
-    end_programs()
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    """Run one verb; the exit code says whether it worked (0), failed (1) or was refused (2)."""
-    parser = argparse.ArgumentParser(prog="make", description="Bring Suuupra up on this machine.")
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("up", help="bring everything up, or back up")
-    verbs.add_parser("status", help="what runs, where it is, what is not ready and why")
-    check = verbs.add_parser("test", help="run every check")
-    check.add_argument("--fast", action="store_true", help="leave the cluster out")
-    verbs.add_parser("bench", help="measure, print and record").add_argument("names", nargs="*")
-    delete = verbs.add_parser("down", help="delete the cluster")
-    delete.add_argument("--yes", action="store_true", help="do not ask before deleting data")
-    delete.add_argument("--purge", action="store_true", help="delete images and caches too")
-    build = verbs.add_parser("images", help="build images (all, or those named) and give them to the cluster")
-    build.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
-    for word in STOPS:
-        signal.signal(word, stop)
-    try:
-        knobs = load(paths.ROOT, os.environ)
-        match arguments.verb:
-            case "up":
-                up.up(knobs)
-            case "status":
-                return 0 if status.show(up.user_cluster(knobs)) else FAILED
-            case "test":
-                return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
-            case "bench":
-                return subprocess.call(
-                    [str(paths.VENV / "bin/python"), "-m", "tests.load", *arguments.names], cwd=paths.ROOT
-                )
-            case "down":
-                return 0 if down.down(knobs, yes=arguments.yes, purge=arguments.purge) else FAILED
-            case "images":
-                up.build_images(knobs, arguments.names)
-    except (Refusal, KnobError) as refusal:
-        print(f"\nRefused, nothing was changed:\n  {refusal}", file=sys.stderr)
-        return REFUSED
-    except StepFailed as failure:
-        print(
-            f"\n{failure}\n\nThe whole log: {failure.job.log}\nRun the same command to go on from here.",
-            file=sys.stderr,
-        )
-        return FAILED
-    except (CommandFailed, NotReady) as failure:
-        print(f"\n{failure}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\nStopped. Run the same command to go on from here.", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+def supported(version):  # type: ignore[no-untyped-def] # older Pythons read this file
+    """Whether bring-up runs on a Python of this version."""
+    return OLDEST <= tuple(version[:2]) < TOO_NEW
 
 
 if __name__ == "__main__":
+    if not supported(sys.version_info):
+        seen = ".".join(str(part) for part in sys.version_info[:3])
+        sys.exit(
+            "\nRefused, nothing was changed:\n  This is Python " + seen + "; 3.11, 3.12 or 3.13 is needed.\n"
+            "    -> install one, and name it: make up PYTHON=python3.12"
+        )
+    from bringup.main import main
+
     sys.exit(main())

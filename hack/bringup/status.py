@@ -4,7 +4,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 
-from bringup import tools, why
+from bringup import docker, tools, why
 from bringup.cluster import Cluster
 from bringup.why import Object
 
@@ -13,10 +13,14 @@ LOG_LINES = 8
 
 def show(cluster: Cluster) -> bool:
     """Print the whole picture; True when nothing is wrong."""
+    if reason := docker_missing(
+        client=docker.client(), denied=docker.denied(), answers=docker.server_version()
+    ):
+        print(f"Cluster {cluster.name}: {reason}")
+        return False
     state = cluster.state()
     if not cluster.is_up():
-        advice = "make up creates it" if state == "absent" else "make up brings it back, data kept"
-        print(f"Cluster {cluster.name}: {state}; {advice}.")
+        print(f"Cluster {cluster.name}: {state}; {_advice(cluster, state)}.")
         return False
     print(f"Cluster {cluster.name}: up.\n")
     print(_read(cluster, "get", "suuupra", "--all-namespaces") or "No resources of suuupra.io yet.\n")
@@ -24,6 +28,25 @@ def show(cluster: Cluster) -> bool:
     lines = [*waiting_resources(cluster), *waiting_pods(cluster)]
     print("\n".join(lines) if lines else "Every resource and every pod is ready.")
     return not lines
+
+
+def _advice(cluster: Cluster, state: str) -> str:
+    if state == "absent":
+        return "make up creates it"
+    if state == "running" and not cluster.kubeconfig.exists():
+        return "another checkout made it; make up takes it over, data kept"
+    return "make up brings it back, data kept"
+
+
+def docker_missing(*, client: object, denied: bool, answers: object) -> str | None:
+    """Why nothing can be known of clusters, and what to do; None where Docker answers."""
+    if answers:
+        return None
+    if not client:
+        return "Docker is not installed here, so there is none; make up creates it."
+    if denied:
+        return "you may not ask Docker; run as root, or join its group: sudo usermod -aG docker $USER."
+    return "Docker is not running; make up brings it and the cluster back, data kept."
 
 
 def urls(cluster: Cluster) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import sys
 import urllib.request
 import zipfile
 from collections.abc import Sequence
@@ -52,7 +53,7 @@ def build(job: Job, knobs: Knobs, modules: Sequence[str] = MODULES) -> None:
 
 
 def sync_venv(job: Job, knobs: Knobs) -> None:
-    """Make .venv exactly what uv.lock says."""
+    """Make .venv exactly what uv.lock says, with the Python that runs this."""
     fetch_uv(job, knobs)
     job.waiting("uv to install what uv.lock says")
     index = {"UV_DEFAULT_INDEX": knobs.pypi_index} if knobs.pypi_index else {}
@@ -64,7 +65,9 @@ def sync_venv(job: Job, knobs: Knobs) -> None:
         **index,
     }
     job.run(
-        [path("uv"), "sync", "--frozen", "--all-extras", "--python", "3.11"], cwd=paths.ROOT, env=settings
+        [path("uv"), "sync", "--frozen", "--all-extras", "--python", sys.executable],
+        cwd=paths.ROOT,
+        env=settings,
     )
 
 

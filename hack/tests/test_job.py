@@ -156,8 +156,8 @@ def test_the_next_run_ends_what_a_killed_one_left(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_way_of_stopping_ends_what_runs(tmp_path: Path, word: signal.Signals) -> None:
-    handle = "import runpy, signal\nmain = runpy.run_path(sys.argv[1] + '/__main__.py')\n"
-    handle += "for word in main['STOPS']: signal.signal(word, main['stop'])\n"
+    handle = "import signal\nfrom bringup import main\n"
+    handle += "for word in main.STOPS: signal.signal(word, main.stop)\n"
     script = RUN.replace("from pathlib", f"{handle}from pathlib")
     run = subprocess.Popen(
         [sys.executable, "-c", script, str(HACK), str(tmp_path)],
