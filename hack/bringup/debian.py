@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from bringup import docker, paths
+from bringup import apt, docker, paths
 from bringup.hashing import digest
 from bringup.job import Job
 from bringup.knobs import Knobs
@@ -68,7 +68,8 @@ def is_made(reference: str, suite: str, packages: Sequence[str] = ()) -> bool:
 
 def make(job: Job, knobs: Knobs, reference: str, suite: str, packages: Sequence[str] = ()) -> None:
     """debootstrap `suite` with `packages` and import it as `reference`."""
-    _install_debootstrap(job)
+    if shutil.which("debootstrap") is None:
+        apt.install(job, ["debootstrap"])
     root = paths.WORK / f"rootfs-{suite}"
     _remove(job, root)
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -85,17 +86,6 @@ def make(job: Job, knobs: Knobs, reference: str, suite: str, packages: Sequence[
         ["docker", "import", "--change", label, "--change", 'CMD ["bash"]', "-", reference],
     )
     _remove(job, root)
-
-
-def _install_debootstrap(job: Job) -> None:
-    if shutil.which("debootstrap"):
-        return
-    job.waiting("apt-get to install debootstrap")
-    job.run(["apt-get", "update", "-qq"])
-    job.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"],
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-    )
 
 
 def _slim(root: Path) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from bringup import paths, processes
+from bringup import apt, paths, processes
 from bringup.job import Job, wait_until
 
 PACKAGES = ("docker.io", "containerd", "runc", "iptables", "iproute2")
@@ -78,10 +78,7 @@ def install(job: Job) -> None:
     """Install Debian's Docker where there is none."""
     if shutil.which("dockerd"):
         return
-    job.waiting("apt-get to install Docker")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    job.run(["apt-get", "update", "-qq"])
-    job.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES], env=quiet)
+    apt.install(job, PACKAGES)
 
 
 def start(job: Job) -> None:
