@@ -12,14 +12,24 @@ RUN apt-get update \
 # What the lock says, compiled, outside the application's folder. uv itself stays behind in this stage.
 FROM python AS dependencies
 ARG UV_VERSION=0.13.9
+ARG UV_SHA256=d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19
 ARG PYPI_INDEX=
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1 \
-    UV_SYSTEM_CERTS=1
-RUN python3 -m venv /opt/uv \
- && PIP_INDEX_URL=${PYPI_INDEX} /opt/uv/bin/pip install --no-cache-dir --quiet "uv==${UV_VERSION}"
+    UV_SYSTEM_CERTS=1 PYPI_INDEX=${PYPI_INDEX}
+RUN python3 -m venv /opt/uv && echo "uv==${UV_VERSION} --hash=sha256:${UV_SHA256}" > /opt/uv/wanted.txt \
+ && PIP_INDEX_URL=${PYPI_INDEX:-https://pypi.org/simple} \
+    /opt/uv/bin/pip install --no-cache-dir --quiet --require-hashes --only-binary=:all: -r /opt/uv/wanted.txt
+# From a mirror by way of an export: the lock's own addresses are files.pythonhosted.org's, and uv goes there whatever
+# index it is told. The checksums are the lock's either way.
+RUN printf '%s\n' '#!/bin/sh -eu' 'PATH=/opt/uv/bin:$PATH python=/usr/bin/python3' \
+    'test -n "$PYPI_INDEX" || exec uv sync --frozen --no-install-project --python $python "$@"' \
+    'uv export --frozen --quiet --no-emit-project --output-file /tmp/wanted.txt "$@"' \
+    'uv venv --quiet --allow-existing --python $python /opt/venv' \
+    'uv pip sync --require-hashes --default-index "$PYPI_INDEX" --python /opt/venv /tmp/wanted.txt' \
+    > /opt/uv/bin/sync-lock && chmod +x /opt/uv/bin/sync-lock
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --python /usr/bin/python3
+RUN /opt/uv/bin/sync-lock --no-dev
 
 FROM python AS runtime
 COPY --from=dependencies /opt/venv /opt/venv
@@ -38,7 +48,7 @@ ENV SUUUPRA_SERVICE=${SERVICE}
 # Extras are carried as the difference to the shared environment, so that the large layer below is stored once.
 FROM dependencies AS gateway-dependencies
 RUN touch /before \
- && /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra gateway --python /usr/bin/python3 \
+ && /opt/uv/bin/sync-lock --no-dev --extra gateway \
  && mkdir /difference && find /opt/venv -not -type d -cnewer /before -print0 | tar -c --null -T - | tar -x -C /difference
 
 FROM runtime AS gateway
@@ -60,7 +70,7 @@ ENV SUUUPRA_SERVICE=${SERVICE}
 
 FROM dependencies AS operator-dependencies
 RUN touch /before \
- && /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra operator --python /usr/bin/python3 \
+ && /opt/uv/bin/sync-lock --no-dev --extra operator \
  && mkdir /difference && find /opt/venv -not -type d -cnewer /before -print0 | tar -c --null -T - | tar -x -C /difference
 
 FROM runtime AS operator
@@ -76,5 +86,5 @@ CMD ["run"]
 
 # Everything the lock knows, so that unit tests run in the image's Python as well as the host's.
 FROM dependencies AS tests
-RUN /opt/uv/bin/uv sync --frozen --all-extras --no-install-project --python /usr/bin/python3
+RUN /opt/uv/bin/sync-lock --all-extras
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/app:/app/operator:/app/hack

@@ -164,7 +164,6 @@ def _arguments(knobs: Knobs, text: str, **also: str) -> tuple[tuple[str, str], .
         "BASE": base(knobs).reference,
         "PYPI_INDEX": knobs.pypi_index,
         "MAVEN_MIRROR": knobs.maven_mirror,
-        "NPM_REGISTRY": knobs.npm_registry,
         **also,
     }
     declared = dockerfile.arguments(text)

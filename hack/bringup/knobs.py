@@ -37,7 +37,6 @@ class Knobs:
     go_proxy: str = ""
     pypi_index: str = ""
     maven_mirror: str = ""
-    npm_registry: str = ""
     test_cluster: str = "suuupra-test"
     test_http_port: int = 18080
     test_metrics_port: int = 19090

@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import sys
 import urllib.request
 import zipfile
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
-from urllib.parse import urljoin
+from tempfile import TemporaryDirectory
+from urllib.parse import unquote, urljoin
 
 from bringup import golang, paths, pins
 from bringup.job import Job
@@ -25,6 +28,8 @@ UV = pins.Wheel(
     sha256="d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
 )
 MODULES = ("kind", "helm", "kubernetes")
+_HREF = re.compile(r"""<a[^>]*\shref=["']([^"']+)["']""", re.IGNORECASE)
+_BLOCK = 1 << 20
 _KUBECTL = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
 
 
@@ -56,19 +61,37 @@ def sync_venv(job: Job, knobs: Knobs) -> None:
     """Make .venv exactly what uv.lock says, with the Python that runs this."""
     fetch_uv(job, knobs)
     job.waiting("uv to install what uv.lock says")
-    index = {"UV_DEFAULT_INDEX": knobs.pypi_index} if knobs.pypi_index else {}
-    settings = {
+    environment = {
         "UV_CACHE_DIR": str(paths.CACHE / "uv"),
         "UV_PROJECT_ENVIRONMENT": str(paths.VENV),
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_SYSTEM_CERTS": "1",
-        **index,
     }
-    job.run(
-        [path("uv"), "sync", "--frozen", "--all-extras", "--python", sys.executable],
-        cwd=paths.ROOT,
-        env=settings,
-    )
+    sync = ["sync", "--frozen", "--all-extras", "--python", sys.executable]
+    if not knobs.pypi_index:
+        job.run([path("uv"), *sync], cwd=paths.ROOT, env=environment)
+        return
+    with TemporaryDirectory() as folder:
+        for argv in mirrored_sync(Path(folder) / "wanted.txt", knobs.pypi_index):
+            job.run([path("uv"), *argv], cwd=paths.ROOT, env=environment)
+
+
+def mirrored_sync(wanted: Path, index: str) -> list[list[str]]:
+    """`uv sync` from another index, as arguments of uv: the lock's own addresses are files.pythonhosted.org's,
+    and uv goes there whatever index it is told; the checksums are the lock's all the same.
+    """
+    python = ["--python", str(paths.VENV)]
+    from_index = ["--default-index", index, *python]
+    return [
+        ["venv", "--allow-existing", "--quiet", "--python", sys.executable, str(paths.VENV)],
+        [
+            *("export", "--frozen", "--all-extras", "--quiet", "--no-emit-project"),
+            "--output-file",
+            str(wanted),
+        ],
+        ["pip", "sync", "--require-hashes", *from_index, str(wanted)],
+        ["pip", "install", "--no-deps", *from_index, "--editable", str(paths.ROOT)],
+    ]
 
 
 def fetch_uv(job: Job, knobs: Knobs) -> None:
@@ -79,7 +102,7 @@ def fetch_uv(job: Job, knobs: Knobs) -> None:
     job.waiting(f"{index} to serve {UV.filename}")
     wheel = paths.CACHE / "wheels" / UV.filename
     wheel.parent.mkdir(parents=True, exist_ok=True)
-    _download(_file_url(urljoin(index, f"{UV.project}/"), UV.filename), wheel)
+    _download(job, _file_url(urljoin(index, f"{UV.project}/"), UV.filename), wheel)
     if (seen := hashlib.sha256(wheel.read_bytes()).hexdigest()) != UV.sha256:
         wheel.unlink()
         raise Refusal(
@@ -120,18 +143,32 @@ def _uv_is_there() -> bool:
     return (paths.BIN / "uv").exists() and stamp.exists() and stamp.read_text() == UV.sha256
 
 
-def _file_url(project_page: str, filename: str) -> str:
-    request = urllib.request.Request(project_page, headers={"Accept": SIMPLE_JSON})
+def file_url(page: str, content: str, kind: str, filename: str) -> str:
+    """Address of a file on a project's page of an index, in the index's JSON or in its older HTML.
+
+    Raises:
+        Refusal: the page does not have it.
+    """
+    if "json" in kind:
+        links = {str(file["filename"]): str(file["url"]) for file in json.loads(content)["files"]}
+    else:
+        found = (unescape(link) for link in _HREF.findall(content))
+        links = {unquote(re.split("[?#]", link)[0].rsplit("/", 1)[-1]): link for link in found}
+    if filename not in links:
+        raise Refusal(f"{page} does not have {filename}.", "set UP_PYPI_INDEX to an index that does.")
+    return urljoin(page, links[filename])
+
+
+def _file_url(page: str, filename: str) -> str:
+    request = urllib.request.Request(page, headers={"Accept": f"{SIMPLE_JSON}, text/html;q=0.1"})
     with urllib.request.urlopen(request, timeout=30) as answer:
-        files = json.load(answer)["files"]
-    for file in files:
-        if file["filename"] == filename:
-            return urljoin(project_page, str(file["url"]))
-    raise Refusal(f"{project_page} does not have {filename}.", "set UP_PYPI_INDEX to an index that does.")
+        return file_url(page, answer.read().decode(), answer.headers.get_content_type(), filename)
 
 
-def _download(url: str, target: Path) -> None:
+def _download(job: Job, url: str, target: Path) -> None:
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     with urllib.request.urlopen(url, timeout=120) as answer, part.open("wb") as out:
-        shutil.copyfileobj(answer, out)
+        while block := answer.read(_BLOCK):
+            job.go_on()
+            out.write(block)
     os.replace(part, target)
