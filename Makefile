@@ -1,4 +1,4 @@
-.PHONY: up test down status bench
+.PHONY: up test down status bench env
 
 PYTHON ?= python3
 on = $(filter 1 y yes true on,$(1))
@@ -17,3 +17,6 @@ status: ## what runs, where it is, and what is not ready and why
 
 bench: ## measure, print and record
 	@$(PYTHON) hack bench
+
+env: ## eval "$$(make -s env)" puts kubectl, helm, kind and the kit on PATH
+	@$(PYTHON) hack env

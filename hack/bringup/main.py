@@ -29,7 +29,13 @@ def bench(names: Sequence[str]) -> int:
     python = paths.VENV / "bin" / "python"
     if not python.exists():
         raise Refusal("There is no Python environment to measure with.", "run make up first, which makes it.")
-    return subprocess.call([str(python), "-m", "tests.load", *names], cwd=paths.ROOT)
+    environment = {**os.environ, "PYTHONPATH": str(paths.HACK)}
+    return subprocess.call([str(python), "-m", "tests.load", *names], cwd=paths.ROOT, env=environment)
+
+
+def exports() -> str:
+    """A line for the user's shell, after which kubectl, helm, kind and the kit's `python` are found by name."""
+    return f'export PATH="{paths.BIN}:{paths.VENV / "bin"}:$PATH"'
 
 
 def main() -> int:
@@ -38,6 +44,7 @@ def main() -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("up", help="bring everything up, or back up")
     verbs.add_parser("status", help="what runs, where it is, what is not ready and why")
+    verbs.add_parser("env", help="print what puts kubectl, helm, kind and the kit on PATH")
     check = verbs.add_parser("test", help="run every check")
     check.add_argument("--fast", action="store_true", help="leave the cluster out")
     verbs.add_parser("bench", help="measure, print and record").add_argument("names", nargs="*")
@@ -62,6 +69,8 @@ def main() -> int:
                 return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
             case "bench":
                 return bench(arguments.names)
+            case "env":
+                print(exports())
             case "down":
                 return 0 if down.down(knobs, yes=arguments.yes, purge=arguments.purge) else FAILED
             case "images":

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bringup import images, locks, machine, paths, plan, processes, ready, status
+from bringup import images, locks, machine, plan, processes, ready, status
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -89,12 +89,16 @@ def _say_what_to_try(run: Run) -> None:
     print("\n".join(status.urls(run.cluster)))
     if not ready.network_policy_is_enforced(Job("policy"), run.cluster):
         print("\nNetworkPolicies are made but not enforced here: the pod network built from packages cannot.")
-    print(f"""
+    print(what_to_try(run.knobs.public_url))
+
+
+def what_to_try(url: str) -> str:
+    """Commands that work as they stand, typed in this folder."""
+    return f"""
 Try next:
-  open {run.knobs.public_url}                          a course, a lesson, your progress
+  open {url}{" " * (46 - len(url))} a course, a lesson, your progress
+  eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
   kubectl get suuupra -A                              what the operator made, and how it is
   kubectl -n suuupra delete deployment content        watch it come back
-  .venv/bin/python -m suuupra token --as creator      a token for the management API
-  make status                                         what is not ready, and why
-
-kubectl, helm and kind are in {paths.BIN}.""")
+  python -m suuupra token --as creator                a token for the management API
+  make status                                         what is not ready, and why"""

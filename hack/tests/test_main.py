@@ -12,6 +12,7 @@ from bringup import paths
 from bringup.main import bench
 from bringup.refusals import Refusal
 from bringup.status import docker_missing
+from bringup.up import what_to_try
 
 HACK = Path(__file__).parents[1]
 ENTRY = runpy.run_path(str(HACK / "__main__.py"))
@@ -62,3 +63,17 @@ def test_bench_before_up_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(paths, "VENV", tmp_path)
     with pytest.raises(Refusal, match="run make up first"):
         bench([])
+
+
+def test_what_is_suggested_works_as_it_stands() -> None:
+    shown = subprocess.run(
+        ["bash", "-c", 'eval "$(make -s env)" && echo "$PATH"'],
+        cwd=HACK.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.startswith(f"{paths.BIN}:{paths.VENV / 'bin'}:")
+    told = what_to_try("http://localhost:8080")
+    assert told.index("make -s env") < told.index("kubectl ")
+    assert all(line[51] == " " != line[52] for line in told.splitlines()[2:]), "the second column is in line"

@@ -1,0 +1,1 @@
+"""What a machine goes through, by hand: these scripts stop Docker, so no test run includes them."""
