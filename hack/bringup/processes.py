@@ -39,14 +39,16 @@ def remember(child: "subprocess.Popen[bytes]", records: Path = RECORDS) -> Path:
     """Note down that this process started `child`; the caller removes the file once the child has ended."""
     records.mkdir(parents=True, exist_ok=True)
     record = records / str(child.pid)
-    record.write_text(f"{os.getpid()} {started(os.getpid())} {started(child.pid)}")
+    part = records / f".{child.pid}"
+    part.write_text(f"{os.getpid()} {started(os.getpid())} {started(child.pid)}")
+    part.rename(record)  # whole or not at all: others read it
     return record
 
 
 def end_leftovers(records: Path = RECORDS) -> list[int]:
     """End the groups whose starter is gone, killed before it could do so itself; returns their numbers."""
     ended = []
-    for record in sorted(records.glob("*")):
+    for record in sorted(records.glob("[0-9]*")):
         match record.read_text().split():
             case [starter, starter_began, began] if started(int(starter)) != starter_began:
                 group = int(record.name)

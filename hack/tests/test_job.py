@@ -144,6 +144,7 @@ def test_the_next_run_ends_what_a_killed_one_left(tmp_path: Path) -> None:
     )
     killed = subprocess.Popen([sys.executable, "-c", script, str(HACK), str(tmp_path)])
     until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip() != "")
+    until(lambda: any((tmp_path / "r").glob("[0-9]*")))
     left = int((tmp_path / "pid").read_text())
     assert processes.end_leftovers(tmp_path / "r") == [], "its starter lives"
     killed.kill()

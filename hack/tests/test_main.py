@@ -76,4 +76,4 @@ def test_what_is_suggested_works_as_it_stands() -> None:
     assert shown.stdout.startswith(f"{paths.BIN}:{paths.VENV / 'bin'}:")
     told = what_to_try("http://localhost:8080")
     assert told.index("make -s env") < told.index("kubectl ")
-    assert all(line[51] == " " != line[52] for line in told.splitlines()[2:]), "the second column is in line"
+    assert all(line[53] == " " != line[54] for line in told.splitlines()[2:]), "the second column is in line"
