@@ -1,31 +1,31 @@
 """`make test`: every check there is, a plain summary, and what the cluster said where a test on it failed."""
 
 import os
+import platform
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
-from bringup import coverage, images, paths, plan, status, up, verdicts
+from bringup import apt, coverage, documents, images, paths, plan, status, up, verdicts
 from bringup.cluster import Cluster
 from bringup.display import Display
 from bringup.images import Image
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.plan import Run
-from bringup.refusals import Refusal
 from bringup.steps import Step, StepFailed
 from bringup.verdicts import Check, Verdict
 
+PYTHON = ".".join(platform.python_version_tuple()[:2])
 PLAIN = "not integration and not cluster and not journey"
 CONFORMANCE = "tests/conformance"
 INTEGRATION = {"the kit": "suuupra", "services": "services", "backing servers": "images"}
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""
 AT_ONCE = 4
-PACKAGES = ("chromium", "curl", "python3-doc")
-DOCUMENTS = Path("/usr/share/doc/python3/html")
+PROGRAMS = ("chromium", "curl")
+"""What tests run, each in the Debian package of its name."""
 
 
 def test(knobs: Knobs, *, fast: bool) -> bool:
@@ -59,7 +59,7 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
             _recorded(f"integration, {what}", "-m", "integration", folder, **servers)
             for what, folder in INTEGRATION.items()
         ),
-        _recorded("unit, Python 3.11", "-m", PLAIN, "--ignore", CONFORMANCE),
+        _recorded(f"unit, Python {PYTHON}", "-m", PLAIN, "--ignore", CONFORMANCE),
         Check("types", (_venv("mypy"),), _environment()),
         Check("lint", (_venv("ruff"), "check", "."), _environment()),
         Check("format", (_venv("ruff"), "format", "--check", "."), _environment()),
@@ -149,25 +149,20 @@ def _in_image(image: str) -> tuple[str, ...]:
 
 
 def _environment() -> dict[str, str]:
-    return {"PATH": f"{paths.BIN}:{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}"}
+    path = f"{paths.BIN}:{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}"
+    return {"PATH": path, **documents.environment()}
 
 
 def _install(job: Job) -> None:
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Refusal(
-            "The tests need Chromium, curl and Python's documentation.", f"install {' '.join(PACKAGES)}."
-        )
-    job.waiting(f"apt-get to install {' and '.join(PACKAGES)}")
-    job.run(["apt-get", "update", "-qq"])
-    job.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES],
-        env={"DEBIAN_FRONTEND": "noninteractive"},
-    )
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        apt.install(job, missing)
+    if not documents.are_there():
+        documents.make(job)
 
 
 def _installed() -> str | None:
-    programs = all(shutil.which(name) for name in ("chromium", "curl"))
-    return "are here" if programs and DOCUMENTS.exists() else None
+    return "are here" if all(map(shutil.which, PROGRAMS)) and documents.are_there() else None
 
 
 def _ports(knobs: Knobs) -> dict[int, str]:

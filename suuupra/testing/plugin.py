@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -22,6 +23,9 @@ pytest_plugins = ["suuupra.testing.services"]
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker that names a test's service."""
     config.addinivalue_line("markers", "service(name): the service whose database and settings the test uses")
+    # How long an example takes says more of what else the machine does than of the code.
+    hypothesis.settings.register_profile("suuupra", deadline=None)
+    hypothesis.settings.load_profile("suuupra")
 
 
 @pytest.fixture(scope="session")
