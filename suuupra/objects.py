@@ -5,6 +5,7 @@ Bytes are streamed both ways and never held whole. The caller learns four things
 quote addresses and keys.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ CHUNK_BYTES: Final = 256 * 1024
 PART_BYTES: Final = 5 * 1024 * 1024
 """Bytes of a part that is written: the least S3 allows."""
 PARTS_AT_ONCE: Final = 2
+ANSWER_SECONDS: Final = 3.0
+"""How long the store may take to begin its answer to a reader, who waits."""
 LONGEST_PRESIGNED: Final = timedelta(days=7)
 """What S3 accepts at most (AWS Signature Version 4)."""
 
@@ -176,7 +179,9 @@ class ObjectStore:
     async def open_read(self, key: str, range_: tuple[int, int] | None = None) -> AsyncIterator[OpenObject]:
         """Read an object, or its bytes from the first position up to and without the second."""
         with _translated(key):
-            result = await obstore.get_async(self._store, key, options={"range": range_} if range_ else None)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                options: obstore.GetOptions | None = {"range": range_} if range_ else None
+                result = await obstore.get_async(self._store, key, options=options)
         yield OpenObject(key, result)
 
     async def head(self, key: str) -> StoredObject:
@@ -253,6 +258,9 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ObjectMissing("The file is not there.") from error
+    except TimeoutError as error:
+        _log.warning("object store gave no answer", key=key, seconds=ANSWER_SECONDS)
+        raise ObjectsUnavailable("The object store gave no answer.", headers={"Retry-After": "1"}) from error
     except BaseError as error:
         if "416" in str(error).partition("Debug source")[0]:
             raise RangeUnsatisfiable("The file is shorter than the range asked for.") from error

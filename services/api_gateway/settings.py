@@ -62,7 +62,7 @@ class Settings(ServiceSettings, AuthSettings):
         description="proxies in front whose X-Forwarded-For is believed, 0 to 10",
     )
     max_body_bytes: int = Field(
-        default=64 * 1024 * 1024,
+        default=256 * 1024 * 1024,
         ge=1024,
         validation_alias="GATEWAY_MAX_BODY_BYTES",
         description="the largest request body, bytes, at least 1024",

@@ -97,6 +97,14 @@ class Container:
         ran = subprocess.run(["docker", "exec", self.id, *command], capture_output=True, check=False)
         return ran.returncode == 0
 
+    def pause(self) -> None:
+        """Freeze it: connections stay open and nothing answers."""
+        docker("pause", self.id)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        docker("unpause", self.id)
+
     def remove(self) -> None:
         """Kill and delete it, and its volumes; one that is gone already is fine."""
         with suppress(DockerMissing):

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from suuupra.kafka import dead_letter_topic
-from suuupra.testing.containers import Container, docker, free_port
+from suuupra.testing.containers import Container, free_port
 from suuupra.testing.waiting import until
 
 
@@ -42,11 +42,11 @@ class KafkaServer:
 
     def pause(self) -> None:
         """Freeze the broker: connections stay open and nothing answers."""
-        docker("pause", self.container.id)
+        self.container.pause()
 
     def resume(self) -> None:
         """Undo `pause`."""
-        docker("unpause", self.container.id)
+        self.container.resume()
 
 
 @dataclass(slots=True)

@@ -104,11 +104,11 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
-        docker("pause", self.container.id)
+        self.container.pause()
 
     def resume(self) -> None:
         """Undo `pause`."""
-        docker("unpause", self.container.id)
+        self.container.resume()
 
     def _template(self, schema: Schema | None) -> str:
         if schema not in self._templates:

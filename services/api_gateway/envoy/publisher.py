@@ -19,6 +19,10 @@ class Rejected(Exception):
     """Envoy refused a configuration; what it ran before goes on. The text is Envoy's reason."""
 
 
+class NotTaken(Exception):
+    """Envoy neither took nor refused a configuration in time: it is busy or stopped, and nothing is wrong with it."""
+
+
 class Publisher:
     """Keeps Envoy's files equal to a configuration.
 
@@ -39,7 +43,7 @@ class Publisher:
             self._write(name, resource)
 
     async def confirm(self, config: Config) -> None:
-        """Wait until a started Envoy runs what was prepared and listens. Raises Rejected.
+        """Wait until a started Envoy runs what was prepared and listens. Raises Rejected, or NotTaken.
 
         A listener first waits for the issuer's keys, or for the attempts to get them to be over.
         """
@@ -50,7 +54,12 @@ class Publisher:
         self._clusters = dict(config.clusters)
 
     async def publish(self, config: Config) -> None:
-        """Bring a running Envoy to this configuration. Raises Rejected, with the files as they were."""
+        """Bring a running Envoy to this configuration.
+
+        Raises:
+            Rejected: Envoy refused a part; the files are as they were.
+            NotTaken: Envoy gave no answer; the files are as wanted, and the same call tries again.
+        """
         await self._push_endpoints(config)
         await self._push({"cds": cluster_resource({**self._clusters, **config.clusters})})
         await self._push({"rds": config.routes, "lds": config.listeners})
@@ -61,7 +70,8 @@ class Publisher:
     async def _push_endpoints(self, config: Config) -> None:
         """New clusters read their file when they appear, so nothing confirms it before that."""
         named = {endpoints_file(service): resource for service, resource in config.endpoints.items()}
-        fresh = {name: resource for name, resource in named.items() if name not in self._good}
+        live = {endpoints_file(service) for service in self._clusters}
+        fresh = {name: resource for name, resource in named.items() if name not in live}
         for name, resource in fresh.items():
             self._write(name, resource)
         await self._push({name: resource for name, resource in named.items() if name not in fresh})
@@ -87,9 +97,7 @@ class Publisher:
                 while not await self._taken(wanted, before):  # noqa: ASYNC110  another process tells no events
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
-            raise Rejected(
-                f"Envoy did not take {', '.join(sorted(wanted))} in {_TAKES_SECONDS:g} s"
-            ) from None
+            raise NotTaken(f"{', '.join(sorted(wanted))} for {_TAKES_SECONDS:g} s") from None
 
     async def _until_live(self) -> None:
         try:
@@ -97,7 +105,7 @@ class Publisher:
                 while not await self._is_live():  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
-            raise Rejected(f"Envoy did not begin to serve in {_STARTS_SECONDS:g} s") from None
+            raise NotTaken(f"it did not begin to serve in {_STARTS_SECONDS:g} s") from None
 
     async def _is_live(self) -> bool:
         try:

@@ -18,6 +18,7 @@ from services.api_gateway.domain.envoy.config import Config, build
 from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.routes import Claimed, Endpoint, Snapshot
 from services.api_gateway.domain.table import Table
+from services.api_gateway.envoy import publisher
 from services.api_gateway.tests.rig import (
     EMPTY,
     DrivenSource,
@@ -209,6 +210,43 @@ async def test_routes_envoy_refuses_leave_the_last_ones_and_stop_nobody_else() -
         assert (await rig.http.get("/v1/mended")).status_code == 200
         assert rig.gateway.status.applied.held == {}
     await pod.stop()
+
+
+async def test_an_envoy_that_is_busy_for_a_while_gets_the_change_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "_TAKES_SECONDS", 0.5)
+    old, new = await Upstream.start(), await Upstream.start()
+    snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([old])})
+    async with running(snapshot) as rig:
+        assert rig.gateway.envoy_pid
+        os.kill(rig.gateway.envoy_pid, signal.SIGSTOP)
+        try:
+            rig.source.set_endpoints("content", new.port)
+            await asyncio.sleep(1.0)  # longer than Envoy is waited for
+        finally:
+            os.kill(rig.gateway.envoy_pid, signal.SIGCONT)
+        await rig.live()
+        assert rig.gateway.status.applied.held == {}
+        await old.stop()
+        assert (await rig.http.get("/v1/courses/x")).status_code == 200
+    await new.stop()
+
+
+async def test_a_service_refused_at_first_is_served_once_it_is_mended_with_other_pods() -> None:
+    old, new = await Upstream.start(), await Upstream.start()
+    endpoints = {"content": _endpoints([old])}
+    async with running(Snapshot((), endpoints), builder=spoiling("/v1/spoilt")) as rig:
+        rig.source.set_service(service("content", claimed("/v1/spoilt")))
+        await until(lambda: "content" in rig.gateway.status.applied.held)
+        rig.source.set_service(service("other", claimed("/v1/other")))
+        await rig.live()
+        rig.source.set(Snapshot((service("content", claimed("/v1/mended")),), {"content": _endpoints([new])}))
+        await rig.live()
+        await old.stop()
+        assert (await rig.http.get("/v1/mended")).status_code == 200
+        assert rig.gateway.status.applied.held == {}
+    await new.stop()
 
 
 async def test_envoys_death_is_the_processs_death() -> None:

@@ -181,6 +181,12 @@ async def test_headers_of_the_platform_cannot_be_brought_along(rig: Rig) -> None
     assert gone.isdisjoint(seen)
 
 
+async def test_a_service_sees_the_host_that_the_browser_named_with_its_port(rig: Rig) -> None:
+    """Pages compare it with Origin, which has the port: a form from a phone at http://192.168.0.2:8080 is ours."""
+    seen = headers_seen((await rig.http.get("/v1/courses", headers={"Host": "192.168.0.2:8080"})).content)
+    assert seen["host"] == "192.168.0.2:8080"
+
+
 async def test_request_id_is_ours_and_trace_context_continues(rig: Rig) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
     sent = {"x-request-id": "forged", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}

@@ -42,7 +42,7 @@ class Applier:
         return self._build(self._live.table, NOTHING, self._options)
 
     async def apply(self, snapshot: Snapshot) -> Applied:
-        """Make the snapshot live as far as Envoy takes it."""
+        """Make the snapshot live as far as Envoy takes it. Raises NotTaken when Envoy gives no answer."""
         decided = decide(snapshot)
         wanted = without_held(decided, self._live.table, self._live.held)
         try:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from services.api_gateway.cluster.source import RouteSource
 from services.api_gateway.domain.envoy.config import bootstrap, build
@@ -13,13 +14,15 @@ from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.routes import Snapshot
 from services.api_gateway.envoy.admin import Admin, AdminUnavailable
 from services.api_gateway.envoy.process import Envoy
-from services.api_gateway.envoy.publisher import Publisher
+from services.api_gateway.envoy.publisher import NotTaken, Publisher
 from services.api_gateway.usecases.apply import Applied, Applier, Builder
 from services.api_gateway.usecases.metrics import APPLY_SECONDS, ROUTES, SOURCE_AGE, UPDATED, under_our_names
 from suuupra import logs
 from suuupra.clock import Clock
 
 _log = logs.get_logger(__name__)
+_AGAIN_SECONDS: Final = 1.0
+"""Pause before Envoy is offered again what it did not take: it has had ten seconds already."""
 
 
 class EnvoyDied(Exception):
@@ -139,8 +142,14 @@ class Gateway:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._latest is not None:
+            if self._latest is None:
+                continue
+            try:
                 await self._apply(self._latest)
+            except NotTaken as late:
+                _log.warning("Envoy does not take the configuration, trying again", waited_for=str(late))
+                await self._clock.sleep(_AGAIN_SECONDS)
+                self._news.set()
 
     async def _apply(self, snapshot: Snapshot) -> None:
         began = time.perf_counter()

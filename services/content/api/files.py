@@ -1,6 +1,7 @@
 """Media files: everybody reads what published lessons show; creators upload and delete."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -19,7 +20,7 @@ from services.content.usecases.problems import RangeNotSatisfiable, not_found
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
 from suuupra.etags import etag_of, not_modified
-from suuupra.objects import ObjectStore
+from suuupra.objects import ObjectStore, OpenObject
 from suuupra.openapi import problems
 from suuupra.pagination import Page, Paging
 
@@ -60,7 +61,7 @@ async def read_media(
     part = part_of(asked, row.size)
     if isinstance(part, Unsatisfiable):
         raise RangeNotSatisfiable(row.size)
-    return _stream(objects, row, part, headers)
+    return await _stream(objects, row, part, headers)
 
 
 def _headers(row: MediaRow) -> dict[str, str]:
@@ -77,17 +78,22 @@ def _headers(row: MediaRow) -> dict[str, str]:
     return headers
 
 
-def _stream(objects: ObjectStore, row: MediaRow, part: Part | None, headers: dict[str, str]) -> Response:
+async def _stream(
+    objects: ObjectStore, row: MediaRow, part: Part | None, headers: dict[str, str]
+) -> Response:
+    """The object is opened before anything is answered: one that is away is a 503, not an empty 200."""
+    opened = AsyncExitStack()
+    span = (part.start, part.end) if part else None
+    stored = await opened.enter_async_context(objects.open_read(row.object_key, span))
     length = part.end - part.start if part else row.size
     headers["Content-Length"] = str(length)
     if part:
         headers["Content-Range"] = part.content_range(row.size)
-    chunks = _chunks(objects, row.object_key, part)
-    return StreamingResponse(chunks, 206 if part else 200, headers, row.content_type)
+    return StreamingResponse(_chunks(opened, stored), 206 if part else 200, headers, row.content_type)
 
 
-async def _chunks(objects: ObjectStore, key: str, part: Part | None) -> AsyncIterator[bytes]:
-    async with objects.open_read(key, (part.start, part.end) if part else None) as stored:
+async def _chunks(opened: AsyncExitStack, stored: OpenObject) -> AsyncIterator[bytes]:
+    async with opened:
         async for chunk in stored.chunks():
             yield chunk
 

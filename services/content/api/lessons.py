@@ -69,7 +69,10 @@ async def add_lesson(
     db: Db, clock: Now, author: Author, once: RequiredKey, module_id: UUID, new: contract.NewLesson
 ) -> Response:
     """Add a lesson to the module."""
-    effect = partial(lessons.add_lesson, clock=clock, owner=author.subject, module_id=module_id, new=new)
+    text = await lessons.sanitised(new.body)
+    effect = partial(
+        lessons.add_lesson, clock=clock, owner=author.subject, module_id=module_id, new=new, text=text
+    )
     return await once.answer(db, effect, headers=lambda view: _created("lessons", view))
 
 
@@ -97,8 +100,9 @@ async def change_lesson(
     response: Response,
 ) -> contract.LessonDraft:
     """Replace the lesson's title and body; its slug when one is given."""
+    text = await lessons.sanitised(fields.body)
     async with db.transaction() as tx:
-        view = await lessons.change_lesson(tx, clock, author.subject, lesson_id, fields, match)
+        view = await lessons.change_lesson(tx, clock, author.subject, lesson_id, fields, text, match)
     response.headers["ETag"] = etag_of(view.version)
     return view
 

@@ -1,5 +1,6 @@
 """A course as its creator is writing it: the draft. What learners read is a published revision of it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
@@ -137,7 +138,7 @@ def check_order(wanted: Sequence[tuple[UUID, Sequence[UUID]]], current: Course) 
 
 
 def _differences(what: str, wanted: Sequence[UUID], present: set[UUID]) -> Iterator[Misplaced]:
-    twice = sorted({item for item in wanted if wanted.count(item) > 1})
+    twice = sorted(item for item, times in Counter(wanted).items() if times > 1)
     if twice:
         yield Misplaced(what, f"must name each once, but names {twice[0]} again", "name it once")
     unknown = sorted(set(wanted) - present)

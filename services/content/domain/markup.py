@@ -112,8 +112,7 @@ def clean(html: str, resolver: Resolver) -> str:
 def _prepare(body: LexborNode, resolver: Resolver) -> None:
     for node in body.css(_REMOVED):
         node.decompose()
-    for node in body.css("pre"):
-        listings.highlight(node)
+    listings.highlight_all(body)
     for node in body.css("a[name]:not([id])"):
         node.attrs["id"] = node.attrs.sget("name")
     for node in body.css("[id]"):

@@ -103,6 +103,15 @@ async def save_html(tx: Transaction, course_id: UUID, hash_: str, html: str) -> 
     )
 
 
+async def characters(tx: Transaction, course_id: UUID) -> int:
+    """Length of all texts that the draft's lessons show, markup included; a text shown twice counts once."""
+    used = select(LessonRow.html_hash).where(LessonRow.course_id == course_id)
+    query = select(func.coalesce(func.sum(func.length(HtmlRow.html)), 0)).where(
+        HtmlRow.course_id == course_id, col(HtmlRow.hash).in_(used)
+    )
+    return int((await tx.exec(query)).one())
+
+
 async def html(tx: Transaction, course_id: UUID, hash_: str) -> str:
     """The text with that hash."""
     row = await tx.get_one(HtmlRow, (course_id, hash_))

@@ -1,12 +1,15 @@
 """Creators write courses; only their own."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import httpx
 import pytest
 
+from services.content import contract
 from services.content.tests.author import COURSES, Author
+from suuupra.ids import new_id
 from suuupra.local_issuer import LocalIssuer
 
 pytestmark = pytest.mark.integration
@@ -207,6 +210,41 @@ async def test_a_wrong_field_is_named_with_rule_and_fix(
     assert rule in error["rule"]
     assert error["fix"]
     assert (await author.get(COURSES)).json()["items"] == []
+
+
+@pytest.mark.parametrize("html", ["<div>" * 20_000, "<b>" * 300 + "<p>x" * 50])
+async def test_a_text_nested_too_deeply_is_refused_at_once(author: Author, html: str) -> None:
+    course = await author.course()
+    module = await author.module(course["id"])
+    new = {"title": "a", "body": {"kind": "article", "html": html}}
+    began = time.process_time()
+    answer = await author.post(f"/v1/authoring/modules/{module['id']}/lessons", new)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "body.body.html"
+    assert time.process_time() - began < 1.0
+
+
+async def test_an_order_of_very_many_is_compared_at_once(author: Author) -> None:
+    course = await author.course()
+    module = await author.module(course["id"])
+    ids = [str(new_id()) for _ in range(20_000)]
+    order = {"modules": [{"id": module["id"], "lessons": ids}]}
+    began = time.process_time()
+    answer = await author.put(f"{COURSES}/{course['id']}/order", order)
+    assert answer.status_code == 422
+    assert time.process_time() - began < 2.0
+
+
+async def test_a_course_longer_than_memory_allows_is_not_published(
+    author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "MAX_COURSE_CHARACTERS", 10)
+    course = await author.course()
+    module = await author.module(course["id"])
+    await author.lesson(module["id"], "a", "<p>Longer than ten</p>")
+    answer = await author.act(f"{COURSES}/{course['id']}/publish")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "course.lessons"
 
 
 async def test_wrong_json_is_told_where(author: Author) -> None:

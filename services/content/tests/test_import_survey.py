@@ -9,6 +9,8 @@ import pytest
 from services.content.domain.documents.bounds import MAX_BYTES, MAX_DEPTH, Unreadable
 from services.content.domain.documents.plan import Dead, LinkMap, Outside, Target
 from services.content.tests import pictures
+from services.content.usecases.importing import folder as folders
+from services.content.usecases.importing import survey as surveys
 from services.content.usecases.importing.folder import Folder
 from services.content.usecases.importing.survey import ImportRefused, Survey, survey
 
@@ -294,4 +296,28 @@ def test_too_many_lessons_are_refused(book: Path) -> None:
     sections = "".join(f"<h2>S{number}</h2><p>text</p>" for number in range(1001))
     (book / "a.html").write_text(page("A", sections))
     with pytest.raises(ImportRefused, match="more than 1000"):
+        look(book)
+
+
+def test_folders_deeper_than_documentation_are_refused(tmp_path: Path) -> None:
+    deepest = tmp_path.joinpath(*["d"] * (folders.MAX_FOLDER_DEPTH + 2))
+    deepest.mkdir(parents=True)
+    with pytest.raises(Unreadable, match="deep"):
+        Folder(tmp_path).pages("")
+
+
+def test_more_files_than_documentation_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.txt").touch()
+    with pytest.raises(Unreadable, match="more than 3 files"):
+        Folder(tmp_path).pages("")
+
+
+@pytest.mark.parametrize("bound", ["MAX_PAGES", "MAX_CHARACTERS"])
+def test_a_book_beyond_a_bound_is_refused(book: Path, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    monkeypatch.setattr(surveys, bound, 1)
+    with pytest.raises(ImportRefused):
         look(book)

@@ -1,11 +1,14 @@
 """Lessons hold what an allowlist knows, and nothing else."""
 
+import time
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pygments.lexers import get_lexer_by_name
 
+from services.content.domain import listings
 from services.content.domain.markup import AuthoredLinks, clean
 
 LESSON = UUID("0198c5a4-7d3e-7c1a-9c55-0242ac120002")
@@ -123,3 +126,44 @@ def test_listings_of_markdown_tools_keep_their_language() -> None:
 def test_listings_without_a_known_language_stay_plain(language: str) -> None:
     cleaned = clean(f'<pre class="highlight-{language}">a &lt; b</pre>', LINKS)
     assert "<code>a &lt; b</code>" in cleaned
+
+
+HOSTILE_CODE = ["\t;", "{", '"', "<", "&", "a ", "a.", "a::"]
+SLOWEST = ["c", "cpp", "csharp", "elixir", "html", "java", "python", "ts"]
+"""Of all languages that are coloured, those whose lexers took longest on texts such as these."""
+
+
+@pytest.mark.parametrize("language", SLOWEST)
+def test_no_listing_of_ordinary_measures_keeps_a_pod_busy(language: str) -> None:
+    for seed in HOSTILE_CODE:
+        text = "\n".join([(seed * 14)[:14]] * listings.MAX_LINES)
+        assert listings.is_ordinary(text)
+        began = time.process_time()
+        listings.render(text, language)
+        assert time.process_time() - began < 2.0, seed
+
+
+def test_every_language_that_is_coloured_has_a_lexer() -> None:
+    for language in listings.LANGUAGES:
+        assert get_lexer_by_name(language)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" + "\n" * 4000 + "y",
+        "x\n \n\t\n\ny",
+        "x" * (listings.MAX_LINE + 1),
+        "x\n" * listings.MAX_LINES,
+        ("x" * 99 + "\n") * 50,
+    ],
+)
+def test_a_listing_that_no_code_looks_like_stays_plain(text: str) -> None:
+    assert "<span" not in listings.render(text, "cpp")
+
+
+def test_of_very_many_listings_only_the_first_are_coloured() -> None:
+    listing = f'<pre><code class="language-python">{"x = 1;" * 40}</code></pre>'
+    cleaned = clean(listing * 1000, LINKS)
+    coloured = cleaned.count("<pre") - cleaned.count("<code>x")
+    assert 0 < coloured * 240 <= listings.MAX_COLOURED

@@ -1,5 +1,7 @@
 """Files: taken by what they are, shown when a lesson shows them."""
 
+import time
+
 import httpx
 import pytest
 
@@ -8,7 +10,8 @@ from services.content.tests.author import COURSES, Author
 from services.content.usecases.sweeping import sweep
 from suuupra.clock import FakeClock, SystemClock
 from suuupra.db import Database
-from suuupra.objects import ObjectStore
+from suuupra.objects import ANSWER_SECONDS, ObjectStore
+from suuupra.testing.objects import ObjectsServer
 
 pytestmark = pytest.mark.integration
 
@@ -86,6 +89,23 @@ async def test_unwanted_files_are_refused_and_not_kept(
     assert error["fix"]
     assert (await author.get(f"{COURSES}/{course['id']}/media")).json()["items"] == []
     assert [stored.key async for stored in bucket.list()] == []
+
+
+async def test_a_file_whose_store_is_away_is_503_and_not_an_empty_success(
+    author: Author, objects: ObjectsServer
+) -> None:
+    course = await author.course()
+    media = (await author.upload(course["id"], "a.png", pictures.png())).json()
+    objects.container.pause()
+    began = time.monotonic()
+    try:
+        answer = await author.get(media["url"])
+    finally:
+        objects.container.resume()
+    assert time.monotonic() - began < ANSWER_SECONDS + 2
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (await author.get(media["url"])).content == pictures.png()
 
 
 async def test_an_svg_cannot_run_anything(author: Author) -> None:

@@ -1,10 +1,12 @@
 """The modules and lessons of a draft: add, change, delete."""
 
+import asyncio
 import hashlib
 from uuid import UUID
 
 from services.content import contract
 from services.content.domain.courses import fits, minutes_of
+from services.content.domain.documents.bounds import Unreadable, check_depth
 from services.content.domain.markup import AuthoredLinks, clean
 from services.content.domain.slugs import free_slug, slugify
 from services.content.store import drafts
@@ -64,10 +66,19 @@ async def delete_module(
     await _count_change(tx, clock, owner, row.course_id)
 
 
+async def sanitised(body: contract.LessonBody) -> str:
+    """The body's text as a lesson may hold it; beside the event loop and before any transaction, because it takes time."""
+    try:
+        check_depth(body.html)
+    except Unreadable as error:
+        raise invalid("body.body.html", error.rule, error.fix) from error
+    return await asyncio.to_thread(clean, body.html, AuthoredLinks())
+
+
 async def add_lesson(
-    tx: Transaction, clock: Clock, owner: str, module_id: UUID, new: contract.NewLesson
+    tx: Transaction, clock: Clock, owner: str, module_id: UUID, new: contract.NewLesson, text: str
 ) -> contract.LessonDraft:
-    """Add a lesson to a module."""
+    """Add a lesson to a module. `text` is the body's, sanitised."""
     module = await _module(tx, owner, module_id)
     if await drafts.count_lessons(tx, module.course_id) >= contract.MAX_LESSONS:
         raise invalid("body", f"must not be lesson {contract.MAX_LESSONS + 1}", "make a second course")
@@ -82,7 +93,7 @@ async def add_lesson(
         kind=new.body.kind,
         html_hash="",
     )
-    await _write(tx, row, new.body)
+    await _write(tx, row, new.body, text)
     tx.add(row)
     _insert(present, row, new.position)
     await _count_change(tx, clock, owner, module.course_id)
@@ -103,15 +114,16 @@ async def change_lesson(
     owner: str,
     lesson_id: UUID,
     fields: contract.LessonFields,
+    text: str,
     match: Precondition,
 ) -> contract.LessonDraft:
-    """Replace a lesson's title and body; its slug when one is given."""
+    """Replace a lesson's title and body; its slug when one is given. `text` is the body's, sanitised."""
     row = await _lesson(tx, owner, lesson_id)
     match.require(row.version)
     if fields.slug is not None and fields.slug != row.slug:
         row.slug = await _new_slug(tx, row.course_id, fields)
     row.title = fields.title
-    await _write(tx, row, fields.body)
+    await _write(tx, row, fields.body, text)
     row.version += 1
     await _count_change(tx, clock, owner, row.course_id)
     return await _view(tx, row)
@@ -168,17 +180,17 @@ async def _new_slug(tx: Transaction, course_id: UUID, fields: contract.LessonFie
     return fields.slug
 
 
-async def _write(tx: Transaction, row: LessonRow, body: contract.LessonBody) -> None:
-    """Put a body into a lesson's row; the text is sanitised here and kept under its hash."""
+async def _write(tx: Transaction, row: LessonRow, body: contract.LessonBody, text: str) -> None:
+    """Put a body into a lesson's row; its sanitised text is kept under its hash."""
     match body:
-        case contract.ArticleBody(html=html):
+        case contract.ArticleBody():
             row.media_id, row.seconds = None, 0
-        case contract.VideoBody(media_id=media_id, seconds=seconds, html=html):
+        case contract.VideoBody(media_id=media_id, seconds=seconds):
             row.media_id, row.seconds = (await _file(tx, row.course_id, media_id, "video")).id, seconds
-        case contract.FileBody(media_id=media_id, html=html):
+        case contract.FileBody(media_id=media_id):
             row.media_id, row.seconds = (await _file(tx, row.course_id, media_id, "file")).id, 0
     row.kind = body.kind
-    await write_text(tx, row, clean(html, AuthoredLinks()))
+    await write_text(tx, row, text)
 
 
 async def write_text(tx: Transaction, row: LessonRow, cleaned: str) -> None:

@@ -15,7 +15,7 @@ from services.content.domain.publishing import (
 from services.content.store import drafts, revisions, shown
 from services.content.store.tables import CourseRow, RevisionRow
 from services.content.usecases.courses import changed, hide, locked
-from services.content.usecases.problems import CourseIncomplete, not_found
+from services.content.usecases.problems import CourseIncomplete, invalid, not_found
 from suuupra import outbox
 from suuupra.clock import Clock
 from suuupra.db import Transaction
@@ -29,6 +29,9 @@ async def publish(
     """Make the draft what learners read. A draft that says what they read already stays the same revision."""
     row = await locked(tx, owner, course_id)
     match.require(row.version)
+    if await drafts.characters(tx, course_id) > contract.MAX_COURSE_CHARACTERS:
+        rule = f"must hold at most {contract.MAX_COURSE_CHARACTERS:,} characters in all its lessons"
+        raise invalid("course.lessons", rule, "make two courses of it")
     course = (await drafts.load(tx, row, texts=True)).course
     match decide_publish(course, await revisions.last(tx, row)):
         case Incomplete(missing):

@@ -42,7 +42,6 @@ def paths() -> Message:
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "REJECT_REQUEST",
-        "strip_any_host_port": True,
     }
 
 

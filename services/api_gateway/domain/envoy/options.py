@@ -35,7 +35,7 @@ class Options:
     version: str = "dev"
     trusted_hops: int = 0
     """Proxies in front of this gateway whose X-Forwarded-For is believed."""
-    max_body_bytes: int = 64 * 1024 * 1024
+    max_body_bytes: int = 256 * 1024 * 1024
     max_header_kib: int = 32
     max_connections: int = 20_000
     headers_seconds: float = 10.0

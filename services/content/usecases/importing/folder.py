@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from services.content.domain.media import PICTURES, Identity, Unwanted, identify
 
 MAX_PICTURE_BYTES = 20 * 1024 * 1024
 """Bytes of one picture."""
+MAX_FOLDER_DEPTH = 64
+"""Folders inside one another."""
+MAX_ENTRIES = 20_000
+"""Files and folders looked at while searching for pages. Python's documentation has about 1,000."""
+_PAGES = (".html", ".htm", ".xhtml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +62,23 @@ class Folder:
         return self._bytes(path, MAX_PICTURE_BYTES)
 
     def pages(self, below: str) -> list[str]:
-        """Every HTML file below a path of the folder, `2.html` before `10.html`; hidden and generated ones left out."""
-        found = [
-            Path(folder, name).relative_to(self._root)
-            for folder, _, names in os.walk(self._inside(below), followlinks=False)
-            for name in names
-            if name.lower().endswith((".html", ".htm", ".xhtml"))
-        ]
-        shown = [
-            path.as_posix() for path in found if not any(part.startswith((".", "_")) for part in path.parts)
-        ]
-        return sorted(shown, key=_natural)
+        """Every HTML file below a path of the folder, `2.html` before `10.html`; hidden and generated ones left out.
+
+        Raises Unreadable for a tree that is deeper or larger than documentation is.
+        """
+        found: list[str] = []
+        waiting = [(self._inside(below), 0)]
+        entries = 0
+        while waiting:  # with a list, not by recursion: how deep the folders go is the sender's choice
+            folder, depth = waiting.pop()
+            for entry in _shown_entries(folder):
+                entries += 1
+                _check_tree(entries, depth)
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append((Path(entry.path), depth + 1))
+                elif entry.name.lower().endswith(_PAGES):
+                    found.append(Path(entry.path).relative_to(self._root).as_posix())
+        return sorted(found, key=_natural)
 
     def _bytes(self, path: str, limit: int) -> bytes:
         """A regular file inside the folder, of at most `limit` bytes."""
@@ -98,6 +110,22 @@ class Folder:
         if not real.is_relative_to(self._root):
             raise Unreadable("is a link out of the folder", "copy the file into the folder")
         return real
+
+
+def _shown_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """What lies in a folder, without what is hidden or generated. A folder that cannot be read is empty."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry for entry in entries if not entry.name.startswith((".", "_")))
+    except PermissionError:
+        return
+
+
+def _check_tree(entries: int, depth: int) -> None:
+    if depth > MAX_FOLDER_DEPTH:
+        raise Unreadable(f"has folders more than {MAX_FOLDER_DEPTH} deep", "import a folder of documentation")
+    if entries > MAX_ENTRIES:
+        raise Unreadable(f"has more than {MAX_ENTRIES} files", "import its parts one by one")
 
 
 def _circle() -> Unreadable:

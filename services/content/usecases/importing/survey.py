@@ -16,7 +16,7 @@ MAX_PAGES: Final = 2000
 """Pages of one import; the whole of Python's documentation has about 500."""
 
 
-MAX_CHARACTERS: Final = 200_000_000
+MAX_CHARACTERS: Final = 60_000_000
 """Characters of all pages of one import, which are held in memory; Python's documentation has 50 million."""
 
 
