@@ -2,10 +2,9 @@
 
 import argparse
 import os
-import subprocess
 import sys
 
-from bringup import checks, down, paths, status, up
+from bringup import bench, checks, down, paths, status, up
 from bringup.job import CommandFailed, NotReady
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal
@@ -39,9 +38,7 @@ def main() -> int:
             case "test":
                 return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
             case "bench":
-                return subprocess.call(
-                    [str(paths.VENV / "bin/python"), "-m", "tests.load", *arguments.names], cwd=paths.ROOT
-                )
+                return bench.bench(knobs, arguments.names)
             case "down":
                 return 0 if down.down(knobs, yes=arguments.yes, purge=arguments.purge) else FAILED
             case "images":

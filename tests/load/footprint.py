@@ -3,24 +3,24 @@ laptop allow. Processor time is the mean over a window, from counters; memory is
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import subprocess
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bringup.tools import path as tool
+from suuupra_operator.kinds import Kind
 
-from .report import ROOT, Figure, over
+from .cluster import Client, connected
+from .report import Figure, over, say
 
 MEMORY_ALLOWED_GIB = 4.0
 CORES_ALLOWED = 0.5
 WINDOW_SECONDS = 90
 GROUPS = {"suuupra": "services", "suuupra-system": "operator", "suuupra-infra": "backing servers"}
 KUBERNETES = "Kubernetes"
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,17 @@ Snapshot = Mapping[tuple[str, str], Reading]
 
 
 def measure() -> Sequence[Figure]:
-    node = str(_kubectl("get", "nodes", "-o", "json")["items"][0]["metadata"]["name"])
-    before = _snapshot(node)
-    time.sleep(WINDOW_SECONDS)
-    return figures(before, _snapshot(node))
+    return asyncio.run(_measure())
+
+
+async def _measure() -> Sequence[Figure]:
+    async with connected() as client:
+        nodes, _ = await client.items(NODE)
+        name = nodes[0]["metadata"]["name"]
+        before = await _snapshot(client, name)
+        say(f"counting for {WINDOW_SECONDS} s")
+        await asyncio.sleep(WINDOW_SECONDS)
+        return figures(before, await _snapshot(client, name))
 
 
 def figures(before: Snapshot, after: Snapshot) -> list[Figure]:
@@ -107,20 +114,12 @@ def _sum(uses: Iterable[Use]) -> Use:
     return sum(uses, Use())
 
 
-def _snapshot(node: str) -> Snapshot:
-    summary = _kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary")
+async def _snapshot(client: Client, node: str) -> Snapshot:
+    """As the kubelet has it in its stats summary."""
+    summary = json.loads(await client.text(NODE.path(None, node, "proxy/stats/summary")))
     readings = {("", ""): Reading.of(summary["node"])}
     for pod in summary["pods"]:
         namespace, name = pod["podRef"]["namespace"], pod["podRef"]["name"]
         for container in pod["containers"]:
             readings[namespace, f"{name}/{container['name']}"] = Reading.of(container)
     return readings
-
-
-def _kubectl(*words: str) -> Any:
-    cluster = os.environ.get("UP_CLUSTER", "suuupra")
-    kubeconfig = ROOT / ".state" / "clusters" / cluster / "kubeconfig"
-    if not kubeconfig.exists():
-        raise SystemExit(f"no cluster to measure: {kubeconfig} is missing; run `make up` first")
-    command = [tool("kubectl"), "--kubeconfig", str(kubeconfig), *words]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
