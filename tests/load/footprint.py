@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,8 +56,9 @@ class Use:
         return Use(self.cores - other.cores, self.bytes - other.bytes)
 
 
-Snapshot = Mapping[tuple[str, str], Reading]
-"""(namespace, pod/container) → reading; the node itself under ("", "")."""
+Name = tuple[str, str]
+"""Namespace and pod/container; the node itself is ("", "")."""
+Snapshot = Mapping[Name, Reading]
 
 
 def measure() -> Sequence[Figure]:
@@ -81,17 +82,21 @@ def figures(before: Snapshot, after: Snapshot) -> list[Figure]:
         for key in before.keys() & after.keys()
     }
     everything = used.pop(("", ""))
-    groups = {
-        name: _sum(use for key, use in used.items() if key[0] == space) for space, name in GROUPS.items()
-    }
+    members = {name: [key for key in used if key[0] == space] for space, name in GROUPS.items()}
+    groups = {name: _sum(used[key] for key in keys) for name, keys in members.items()}
     groups[KUBERNETES] = everything - _sum(groups.values())
-    largest = sorted(used, key=lambda key: -used[key].bytes)[:3]
-    busiest = sorted(used, key=lambda key: -used[key].cores)[:3]
+    members[KUBERNETES] = [key for key in used if key[0] not in GROUPS]
     return [
-        _memory("everything", everything, _names(largest)),
-        _processor("everything", everything, _names(busiest)),
-        *(_memory(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].bytes)),
-        *(_processor(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].cores)),
+        _memory("everything", everything, _most(used, used, _bytes)),
+        _processor("everything", everything, _most(used, used, _cores)),
+        *(
+            _memory(name, use, _most(used, members[name], _bytes))
+            for name, use in sorted(groups.items(), key=lambda item: -item[1].bytes)
+        ),
+        *(
+            _processor(name, use, _most(used, members[name], _cores))
+            for name, use in sorted(groups.items(), key=lambda item: -item[1].cores)
+        ),
     ]
 
 
@@ -106,8 +111,25 @@ def _processor(name: str, use: Use, bound: str) -> Figure:
     return Figure(f"processor, {name}", f"{use.cores:.3f} core", peer, over(use.cores, CORES_ALLOWED), bound)
 
 
-def _names(keys: Sequence[tuple[str, str]]) -> str:
-    return "most: " + ", ".join(container for _, container in keys)
+def _most(used: Mapping[Name, Use], among: Iterable[Name], amount: Callable[[Use], float]) -> str:
+    """The three containers that take most, with their share of what all of these take."""
+    keys = sorted(among, key=lambda key: -amount(used[key]))
+    whole = sum(amount(used[key]) for key in keys) or 1.0
+    return ", ".join(f"{_called(key)} {amount(used[key]) / whole:.0%}" for key in keys[:3])
+
+
+def _called(name: Name) -> str:
+    """The container, with its workload where the container's name does not say it already."""
+    pod, _, container = name[1].partition("/")
+    return container if pod.startswith(container) else f"{pod.rsplit('-', 2)[0]} {container}"
+
+
+def _bytes(use: Use) -> float:
+    return use.bytes
+
+
+def _cores(use: Use) -> float:
+    return use.cores
 
 
 def _sum(uses: Iterable[Use]) -> Use:
