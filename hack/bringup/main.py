@@ -4,11 +4,9 @@ import argparse
 import os
 import platform
 import signal
-import subprocess
 import sys
-from collections.abc import Sequence
 
-from bringup import checks, down, paths, status, up
+from bringup import bench, checks, down, paths, status, up
 from bringup.job import CommandFailed, NotReady, end_programs
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal, machine_kind
@@ -22,15 +20,6 @@ def stop(*_: object) -> None:
     """Ctrl-C, a cancelled job of CI, a closed terminal: end the programs under way, then put things in order."""
     end_programs()
     raise KeyboardInterrupt
-
-
-def bench(names: Sequence[str]) -> int:
-    """Run the benches, which need the environment that `make up` makes."""
-    python = paths.VENV / "bin" / "python"
-    if not python.exists():
-        raise Refusal("There is no Python environment to measure with.", "run make up first, which makes it.")
-    environment = {**os.environ, "PYTHONPATH": str(paths.HACK)}
-    return subprocess.call([str(python), "-m", "tests.load", *names], cwd=paths.ROOT, env=environment)
 
 
 def exports() -> str:
@@ -68,7 +57,7 @@ def main() -> int:
             case "test":
                 return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
             case "bench":
-                return bench(arguments.names)
+                return bench.bench(knobs, arguments.names)
             case "env":
                 print(exports())
             case "down":

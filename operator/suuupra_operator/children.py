@@ -47,15 +47,15 @@ class Cache:
     changed: Callable[[Key], None]
     objects: dict[Name, Object] = field(default_factory=dict)
     _of: dict[Key, set[Name]] = field(default_factory=dict)
-    lost: set[Name] = field(default_factory=set)
-    """Deleted by somebody else and not made again yet."""
+    _lost: dict[Key, dict[Name, str]] = field(default_factory=dict)
+    """Deleted by somebody else and not made again yet, with the uid of the resource they were made for; empty where
+    that was taken off first."""
     _ours: set[str] = field(default_factory=set)
     """Uids that we deleted ourselves."""
 
     def of(self, subject: Subject) -> list[Object]:
         """Children of one resource."""
-        key = Key(SERVICE.name, subject.namespace, subject.name)
-        return [self.objects[name] for name in self._of.get(key, ())]
+        return [self.objects[name] for name in self._of.get(_key(subject), ())]
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self.objects.get((kind.name, namespace, name))
@@ -82,7 +82,26 @@ class Cache:
         if known["metadata"]["uid"] in self._ours:
             self._ours.discard(known["metadata"]["uid"])
         else:
-            self.lost.add(name)
+            self._lose(known)
+
+    def _lose(self, obj: Object) -> None:
+        key, uid = _resource_of(obj), controller_of(obj).get("uid", "")
+        if key is not None:
+            self._lost.setdefault(key, {})[name_of(obj)] = uid
+
+    def lost(self, subject: Subject, name: Name) -> bool:
+        """Whether somebody deleted this child of the resource; what went with a namesake before it was not lost."""
+        return self._lost.get(_key(subject), {}).get(name) in (subject.uid, "")
+
+    def found(self, subject: Subject, name: Name) -> None:
+        """The child is there again."""
+        self._lost.get(_key(subject), {}).pop(name, None)
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, and its children go with it: nobody will make them again."""
+        self._lost.pop(key, None)
+        if not self._of.get(key):
+            self._of.pop(key, None)
 
     def deleting(self, obj: Object) -> None:
         """We are about to delete this one: its absence will be no drift."""
@@ -218,11 +237,11 @@ class Children:
             _refuse_unless_owned(subject, live)
             if desired["kind"] == JOB.name or self._agrees(desired, live):
                 return None
-        drifted = name_of(desired) in self.cache.lost or (
+        drifted = self.cache.lost(subject, name_of(desired)) or (
             live is not None and drift.is_current(desired, live)
         )
         await self._apply(desired, live)
-        self.cache.lost.discard(name_of(desired))
+        self.cache.found(subject, name_of(desired))
         if not drifted:
             return None
         metrics.DRIFT.labels(desired["kind"]).inc()
@@ -286,6 +305,10 @@ def _refuse_unless_owned(subject: Subject, live: Object) -> None:
     if owner:
         raise Permanent(f"{what} belongs to {owner.get('kind')} {owner.get('name')}: rename one of the two")
     raise Permanent(f"{what} exists and was not made by the operator: delete it or rename this resource")
+
+
+def _key(subject: Subject) -> Key:
+    return Key(SERVICE.name, subject.namespace, subject.name)
 
 
 def _resource_of(obj: Object) -> Key | None:

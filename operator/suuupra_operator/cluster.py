@@ -10,7 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import kopf
@@ -56,7 +56,7 @@ class Cluster:
         self._check: Callable[[], None] = lambda: None
 
     @classmethod
-    def of_environment(cls) -> Cluster:
+    def of_environment(cls) -> Self:
         """As the pod's service account, else as the current context of KUBECONFIG."""
         settings = kopf.OperatorSettings()
         found = kopf.login_with_service_account(settings=settings) or kopf.login_with_kubeconfig(

@@ -77,6 +77,7 @@ class Reconciler:
         """Bring one resource a step, or all the way, to what it says."""
         obj = self.primaries.get(key)
         if obj is None:
+            self.children.cache.forget(key)
             return Outcome()
         if obj["metadata"].get("deletionTimestamp"):
             return await self.deletion.leave(obj)

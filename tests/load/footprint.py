@@ -3,24 +3,24 @@ laptop allow. Processor time is the mean over a window, from counters; memory is
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import subprocess
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bringup.tools import path as tool
+from suuupra_operator.kinds import Kind
 
-from .report import ROOT, Figure, over
+from .cluster import Client, connected
+from .report import Figure, over, say
 
 MEMORY_ALLOWED_GIB = 4.0
 CORES_ALLOWED = 0.5
 WINDOW_SECONDS = 90
 GROUPS = {"suuupra": "services", "suuupra-system": "operator", "suuupra-infra": "backing servers"}
 KUBERNETES = "Kubernetes"
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,23 @@ class Use:
         return Use(self.cores - other.cores, self.bytes - other.bytes)
 
 
-Snapshot = Mapping[tuple[str, str], Reading]
-"""(namespace, pod/container) → reading; the node itself under ("", "")."""
+Name = tuple[str, str]
+"""Namespace and pod/container; the node itself is ("", "")."""
+Snapshot = Mapping[Name, Reading]
 
 
 def measure() -> Sequence[Figure]:
-    node = str(_kubectl("get", "nodes", "-o", "json")["items"][0]["metadata"]["name"])
-    before = _snapshot(node)
-    time.sleep(WINDOW_SECONDS)
-    return figures(before, _snapshot(node))
+    return asyncio.run(_measure())
+
+
+async def _measure() -> Sequence[Figure]:
+    async with connected() as client:
+        nodes, _ = await client.items(NODE)
+        name = nodes[0]["metadata"]["name"]
+        before = await _snapshot(client, name)
+        say(f"counting for {WINDOW_SECONDS} s")
+        await asyncio.sleep(WINDOW_SECONDS)
+        return figures(before, await _snapshot(client, name))
 
 
 def figures(before: Snapshot, after: Snapshot) -> list[Figure]:
@@ -74,17 +82,21 @@ def figures(before: Snapshot, after: Snapshot) -> list[Figure]:
         for key in before.keys() & after.keys()
     }
     everything = used.pop(("", ""))
-    groups = {
-        name: _sum(use for key, use in used.items() if key[0] == space) for space, name in GROUPS.items()
-    }
+    members = {name: [key for key in used if key[0] == space] for space, name in GROUPS.items()}
+    groups = {name: _sum(used[key] for key in keys) for name, keys in members.items()}
     groups[KUBERNETES] = everything - _sum(groups.values())
-    largest = sorted(used, key=lambda key: -used[key].bytes)[:3]
-    busiest = sorted(used, key=lambda key: -used[key].cores)[:3]
+    members[KUBERNETES] = [key for key in used if key[0] not in GROUPS]
     return [
-        _memory("everything", everything, _names(largest)),
-        _processor("everything", everything, _names(busiest)),
-        *(_memory(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].bytes)),
-        *(_processor(name, use, "") for name, use in sorted(groups.items(), key=lambda item: -item[1].cores)),
+        _memory("everything", everything, _most(used, used, _bytes)),
+        _processor("everything", everything, _most(used, used, _cores)),
+        *(
+            _memory(name, use, _most(used, members[name], _bytes))
+            for name, use in sorted(groups.items(), key=lambda item: -item[1].bytes)
+        ),
+        *(
+            _processor(name, use, _most(used, members[name], _cores))
+            for name, use in sorted(groups.items(), key=lambda item: -item[1].cores)
+        ),
     ]
 
 
@@ -99,28 +111,37 @@ def _processor(name: str, use: Use, bound: str) -> Figure:
     return Figure(f"processor, {name}", f"{use.cores:.3f} core", peer, over(use.cores, CORES_ALLOWED), bound)
 
 
-def _names(keys: Sequence[tuple[str, str]]) -> str:
-    return "most: " + ", ".join(container for _, container in keys)
+def _most(used: Mapping[Name, Use], among: Iterable[Name], amount: Callable[[Use], float]) -> str:
+    """The three containers that take most, with their share of what all of these take."""
+    keys = sorted(among, key=lambda key: -amount(used[key]))
+    whole = sum(amount(used[key]) for key in keys) or 1.0
+    return ", ".join(f"{_called(key)} {amount(used[key]) / whole:.0%}" for key in keys[:3])
+
+
+def _called(name: Name) -> str:
+    """The container, with its workload where the container's name does not say it already."""
+    pod, _, container = name[1].partition("/")
+    return container if pod.startswith(container) else f"{pod.rsplit('-', 2)[0]} {container}"
+
+
+def _bytes(use: Use) -> float:
+    return use.bytes
+
+
+def _cores(use: Use) -> float:
+    return use.cores
 
 
 def _sum(uses: Iterable[Use]) -> Use:
     return sum(uses, Use())
 
 
-def _snapshot(node: str) -> Snapshot:
-    summary = _kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary")
+async def _snapshot(client: Client, node: str) -> Snapshot:
+    """As the kubelet has it in its stats summary."""
+    summary = json.loads(await client.text(NODE.path(None, node, "proxy/stats/summary")))
     readings = {("", ""): Reading.of(summary["node"])}
     for pod in summary["pods"]:
         namespace, name = pod["podRef"]["namespace"], pod["podRef"]["name"]
         for container in pod["containers"]:
             readings[namespace, f"{name}/{container['name']}"] = Reading.of(container)
     return readings
-
-
-def _kubectl(*words: str) -> Any:
-    cluster = os.environ.get("UP_CLUSTER", "suuupra")
-    kubeconfig = ROOT / ".state" / "clusters" / cluster / "kubeconfig"
-    if not kubeconfig.exists():
-        raise SystemExit(f"no cluster to measure: {kubeconfig} is missing; run `make up` first")
-    command = [tool("kubectl"), "--kubeconfig", str(kubeconfig), *words]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

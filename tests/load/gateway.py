@@ -47,7 +47,7 @@ class Run:
 
 def measure() -> Sequence[Figure]:
     if shutil.which("wrk") is None:
-        raise SystemExit("wrk is missing: apt-get install wrk")
+        raise FileNotFoundError("wrk is missing: apt-get install wrk")
     with _quiet():
         return asyncio.run(_measure())
 

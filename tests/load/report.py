@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,26 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "bench"
+
+
+_HOW_TO_READ = """\
+# Benchmarks
+
+`make bench` measures what `make up` brought up and writes one page per benchmark here; `python3 hack bench NAME` runs
+one of them. Run it on a machine that does nothing else.
+
+Every page begins with when, on which commit and on which machine it was measured. Its table tells:
+
+- **ours**: the figure, with its unit.
+- **beside**: its peer, measured in the same run on the same machine: the bare thing that ours is built on, doing the
+  same work. Where nothing can be compared, it is the budget that the figure is held against.
+- **ratio**: ours over the peer. Where more is better (a rate), 1.00× means that ours costs nothing on top; where less
+  is better (a time, memory), 1.00× means the same.
+- **what bounds it**: what would have to change for a better figure.
+
+Rates are told per second of one core's time where they could be, so that a shared machine blurs them less. Times are
+told by the one who waits, as p50 and p95 or p99.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,11 @@ def as_markdown(title: str, figures: Sequence[Figure]) -> str:
     return "\n".join([f"# {title}", "", facts, "", *head, *rows, ""])
 
 
+def say(text: str) -> None:
+    """A line of progress, with the time of day: a benchmark of minutes must not look as if it hung."""
+    print(f"  {datetime.now():%H:%M:%S}  {text}", file=sys.stderr, flush=True)
+
+
 def show(title: str, figures: Sequence[Figure]) -> None:
     table = Table(title=title)
     for column in ("what", "ours", "beside", "ratio", "what bounds it"):
@@ -86,4 +112,13 @@ def keep(slug: str, title: str, figures: Sequence[Figure]) -> Path:
     RESULTS.mkdir(parents=True, exist_ok=True)
     target = RESULTS / f"{slug}.md"
     target.write_text(as_markdown(title, figures))
+    return target
+
+
+def index(titles: Mapping[str, str]) -> Path:
+    """Write docs/bench/README.md: how to read the pages, and which there are."""
+    target = RESULTS / "README.md"
+    kept = [slug for slug in titles if (RESULTS / f"{slug}.md").exists()]
+    pages = [f"- [{titles[slug]}]({slug}.md)" for slug in kept]
+    target.write_text("\n".join([_HOW_TO_READ, *pages, ""]))
     return target

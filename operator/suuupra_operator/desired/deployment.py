@@ -57,11 +57,15 @@ def _container(subject: Subject, component: str, image: str) -> Manifest:
 
 
 def _probes() -> dict[str, Any]:
-    """Startup waits up to a minute; readiness follows the backing servers; liveness only asks the process itself."""
+    """Startup waits three minutes; readiness follows the backing servers; liveness only asks the process itself.
+
+    A pod that crashes is seen at once. The wait is for a machine that starts everything at the same time: fifty pods
+    on two cores need more than a minute, and killing those that are nearly there makes it last twice as long.
+    """
     live = {"httpGet": {"path": "/livez", "port": "ops"}, "timeoutSeconds": 2}
     ready = {"httpGet": {"path": "/readyz", "port": "ops"}, "timeoutSeconds": 2}
     return {
-        "startupProbe": live | {"periodSeconds": 1, "failureThreshold": 60},
+        "startupProbe": live | {"periodSeconds": 1, "failureThreshold": 180},
         "readinessProbe": ready | {"periodSeconds": 2, "failureThreshold": 2},
         "livenessProbe": live | {"periodSeconds": 10, "failureThreshold": 3},
     }
