@@ -30,8 +30,8 @@ def test_the_backing_servers_render_as_reviewed(profile: str) -> None:
 @PROFILES
 def test_the_operator_renders_as_reviewed(profile: str) -> None:
     """Definitions apart, which are generated and have a test of their own."""
-    fixed = ("--set", "images.tags.operator=TAG", "--set", "crds.enabled=false")
-    compare(f"suuupra-{profile}", SUUUPRA.text(*fixed, *options(SUUUPRA, profile)))
+    without = ("--set", "crds.enabled=false")
+    compare(f"suuupra-{profile}", SUUUPRA.text(*without, *options(SUUUPRA, profile)))
 
 
 @EVERY

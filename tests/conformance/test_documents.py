@@ -13,7 +13,7 @@ from .documents import anchors, links
 from .tree import ROOT, tracked
 
 ELSEWHERE = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-MAKE = re.compile(r"(?:^|[`\s])make ([a-z][a-z-]*)(?=[`\s.,;:)·]|$)")
+MAKE = re.compile(r"`make ([a-z][a-z-]*)|^make ([a-z][a-z-]*)(?= *(?:#|$|[a-z]+=))", re.MULTILINE)
 
 
 def pages() -> list[Path]:
@@ -55,9 +55,14 @@ def test_a_link_that_leads_nowhere_is_found(text: str, faults: int) -> None:
     assert len(list(broken(Path("docs/page.md"), text))) == faults
 
 
-def test_documents_name_only_what_make_makes() -> None:
-    named = {(str(page), target) for page in pages() for target in MAKE.findall((ROOT / page).read_text())}
-    assert {(page, target) for page, target in named if target not in targets()} == set()
+def test_prose_and_messages_name_only_what_make_makes() -> None:
+    texts = [path for path in tracked() if path.suffix in {".md", ".py", ".yaml", ".jinja"}]
+    named = {
+        (str(path), first or second)
+        for path in texts
+        for first, second in MAKE.findall((ROOT / path).read_text())
+    }
+    assert {(path, target) for path, target in named if target not in targets()} == set()
 
 
 def test_every_page_of_docs_can_be_reached_from_the_readme() -> None:
