@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +11,21 @@ from typing import Any
 
 import pytest
 import yaml
+from bringup.refusals import Refusal
+from bringup.tools import path as tool
 
 CHARTS = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
-BUILT = CHARTS.parent / ".cache" / "bin" / "helm"
 
 Object = dict[str, Any]
 
 
 def helm(*words: str) -> subprocess.CompletedProcess[str]:
     """Run helm: HELM, the one bring-up built, else the one on the path."""
-    found = os.environ.get("HELM") or (str(BUILT) if BUILT.exists() else shutil.which("helm"))
-    if found is None:
-        pytest.skip("no helm: `make up` builds one, or set HELM to yours")
+    try:
+        found = os.environ.get("HELM") or tool("helm")
+    except Refusal as missing:
+        pytest.skip(str(missing))
     return subprocess.run([found, *words], capture_output=True, text=True, check=False, timeout=60)
 
 
