@@ -81,6 +81,9 @@ RUN apt-get update && apt-get install -y --no-install-recommends postgresql-clie
 USER 65532:65532
 COPY --from=operator-dependencies /difference /
 COPY operator/suuupra_operator ./suuupra_operator
+# Of each service only what is special to its alerts.
+COPY services ./services
+ENV SUUUPRA_OPERATOR_SERVICES=/app/services
 ENTRYPOINT ["python", "-m", "suuupra_operator"]
 CMD ["run"]
 

@@ -96,8 +96,8 @@ def work(name: Name) -> None:
     subscriptions, publishes = service.subscriptions(loaded), bool(service.events())
     if not subscriptions and not publishes:
         _fail(2, f"{service.name} neither publishes nor consumes events: it has nothing to work on")
-    resources, runnables = assemble(cast("WorkSettings", loaded), subscriptions, publishes=publishes)
-    _exit(serving.run(serving.work(loaded, resources, runnables)))
+    parts = assemble(cast("WorkSettings", loaded), subscriptions, publishes=publishes)
+    _exit(serving.run(serving.work(loaded, parts.resources, parts.runnables, optional=parts.optional)))
 
 
 @app.command()

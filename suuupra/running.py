@@ -114,10 +114,10 @@ def _report(task: asyncio.Task[None], what: str) -> None:
     _log.error(what, task=task.get_name(), exc_info=_error(task))
 
 
-def watch(health: Health, runnables: Sequence[Runnable]) -> None:
-    """Make readiness depend on the health of each of `runnables`."""
+def watch(health: Health, runnables: Sequence[Runnable], *, required: bool = True) -> None:
+    """Show the health of each of `runnables`, and make readiness depend on it if `required`."""
     for runnable in runnables:
-        health.add(runnable.name, _check_of(runnable))
+        health.add(runnable.name, _check_of(runnable), required=required)
 
 
 def _check_of(runnable: Runnable) -> Callable[[], Awaitable[None]]:

@@ -152,18 +152,24 @@ async def work(
     settings: ServiceSettings,
     resources: Sequence[Resource],
     runnables: Sequence[Runnable],
+    *,
+    optional: Sequence[Resource] = (),
     clock: Clock | None = None,
 ) -> bool:
-    """Run relay and consumers until SIGTERM; tell whether they ended in order."""
+    """Run relay and consumers until SIGTERM; tell whether they ended in order.
+
+    No traffic is sent to a worker, so its readiness only lets a rollout go on: it needs `resources`, while `optional`
+    ones and what the tasks say of themselves are shown and waited for. A task that dies ends the process.
+    """
     health, signals = Health(clock or SystemClock()), Signals()
-    for resource in resources:
-        health.add(resource.name, resource.check)
-    running.watch(health, runnables)
+    for resource in (*resources, *optional):
+        health.add(resource.name, resource.check, required=resource not in optional)
+    running.watch(health, runnables, required=False)
     async with signals.handled(), ops_port(settings, OpsApp(health)):
         _log.info("working", tasks=[runnable.name for runnable in runnables], ops_port=settings.ops_port)
         return await running.run(
             runnables,
-            inside=opened(resources),
+            inside=opened([*resources, *optional]),
             health=health,
             signals=signals,
             limit_seconds=settings.drain_limit_seconds,

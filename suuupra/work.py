@@ -1,6 +1,10 @@
-"""What a service's `work` process runs: the relay of its outbox and the consumer of its subscriptions."""
+"""What a service's `work` process runs: the relay of its outbox and the consumer of its subscriptions.
+
+Kafka does not decide whether the process is ready, see docs/decisions/0007-workers-are-ready-without-kafka.md.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from suuupra.app import Resource
@@ -16,12 +20,21 @@ class WorkSettings(DatabaseOfService, BusOfService, Protocol):
     """What is read of a service's settings."""
 
 
-def assemble(
-    settings: WorkSettings, subscriptions: Sequence[Subscription], publishes: bool
-) -> tuple[list[Resource], list[Runnable]]:
-    """The resources and tasks of the process; nothing connects yet."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The parts of the process."""
+
+    resources: Sequence[Resource]
+    """Without one of these it is not ready."""
+    optional: Sequence[Resource]
+    """Waited for while they are away."""
+    runnables: Sequence[Runnable]
+
+
+def assemble(settings: WorkSettings, subscriptions: Sequence[Subscription], publishes: bool) -> Work:
+    """The parts of the process; nothing connects yet."""
     database = Database.of(settings)
     runnables: list[Runnable] = [Relay.of(settings)] if publishes else []
     if subscriptions:
         runnables.append(Consumer(database, settings, subscriptions))
-    return [database, KafkaCheck(settings)], runnables
+    return Work([database], [KafkaCheck(settings)], runnables)

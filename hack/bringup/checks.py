@@ -21,7 +21,12 @@ from bringup.verdicts import Check, Verdict
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 PLAIN = "not integration and not cluster and not journey"
 CONFORMANCE = "tests/conformance"
-INTEGRATION = {"the kit": "suuupra", "services": "services", "backing servers": "images"}
+INTEGRATION = {
+    "the kit": "suuupra",
+    "services": "services",
+    "backing servers": "images",
+    "alerts": "tests/alerts",
+}
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""
 AT_ONCE = 4
 PROGRAMS = ("chromium", "curl")

@@ -15,6 +15,8 @@ from bringup.hashing import IGNORED_FOLDERS, tree
 
 DEFAULT_TARGET = "platform"
 OPERATOR = "operator"
+OPS = "ops"
+"""The room of a service that its pods do not read."""
 HOST_ONLY = frozenset({"testing", "template"})
 """Parts of the kit that no image runs: fixtures, and what the scaffold copies."""
 RUNTIME_TABLES = ("project", "build-system", "dependency-groups", "tool.uv", "tool.hatch")
@@ -55,14 +57,20 @@ def files(root: Path, recipe: Recipe) -> dict[str, Path]:
     }
     context = lock | kit
     if recipe.name == OPERATOR:
-        return context | tree(root / "operator/suuupra_operator", "operator/suuupra_operator/")
+        return context | tree(root / "operator/suuupra_operator", "operator/suuupra_operator/") | alerts(root)
     folder = recipe.service.replace("-", "_")
-    own = tree(root / "services" / folder, f"services/{folder}/")
+    own = tree(root / "services" / folder, f"services/{folder}/", ignore=IGNORED_FOLDERS | {OPS})
     context |= {"services/__init__.py": root / "services/__init__.py", **own}
     for other in sorted(contracts(root, folder)):
         for name in ("__init__.py", "contract.py"):
             context[f"services/{other}/{name}"] = root / "services" / other / name
     return context
+
+
+def alerts(root: Path) -> dict[str, Path]:
+    """What the operator is given of each service: its rule file. So an edit of one rolls no service."""
+    found = sorted((root / "services").glob(f"*/{OPS}/alerts.yaml"))
+    return {path.relative_to(root).as_posix(): path for path in found}
 
 
 def contracts(root: Path, folder: str) -> set[str]:

@@ -7,6 +7,7 @@ from bringup.hashing import digest_tree
 from bringup.staging import Recipe, contracts, files, imported_services, recipes, runtime_part
 
 WEB = Recipe("web", "platform", "web")
+OPERATOR = Recipe("operator", "operator")
 
 
 @pytest.fixture
@@ -19,6 +20,8 @@ def root(tmp_path: Path) -> Path:
         "services/__init__.py": "",
         "services/web/__init__.py": "",
         "services/web/clients.py": "from services.content.contract import Course\n",
+        "services/web/ops/alerts.yaml": "groups: []\n",
+        "services/web/ops/runbook.md": "# Runbook: web\n",
         "services/web/tests/test_web.py": "from services.payments import app\n",
         "services/content/__init__.py": "",
         "services/content/contract.py": "import services.media_store.contract\n",
@@ -66,6 +69,7 @@ def test_the_context_has_contracts_of_others_and_nothing_more(root: Path) -> Non
         ("services/content/app.py", False),
         ("services/payments/contract.py", False),
         ("services/web/tests/test_web.py", False),
+        ("services/web/ops/alerts.yaml", False),
         ("suuupra/testing/plugin.py", False),
         ("operator/suuupra_operator/__init__.py", False),
     ],
@@ -74,6 +78,11 @@ def test_a_change_rolls_the_services_it_is_in(root: Path, changed: str, *, rolls
     before = digest_tree(files(root, WEB))
     (root / changed).write_text((root / changed).read_text() + "# changed\n")
     assert (digest_tree(files(root, WEB)) != before) is rolls
+
+
+def test_the_operator_is_given_every_service_s_alerts_and_nothing_else_of_it(root: Path) -> None:
+    of_services = [name for name in files(root, OPERATOR) if name.startswith("services/")]
+    assert of_services == ["services/web/ops/alerts.yaml"]
 
 
 def test_every_folder_is_an_image_and_says_itself_which_target(root: Path) -> None:

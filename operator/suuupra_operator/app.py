@@ -9,7 +9,7 @@ from typing import Any
 import kopf
 from kopf._core.engines.peering import Identity
 
-from suuupra_operator import logs, metrics
+from suuupra_operator import logs, metrics, rule_files
 from suuupra_operator.backends import Backends
 from suuupra_operator.buckets import Buckets
 from suuupra_operator.bus import Bus
@@ -80,6 +80,7 @@ class Operator:
                 settings.namespace,
             ),
             settings.namespaces,
+            rule_files.read(settings.services),
         )
         self.monitor = Monitor(
             self.cluster,

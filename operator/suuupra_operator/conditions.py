@@ -21,6 +21,8 @@ class Finding:
     ok: bool
     reason: str
     message: str = ""
+    unknown: bool = False
+    """Not seen now, and right when last seen for this very spec: said, and no reason not to be Ready."""
     retry: bool = False
     """A failure that passes by itself: come back with growing pauses."""
     again: float | None = None
@@ -38,14 +40,17 @@ def summary(findings: Sequence[Finding]) -> Finding:
     """Ready is what the worst finding says: failures before waiting."""
     bad = [finding for finding in findings if not finding.ok]
     if not bad:
-        return Finding(READY, True, READY, "every part is ready")
-    first = bad[0]
-    text = "; ".join(f"{finding.type}: {finding.message or finding.reason}" for finding in bad)
-    return Finding(READY, False, first.reason, text[:2000])
+        unseen = [f"; {_told(finding)}" for finding in findings if finding.unknown]
+        return Finding(READY, True, READY, f"every part is ready{''.join(unseen)}"[:2000])
+    return Finding(READY, False, bad[0].reason, "; ".join(map(_told, bad))[:2000])
+
+
+def _told(finding: Finding) -> str:
+    return f"{finding.type}: {finding.message or finding.reason}"
 
 
 def _condition(finding: Finding, old: dict[str, Condition], generation: int, now: str) -> Condition:
-    status: Literal["True", "False"] = "True" if finding.ok else "False"
+    status = _status(finding)
     before = old.get(finding.type)
     since = before.last_transition_time if before is not None and before.status == status else now
     return Condition(
@@ -56,6 +61,12 @@ def _condition(finding: Finding, old: dict[str, Condition], generation: int, now
         observed_generation=generation,
         last_transition_time=since or now,
     )
+
+
+def _status(finding: Finding) -> Literal["True", "False", "Unknown"]:
+    if finding.unknown:
+        return "Unknown"
+    return "True" if finding.ok else "False"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ A part that fails becomes a condition and stops no other part.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from suuupra_operator.conditions import Finding
 from suuupra_operator.deletion import POLL_SECONDS, Deletion
 from suuupra_operator.desired.subject import Subject, digest, version_of
 from suuupra_operator.desired.topics import published
-from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary
+from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary, Unreachable
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET, SERVICE
 from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, key_of, spec_of, status_of
@@ -27,6 +27,7 @@ from suuupra_operator.provide.database import DatabaseProvider
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
 from suuupra_operator.provide.objects import ObjectsProvider
 from suuupra_operator.provide.objects import Provided as ProvidedObjects
+from suuupra_operator.provide.topics import TYPE as TOPICS
 from suuupra_operator.provide.topics import Plan, TopicProvider
 from suuupra_operator.queue import Key
 from suuupra_operator.rollout import Rollout
@@ -67,6 +68,8 @@ class Reconciler:
     rollout: Rollout
     deletion: Deletion
     namespaces: frozenset[str]
+    alerts: Mapping[str, str]
+    """By service: the rule file of its code."""
 
     def __post_init__(self) -> None:
         self._database = DatabaseProvider(self.backends.databases, self.children)
@@ -115,7 +118,7 @@ class Reconciler:
             )
         plan = None
         if run.subject.spec.events is not None or run.status.claims.topics:
-            plan = await self._attempt(run, "TopicsReady", self._plan_topics(run))
+            plan = await self._attempt(run, TOPICS, self._plan_topics(run))
         buckets = None
         if run.subject.spec.buckets:
             buckets = await self._attempt(run, "BucketsReady", self._plan_buckets(run))
@@ -152,7 +155,7 @@ class Reconciler:
                     text = f"pods move to login {made.login}; the old one stays until all have"
                     await self.recorder.post(run.obj, "Normal", "PasswordRotated", text)
         if plan is not None:
-            finding = await self._attempt(run, "TopicsReady", self._topics.provide(run.subject, plan))
+            finding = await self._attempt(run, TOPICS, self._topics.provide(run.subject, plan))
             if finding is not None:
                 run.found(finding)
                 run.corrected += [f"topic {name}" for name in plan.drifted]
@@ -167,7 +170,7 @@ class Reconciler:
 
     async def _always(self, run: Round) -> None:
         """Children that depend on nothing but the spec; those no longer wanted go."""
-        wanted = static_children(run.subject)
+        wanted = static_children(run.subject, self.alerts.get(run.subject.service, ""))
         run.corrected += await self.children.ensure(run.subject, wanted)
         kept = secrets_of(run.subject)
         await self.children.prune(
@@ -270,9 +273,7 @@ class Reconciler:
             )
         if self._exists(run):
             return None
-        failed = [
-            f for f in run.findings if f.type == "TopicsReady" and not f.ok and f.reason != "WaitingForTopic"
-        ]
+        failed = [f for f in run.findings if f.type == TOPICS and not f.ok and f.reason != "WaitingForTopic"]
         if failed:
             return Finding("RolloutReady", False, "WaitingForTopics", "pods start when the topics are there")
         waiting = [name for name in subject.spec.depends_on if not self._ready(subject.namespace, name)]
@@ -323,7 +324,7 @@ class Reconciler:
             await self.recorder.post(run.obj, "Normal", "Ready", text)
         known = {(c.type, c.reason) for c in run.status.conditions}
         for finding in run.findings:
-            quiet = finding.ok or finding.reason in ORDINARY
+            quiet = (finding.ok and not finding.unknown) or finding.reason in ORDINARY
             if not quiet and (finding.type, finding.reason) not in known:
                 await self.recorder.post(
                     run.obj, "Warning", finding.reason, f"{finding.type}: {finding.message}"
@@ -350,6 +351,8 @@ class Reconciler:
         """Run one part; its failure becomes a finding."""
         try:
             return await part
+        except Unreachable as error:
+            run.found(_unseen(run, kind, error))
         except Temporary as error:
             run.found(Finding(kind, False, error.reason, str(error), retry=True))
         except ApiError as error:
@@ -360,6 +363,14 @@ class Reconciler:
             run.found(Finding(kind, False, "ResourceConflict", str(error)))
             run.again.append(REFUSED_AGAIN_SECONDS)
         return None
+
+
+def _unseen(run: Round, kind: str, error: Unreachable) -> Finding:
+    """Without Kafka a service goes on: events wait in the outbox. So topics that were there count as being there."""
+    if kind == TOPICS and run.held(kind):
+        text = f"there when last seen, events wait in the outbox: {error}"
+        return Finding(kind, True, error.reason, text, unknown=True, retry=True)
+    return Finding(kind, False, error.reason, str(error), retry=True)
 
 
 def _kept(subject: Subject, live: Object, secrets: set[str], rollout: Rollout) -> bool:

@@ -47,6 +47,16 @@ class Round:
     def begin(cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Round:
         return cls(obj, subject_of(obj, spec, platform), status_of(obj), settled=is_ready(obj))
 
+    def held(self, kind: str) -> bool:
+        """Whether the last look said of this very spec that the part was ready, or that nobody could see it since."""
+        generation = self.obj["metadata"]["generation"]
+        return any(
+            condition.type == kind
+            and condition.status != "False"
+            and condition.observed_generation == generation
+            for condition in self.status.conditions
+        )
+
     def found(self, finding: Finding) -> Finding:
         self.findings.append(finding)
         return finding
@@ -76,15 +86,15 @@ def subject_of(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformS
     return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, meta.get("annotations", {}))
 
 
-def static_children(subject: Subject) -> list[Manifest]:
-    """Children that follow from the spec alone."""
+def static_children(subject: Subject, alerts: str = "") -> list[Manifest]:
+    """Children that follow from the spec alone, and from ``alerts``: the rule file of the code it runs."""
     scaler = autoscaler(subject)
     return [
         service_account(subject),
         service(subject),
         network_policy(subject),
         disruption_budget(subject),
-        rules(subject),
+        rules(subject, alerts),
         dashboard(subject),
         *([scaler] if scaler else []),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,6 +22,8 @@ class Settings(BaseSettings):
     """Comma-separated namespaces whose resources are served."""
     image: str = ""
     """The operator's own image, which lints migrations; without it they run unjudged."""
+    services: Path | None = None
+    """The folder services/, whose FOLDER/ops/alerts.yaml say what is special to a service; without it nothing is."""
     port: int = Field(9000, ge=0, le=65535)
     workers: int = Field(16, ge=1, le=256)
     drift_seconds: float = Field(15.0, ge=0.2, le=30.0)

@@ -13,7 +13,6 @@ from rich.text import Text
 from services.content.contract import CourseFields
 from services.content.domain.courses import minutes_of
 from services.content.domain.documents.bounds import Unreadable
-from services.content.domain.markup import text_of
 from services.content.domain.slugs import slugify
 from services.content.settings import Settings
 from services.content.usecases.importing.apply import Imported, Importer, Job
@@ -97,11 +96,10 @@ def _said(
     found: Survey, title: str | None, summary: str | None, licence: str | None, source: str | None
 ) -> CourseFields:
     """What the course says of itself: the options, or what the entry page says."""
-    introduction = text_of(found.introduction)
     said = {
         "title": title or found.title,
-        "summary": summary if summary is not None else _first_sentence(introduction),
-        "description": introduction[:2000],
+        "summary": summary if summary is not None else _first_sentence(found.introduction),
+        "description": found.introduction[:2000],
         "language": found.language or "en",
         "licence": licence,
         "source": source,

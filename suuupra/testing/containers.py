@@ -45,7 +45,7 @@ def image_of(name: str) -> str:
     tagged = [image for image in built if not image.endswith(":<none>")]
     if not tagged:
         raise DockerMissing(
-            f"the image suuupra/{name} is not built: run `make images`, or set {IMAGES_VARIABLE}"
+            f"the image suuupra/{name} is not built: run `python3 hack images {name}`, or set {IMAGES_VARIABLE}"
         )
     return tagged[0]
 

@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from bringup.tools import path as tool
 
 from .kube import INFRA, WORKLOADS, Kube, eventually
 
@@ -163,6 +164,13 @@ def test_every_pod_with_an_ops_port_is_scraped(kube: Kube) -> None:
         } == pods
 
     eventually(scraped, 120, "Prometheus scrapes every running pod with a port named ops, and no other")
+
+
+@pytest.mark.parametrize(("release", "namespace"), [("suuupra-infra", INFRA), ("suuupra", "suuupra-system")])
+def test_helm_s_own_test_of_a_release_succeeds(kube: Kube, release: str, namespace: str) -> None:
+    command = [tool("helm"), "--kubeconfig", str(kube.kubeconfig), "test", release, "-n", namespace]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_broken_rules_never_take_down_good_ones(kube: Kube) -> None:

@@ -2,14 +2,13 @@
 
 What it proves: the file parses, uses functions Tilt has, with arguments Tilt knows, and names every service.
 What it cannot: that Tilt then builds; that needs Tilt, which is not to be had from package registries.
-Signatures: Tilt's API reference (docker_build, k8s_kind, k8s_resource, k8s_yaml, local_resource, config).
+Signatures: Tilt's API reference (custom_build, k8s_kind, k8s_resource, k8s_yaml, local_resource, config).
 """
 
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,20 @@ import yaml
 PRELUDE = """
 os = struct(getenv=_getenv, path=struct(basename=_basename))
 config = struct(define_string_list=_define_string_list, parse=_parse)
+TRIGGER_MODE_MANUAL = "manual"
 """
+CONTEXT = "kind-suuupra"
 
 
-def docker_build(
+def custom_build(
     ref: str,
-    context: str,
+    command: str,
+    deps: list[str],
     *,
-    build_args: dict[str, str],
-    dockerfile: str,
-    target: str,
-    only: list[str],
     ignore: list[str],
+    outputs_image_ref_to: str,
+    skips_local_docker: bool,
+    disable_push: bool,
 ) -> None: ...
 
 
@@ -39,20 +40,31 @@ def k8s_yaml(yaml: str) -> None: ...
 
 
 def k8s_resource(
-    workload: str, *, labels: list[str], pod_readiness: str, extra_pod_selectors: list[dict[str, str]]
+    workload: str,
+    *,
+    labels: list[str],
+    links: list[str],
+    pod_readiness: str,
+    extra_pod_selectors: list[dict[str, str]],
 ) -> None: ...
 
 
 def k8s_kind(kind: str, *, api_version: str, image_json_path: str, pod_readiness: str) -> None: ...
 
 
-def local_resource(name: str, *, cmd: str, deps: list[str], labels: list[str], auto_init: bool) -> None: ...
+def local_resource(
+    name: str, *, cmd: str, deps: list[str], labels: list[str], auto_init: bool, trigger_mode: str = "auto"
+) -> None: ...
 
 
-def allow_k8s_contexts(contexts: list[str]) -> None: ...
+def allow_k8s_contexts(contexts: str) -> None: ...
 
 
-RECORDED = (docker_build, k8s_yaml, k8s_resource, k8s_kind, local_resource, allow_k8s_contexts)
+RECORDED = (custom_build, k8s_yaml, k8s_resource, k8s_kind, local_resource, allow_k8s_contexts)
+
+
+class Refused(Exception):
+    """The Tiltfile gave up, as its `fail` says."""
 
 
 @dataclass
@@ -79,27 +91,46 @@ def listdir(root: Path) -> Callable[..., list[str]]:
     return inner
 
 
-def read_file(root: Path) -> Callable[..., str]:
-    def inner(path: str, default: str | None = None) -> str:
+def read_file(root: Path, env: str) -> Callable[..., str]:
+    """Tilt's, with `env` as what .env holds: a developer's own is no part of a test."""
+
+    def inner(path: str, default: str) -> str:
+        if path == ".env":
+            return env
         target = root / path
-        if not target.exists() and default is not None:
-            return default
-        return target.read_text()
+        return target.read_text() if target.exists() else default
 
     return inner
 
 
-def run(root: Path, chosen: list[str]) -> Recording:
-    """Evaluate root/Tiltfile as `tilt up -- *chosen` would and return what it asked Tilt to do."""
+def refuse(message: str) -> None:
+    raise Refused(message)
+
+
+def run(
+    root: Path,
+    chosen: Sequence[str] = (),
+    *,
+    context: str = CONTEXT,
+    variables: Mapping[str, str] | None = None,
+    env: str = "",
+) -> Recording:
+    """Evaluate root/Tiltfile as `tilt up -- *chosen` would and return what it asked Tilt to do.
+
+    Raises:
+        starlark.StarlarkError: the file is wrong, or refused; then the words of its `fail` are in the error's.
+    """
     recording, module = Recording(), starlark.Module()
     for function in RECORDED:
         module.add_callable(function.__name__, recording.recorder(function))
-    module.add_callable("_getenv", lambda name, default=None: os.environ.get(name, default))
+    module.add_callable("_getenv", lambda name, default=None: (variables or {}).get(name, default))
     module.add_callable("_basename", lambda path: Path(path).name)
     module.add_callable("_define_string_list", lambda name, args=False, usage="": None)
-    module.add_callable("_parse", lambda: {"services": chosen})
+    module.add_callable("_parse", lambda: {"services": list(chosen)})
+    module.add_callable("k8s_context", lambda: context)
+    module.add_callable("fail", refuse)
     module.add_callable("listdir", listdir(root))
-    module.add_callable("read_file", read_file(root))
+    module.add_callable("read_file", read_file(root, env))
     module.add_callable("read_yaml", lambda path: yaml.safe_load((root / path).read_text()))
     module.add_callable("encode_yaml", lambda document: yaml.safe_dump(document))
     dialect = starlark.Dialect.extended()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+import pytest
+import starlark
 import yaml
+from bringup import staging
 
 from .interpreter import run
 
@@ -16,16 +20,20 @@ def manifests() -> set[str]:
 
 
 def test_every_manifest_becomes_an_image_and_a_resource() -> None:
-    recording = run(ROOT, [])
-    assert {call["ref"] for call in recording.calls["docker_build"]} == {
-        f"suuupra/{name}" for name in manifests()
-    }
+    recording = run(ROOT)
+    images = {call["ref"] for call in recording.calls["custom_build"]}
+    assert images == {f"suuupra/{name}" for name in manifests()}
     assert {call["workload"] for call in recording.calls["k8s_resource"]} == manifests()
 
 
 def test_naming_services_runs_only_those() -> None:
     recording = run(ROOT, ["content"])
-    assert [call["ref"] for call in recording.calls["docker_build"]] == ["suuupra/content"]
+    assert [call["ref"] for call in recording.calls["custom_build"]] == ["suuupra/content"]
+
+
+def test_a_service_that_does_not_exist_is_refused_by_name() -> None:
+    with pytest.raises(starlark.StarlarkError, match=r"there is no service contnet; there are .*content"):
+        run(ROOT, ["contnet"])
 
 
 def test_the_resource_names_the_image_that_tilt_builds() -> None:
@@ -36,22 +44,68 @@ def test_the_resource_names_the_image_that_tilt_builds() -> None:
     assert (kind["kind"], kind["image_json_path"]) == ("SuuupraService", "{.spec.image}")
 
 
+def test_images_are_built_by_bring_up_and_their_names_handed_over() -> None:
+    for call in run(ROOT).calls["custom_build"]:
+        name = call["ref"].removeprefix("suuupra/")
+        words = shlex.split(call["command"])
+        assert words[-5:] == ["hack", "images", name, ">", call["outputs_image_ref_to"]]
+        assert call["skips_local_docker"], "bring-up has loaded it into the cluster"
+        assert call["disable_push"]
+
+
+def test_what_is_watched_covers_all_that_goes_into_the_image() -> None:
+    recipes = {recipe.name: recipe for recipe in staging.recipes(ROOT)}
+    for call in run(ROOT).calls["custom_build"]:
+        held = staging.files(ROOT, recipes[call["ref"].removeprefix("suuupra/")])
+        unwatched = [
+            path
+            for path, file in held.items()
+            if file.stat().st_size
+            and not any(path == dep or path.startswith(f"{dep}/") for dep in relative(call["deps"]))
+        ]
+        assert unwatched == []
+
+
+def relative(paths: list[str]) -> list[str]:
+    return [str(Path(path).relative_to(ROOT)) if path.startswith("/") else path for path in paths]
+
+
 def test_an_edit_in_one_service_concerns_its_own_image_only() -> None:
-    recording = run(ROOT, [])
-    for call in recording.calls["docker_build"]:
+    for call in run(ROOT).calls["custom_build"]:
         own = "services/" + call["ref"].removeprefix("suuupra/").replace("-", "_")
         foreign = [
-            p for p in call["only"] if p.startswith("services/") and p not in (own, "services/__init__.py")
+            path
+            for path in relative(call["deps"])
+            if path.startswith("services/") and path not in (own, "services/__init__.py")
         ]
         assert all(path.endswith("/contract.py") for path in foreign)
 
 
-def test_the_gateway_is_built_from_its_own_target() -> None:
-    recording = run(ROOT, ["api-gateway"])
-    (call,) = recording.calls["docker_build"]
-    assert call["target"] == "gateway"
+def test_pages_that_anybody_may_open_are_linked() -> None:
+    (web,) = run(ROOT, ["web"], env="UP_HTTP_PORT=8181\n").calls["k8s_resource"]
+    assert "http://localhost:8181/" in web["links"]
+    (content,) = run(ROOT, ["content"]).calls["k8s_resource"]
+    assert content["links"] == []
 
 
-def test_tilt_may_only_touch_the_local_cluster() -> None:
-    (call,) = run(ROOT, []).calls["allow_k8s_contexts"]
-    assert all(context.startswith("kind-") for context in call["contexts"])
+def test_tilt_takes_only_the_cluster_that_make_up_made() -> None:
+    (call,) = run(ROOT).calls["allow_k8s_contexts"]
+    assert call["contexts"] == "kind-suuupra"
+    with pytest.raises(
+        starlark.StarlarkError, match="kubectl is at kind-other, and make up made kind-suuupra"
+    ):
+        run(ROOT, context="kind-other")
+
+
+def test_the_cluster_s_name_is_the_knob_s() -> None:
+    (call,) = run(ROOT, context="kind-mine", env="UP_CLUSTER=mine\n").calls["allow_k8s_contexts"]
+    assert call["contexts"] == "kind-mine"
+    (call,) = run(ROOT, context="kind-his", env="UP_CLUSTER=mine\n", variables={"UP_CLUSTER": "his"}).calls[
+        "allow_k8s_contexts"
+    ]
+    assert call["contexts"] == "kind-his"
+
+
+def test_the_platform_is_brought_up_only_when_asked() -> None:
+    (platform,) = (call for call in run(ROOT).calls["local_resource"] if call["name"] == "platform")
+    assert (platform["auto_init"], platform["trigger_mode"]) == (False, "manual")

@@ -85,3 +85,13 @@ upgrades, and, being kept, an uninstall: as the data it protects does. Takes (li
 {{ get $settings.external $field | required (printf "%s.external.%s: say where %s is, because %s.enabled is false" $server $field $server $server) }}
 {{- end -}}
 {{- end }}
+
+{{/* host:port of a URL; the port that its scheme stands for where it names none. */}}
+{{- define "infra.hostPort" -}}
+{{- $url := urlParse . -}}
+{{- if contains ":" $url.host -}}
+{{ $url.host }}
+{{- else -}}
+{{ printf "%s:%s" $url.host (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- end -}}
+{{- end }}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from suuupra_operator.desired.rules import METRIC, selector
+from suuupra_operator.desired.series import REQUESTS, everywhere, selector
 from suuupra_operator.desired.subject import Manifest, Subject
 from suuupra_operator.schema import seconds
 
@@ -39,16 +39,18 @@ def _document(subject: Subject) -> dict[str, Any]:
 def _panels(subject: Subject) -> list[Panel]:
     serving = selector(subject)
     failed = selector(subject, 'status="5xx"')
-    pods = f'namespace="{subject.namespace}",service="{subject.name}"'
+    pods = everywhere(subject)
     budget = (100 - subject.spec.slo.availability) / 100
-    ratio = f'suuupra:errors:ratio_3d{{namespace="{subject.namespace}",service="{subject.name}"}}'
+    ratio = f"suuupra:errors:ratio_3d{{{pods}}}"
     return [
-        _panel("Traffic", "reqps", {"{{route}}": f"sum by (route) (rate({METRIC}_count{{{serving}}}[1m]))"}),
+        _panel(
+            "Traffic", "reqps", {"{{route}}": f"sum by (route) (rate({REQUESTS}_count{{{serving}}}[1m]))"}
+        ),
         _panel(
             "Errors",
             "percentunit",
             {
-                "failed": f"sum(rate({METRIC}_count{{{failed}}}[1m])) / sum(rate({METRIC}_count{{{serving}}}[1m]))"
+                "failed": f"sum(rate({REQUESTS}_count{{{failed}}}[1m])) / sum(rate({REQUESTS}_count{{{serving}}}[1m]))"
             },
             limit=budget,
         ),
@@ -57,7 +59,7 @@ def _panels(subject: Subject) -> list[Panel]:
             "s",
             {
                 f"p{int(share * 100)}": (
-                    f"histogram_quantile({share:g}, sum by (le) (rate({METRIC}_bucket{{{serving}}}[1m])))"
+                    f"histogram_quantile({share:g}, sum by (le) (rate({REQUESTS}_bucket{{{serving}}}[1m])))"
                 )
                 for share in (0.5, 0.95, 0.99)
             },

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -61,6 +63,26 @@ async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: 
     await api.gone("SuuupraService", "shop")
     await api.gone("ConfigMap", "shop-rules")
     await api.gone("ConfigMap", "shop-dashboard")
+
+
+async def test_o12_alerts_special_to_the_code_come_and_go(
+    api: Api, launch: Callable[..., OperatorProcess], tmp_path: Path
+) -> None:
+    (tmp_path / "workload" / "ops").mkdir(parents=True)
+    rule = {"alert": "ShopIsEmpty", "expr": 'shop_articles{namespace="$namespace",resource="$resource"} == 0'}
+    text = yaml.safe_dump({"groups": [{"name": "stock", "rules": [rule]}]})
+    (tmp_path / "workload" / "ops" / "alerts.yaml").write_text(text)
+    await launch(services=str(tmp_path)).leading()
+    await api.service("shop", NO_PODS)
+    await api.ready("shop")
+
+    files = (await api.must("ConfigMap", "shop-rules"))["data"]
+    (loaded,) = yaml.safe_load(files["special.yaml"])["groups"][0]["rules"]
+    assert loaded["expr"] == 'shop_articles{namespace="suuupra",resource="shop"} == 0'
+    assert "rules.yaml" in files
+
+    await api.delete("SuuupraService", "shop")
+    await api.gone("ConfigMap", "shop-rules")
 
 
 async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: OperatorProcess) -> None:

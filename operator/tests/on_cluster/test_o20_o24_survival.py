@@ -150,6 +150,24 @@ async def test_o24_a_server_away_for_a_minute_stops_no_other_resource(
     await api.ready("needs-it", 90)
 
 
+async def test_o24_a_service_that_was_ready_stays_so_while_kafka_is_away_and_says_it(
+    api: Api, operator: OperatorProcess
+) -> None:
+    await api.service("shop", NO_PODS | {"events": {"publishes": [{"topic": "order.created"}]}})
+    await api.ready("shop")
+    docker("pause", api.servers.kafka.id)
+    try:
+        unseen = await api.until("shop", "TopicsReady", status="Unknown", within=60)
+        assert unseen["reason"] == "KafkaUnreachable"
+        ready = await api.condition("shop")
+        assert ready["status"] == "True"
+        assert "TopicsReady: there when last seen, events wait in the outbox" in ready["message"]
+    finally:
+        docker("unpause", api.servers.kafka.id)
+    await api.until("shop", "TopicsReady", status="True", within=60)
+    assert (await api.condition("shop"))["message"] == "every part is ready"
+
+
 async def _leader(replicas: list[OperatorProcess], within: float = 40) -> OperatorProcess:
     def look() -> OperatorProcess | None:
         return next((replica for replica in replicas if replica.leads()), None)

@@ -111,6 +111,14 @@ def test_o2_a_transition_time_moves_only_with_the_status() -> None:
     assert changed[0].reason == "Away"
 
 
+def test_o24_a_part_that_cannot_be_seen_is_unknown_and_does_not_unready_the_resource() -> None:
+    seen = Finding("DatabaseReady", True, "Provided")
+    unseen = Finding("TopicsReady", True, "KafkaUnreachable", "Kafka does not answer", unknown=True)
+    ready, database, topics = conditions.compose([seen, unseen], [], 1, "t1")
+    assert (ready.status, database.status, topics.status) == ("True", "True", "Unknown")
+    assert ready.message == "every part is ready; TopicsReady: Kafka does not answer"
+
+
 # --- logins
 
 

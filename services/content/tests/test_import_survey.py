@@ -57,6 +57,14 @@ def test_a_short_introduction_goes_before_the_first_section(book: Path) -> None:
     assert "Read this." in list(found.plan.lessons)[-2].html
 
 
+def test_what_a_book_is_about_is_said_by_its_text_and_not_by_the_tip_beside_it(book: Path) -> None:
+    tip = "<div class='admonition tip'><p class='admonition-title'>Tip</p><p>Made for others.</p></div>"
+    (book / "index.html").write_text(INDEX.replace("<p>word", f"{tip}<p>A book of words. word"))
+    found = look(book).introduction
+    assert found.startswith("A book of words. word")
+    assert "Tip" not in found
+
+
 def test_a_chapter_of_several_pages_has_a_lesson_per_page(book: Path) -> None:
     nested = "<ul><li><a href='a.html'>A</a><ul><li><a href='b.html'>B</a></li></ul></li></ul>"
     (book / "index.html").write_text(page("Book", f"<p>{WORDS}</p>{nested}"))

@@ -39,10 +39,11 @@ async def test_a_service_gets_the_tasks_that_it_declares() -> None:
         (False, [on(Counted, record)], ["consumer"]),
         (True, [on(Counted, record)], ["relay", "consumer"]),
     ):
-        resources, runnables = assemble(Settings(), subscriptions, publishes)
-        assert [runnable.name for runnable in runnables] == names
-        assert [resource.name for resource in resources] == ["postgres", "kafka"]
-        assert all(runnable.health() == "not connected yet" for runnable in runnables)
+        work = assemble(Settings(), subscriptions, publishes)
+        assert [runnable.name for runnable in work.runnables] == names
+        assert [resource.name for resource in work.resources] == ["postgres"]
+        assert [resource.name for resource in work.optional] == ["kafka"]
+        assert all(runnable.health() == "not connected yet" for runnable in work.runnables)
 
 
 def test_two_handlers_of_one_event_are_refused_at_start() -> None:

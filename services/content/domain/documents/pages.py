@@ -19,6 +19,7 @@ _FURNITURE: Final = (
     "script, style, nav, header, footer, [role=navigation], [role=search], .sphinxsidebar, .related, "
     ".toctree-wrapper, .headerlink, .contents.local, .topic.contents, .footer"
 )
+_ASIDES: Final = "aside, figure, pre, table, .admonition, .sidebar, .topic"
 _HEADINGS: Final = ("h1", "h2", "h3", "h4", "h5", "h6")
 
 
@@ -56,6 +57,14 @@ class Page:
     language: str
     intro: Part
     sections: tuple[Part, ...]
+
+    @property
+    def about(self) -> str:
+        """What the page says first, in plain words: without tips, notes and tables, which stand beside the text."""
+        body = LexborHTMLParser(f"<body>{self.intro.html}").body
+        for aside in body.css(_ASIDES) if body else ():
+            aside.decompose()
+        return markup.text_of(body.html or "") if body else ""
 
     @property
     def whole(self) -> Part:

@@ -47,6 +47,7 @@ class Survey:
     title: str
     language: str
     introduction: str
+    """In plain words."""
     plan: plan.CoursePlan
     pictures: tuple[Picture, ...]
     warnings: tuple[Finding, ...]
@@ -102,7 +103,7 @@ def survey(folder: Folder, entry: str | None, base_url: str | None, *, skip_brok
     return Survey(
         plan.titled(first.title),
         first.language,
-        first.intro.html,
+        first.about,
         planned,
         examined.pictures,
         (*reader.faults, *examined.warnings),

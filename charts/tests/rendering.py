@@ -1,0 +1,100 @@
+"""Charts rendered by helm itself, as bring-up installs them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bringup.refusals import Refusal
+from bringup.tools import path as tool
+
+CHARTS = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+
+Object = dict[str, Any]
+
+
+def helm(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run helm: HELM, the one bring-up built, else the one on the path."""
+    try:
+        found = os.environ.get("HELM") or tool("helm")
+    except Refusal as missing:
+        pytest.skip(str(missing))
+    return subprocess.run([found, *words], capture_output=True, text=True, check=False, timeout=60)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of this folder, and the namespace that its release is installed in."""
+
+    name: str
+    namespace: str
+
+    @property
+    def path(self) -> Path:
+        return CHARTS / self.name
+
+    @property
+    def staging(self) -> tuple[str, str]:
+        """The options that choose the staging values."""
+        return "--values", str(self.path / "values-staging.yaml")
+
+    def template(self, *options: str) -> subprocess.CompletedProcess[str]:
+        """`helm template`, whatever comes of it."""
+        where = ("--namespace", self.namespace, "--kube-version", "1.34.4")
+        return helm("template", self.name, str(self.path), *where, *options)
+
+    def text(self, *options: str) -> str:
+        """The text of a render that must succeed."""
+        done = self.template(*options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def render(self, *options: str) -> list[Object]:
+        """Its objects."""
+        return [item for item in yaml.safe_load_all(self.text(*options)) if item]
+
+
+def compare(name: str, rendered: str) -> None:
+    """Fail when a render is not the one that was reviewed. UPDATE_GOLDEN=1 takes the new one, for a change that is meant."""
+    golden = GOLDEN / f"{name}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(rendered)
+    assert rendered == golden.read_text(), "when the change is meant: UPDATE_GOLDEN=1 pytest charts/tests"
+
+
+def named(objects: list[Object], kind: str, name: str) -> Object:
+    return next(item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name))
+
+
+def workloads(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Pod specs of what runs for good, by its name."""
+    for item in objects:
+        if item["kind"] in ("Deployment", "StatefulSet"):
+            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+
+
+def pods(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+    """Pod specs of everything that runs, hooks and tests included."""
+    yield from workloads(objects)
+    for item in objects:
+        if item["kind"] == "Job":
+            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+        elif item["kind"] == "Pod":
+            yield item["metadata"]["name"], item["spec"]
+
+
+def without_chance(objects: list[Object]) -> str:
+    """The render with random passwords and certificates replaced: what is left depends on the chart alone."""
+    for item in objects:
+        if item["kind"] == "Secret":
+            item["data"] = dict.fromkeys(item["data"], "random")
+        if item["kind"] == "APIService":
+            item["spec"]["caBundle"] = "random"
+    return yaml.safe_dump_all(objects, sort_keys=True)

@@ -1,0 +1,57 @@
+"""charts/suuupra as it is rendered: the operator, its rights, the way in."""
+
+from __future__ import annotations
+
+import pytest
+
+from charts.tests.rendering import Chart, Object, named
+
+CHART = Chart("suuupra", "suuupra-system")
+
+
+def rules(objects: list[Object]) -> list[tuple[Object, Object]]:
+    """Each role with each of its rules."""
+    return [
+        (item, rule) for item in objects if item["kind"] in ("Role", "ClusterRole") for rule in item["rules"]
+    ]
+
+
+@pytest.mark.parametrize("options", [(), CHART.staging], ids=["local", "staging"])
+def test_o26_no_rule_has_a_wildcard_or_leads_to_more_rights(options: tuple[str, ...]) -> None:
+    for role, rule in rules(CHART.render(*options)):
+        words = {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
+        assert not words & {"*", "escalate", "bind", "impersonate"}, role["metadata"]["name"]
+        assert not (role["kind"] == "ClusterRole" and "secrets" in rule["resources"])
+
+
+def test_definitions_come_with_the_chart_and_stay_when_it_goes() -> None:
+    kept = [item for item in CHART.render() if item["kind"] == "CustomResourceDefinition"]
+    names = {item["metadata"]["name"] for item in kept}
+    assert {"suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io"} <= names
+    assert all(item["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for item in kept)
+    assert not [
+        item
+        for item in CHART.render("--set", "crds.enabled=false")
+        if item["kind"] == "CustomResourceDefinition"
+    ]
+
+
+def test_several_operators_are_spread_and_never_all_evicted() -> None:
+    one, several = CHART.render(), CHART.render(*CHART.staging)
+    assert "PodDisruptionBudget" not in {item["kind"] for item in one}
+    assert named(several, "PodDisruptionBudget", "suuupra-operator")["spec"]["maxUnavailable"] == 1
+    pod = named(several, "Deployment", "suuupra-operator")["spec"]["template"]["spec"]
+    assert pod["topologySpreadConstraints"][0]["topologyKey"] == "kubernetes.io/hostname"
+
+
+def test_a_load_balancer_keeps_the_callers_addresses() -> None:
+    service = named(CHART.render(*CHART.staging), "Service", "gateway")["spec"]
+    assert (service["type"], service["externalTrafficPolicy"]) == ("LoadBalancer", "Local")
+    assert "nodePort" not in service["ports"][0]
+
+
+def test_the_operator_may_read_the_administrators_accounts_and_no_other_secret() -> None:
+    role = named(CHART.render(), "Role", "suuupra-operator-accounts")
+    (rule,) = role["rules"]
+    assert rule["resourceNames"] == ["postgres-admin", "objects-admin", "valkey-admin"]
+    assert rule["verbs"] == ["get"]

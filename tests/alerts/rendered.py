@@ -1,0 +1,57 @@
+"""The rule files that Prometheus is given for the services of this platform, and promtool to judge them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import yaml
+from suuupra_operator import rule_files
+from suuupra_operator.desired.rules import rules
+from suuupra_operator.desired.subject import Subject
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
+
+from suuupra.testing.containers import image_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PROMETHEUS_OWN = ROOT / "charts" / "suuupra-infra" / "files" / "own.rules.yaml"
+
+
+def resources() -> list[Subject]:
+    """Every resource of manifests/services, as the operator reads it."""
+    platform = SuuupraPlatformSpec.model_validate({})
+    found = [
+        yaml.safe_load(path.read_text()) for path in sorted((ROOT / "manifests/services").glob("*.yaml"))
+    ]
+    return [
+        Subject(
+            one["metadata"]["namespace"],
+            one["metadata"]["name"],
+            "uid",
+            SuuupraServiceSpec.model_validate(one["spec"]),
+            platform,
+        )
+        for one in found
+    ]
+
+
+def texts() -> dict[str, str]:
+    """File name → text, as the watcher beside Prometheus writes them, and Prometheus' own."""
+    special = rule_files.read(ROOT / "services")
+    made = {
+        f"{one.namespace}_{one.name}-rules_{key}": text
+        for one in resources()
+        for key, text in rules(one, special.get(one.service, ""))["data"].items()
+    }
+    return made | {PROMETHEUS_OWN.name: PROMETHEUS_OWN.read_text()}
+
+
+def promtool(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """promtool of our Prometheus image, with `folder` as its working directory."""
+    folder.chmod(0o755)
+    return subprocess.run(
+        ["docker", "run", "--rm", "--network", "none", "--volume", f"{folder}:/rules:ro", "--workdir", "/rules",
+         "--entrypoint", "promtool", image_of("prometheus"), *words],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
