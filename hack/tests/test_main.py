@@ -8,8 +8,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from bringup import paths
-from bringup.main import bench
+from bringup import bench, paths
+from bringup.knobs import Knobs
 from bringup.refusals import Refusal
 from bringup.status import docker_missing
 from bringup.up import what_to_try
@@ -61,8 +61,8 @@ def test_status_on_a_machine_without_docker(tmp_path: Path) -> None:
 
 def test_bench_before_up_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "VENV", tmp_path)
-    with pytest.raises(Refusal, match="run make up first"):
-        bench([])
+    with pytest.raises(Refusal, match="run `make up` first"):
+        bench.bench(Knobs(), [])
 
 
 def test_what_is_suggested_works_as_it_stands() -> None:

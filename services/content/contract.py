@@ -17,8 +17,6 @@ MAX_LESSONS = 1000
 """Lessons in a course."""
 MAX_ARTICLE_CHARACTERS = 1_000_000
 """Characters of an article's HTML, markup included."""
-MAX_COURSE_CHARACTERS = 20_000_000
-"""Characters of all texts of a course that is published: they are in memory at once. The tutorial has 0.7 million."""
 
 LessonKind = Literal["article", "video", "file"]
 ProgressState = Literal["started", "completed"]

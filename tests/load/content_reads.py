@@ -112,9 +112,8 @@ async def _publish(url: str) -> str:
             * PARAGRAPHS
         )
         body = contract.ArticleBody(kind="article", html=html)
-        lesson = await lessons.add_lesson(
-            tx, clock, owner, module.id, contract.NewLesson(title="A", body=body)
-        )
+        new, text = contract.NewLesson(title="A", body=body), await lessons.sanitised(body)
+        lesson = await lessons.add_lesson(tx, clock, owner, module.id, new, text)
         await publishing.publish(tx, clock, owner, course.id, Precondition(None))
     await database.close()
     return str(lesson.id)

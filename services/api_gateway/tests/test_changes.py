@@ -13,6 +13,7 @@ from functools import partial
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
 from services.api_gateway.domain.envoy.config import Config, build
 from services.api_gateway.domain.envoy.options import Options
@@ -212,18 +213,23 @@ async def test_routes_envoy_refuses_leave_the_last_ones_and_stop_nobody_else() -
     await pod.stop()
 
 
+def times_late() -> float:
+    return REGISTRY.get_sample_value("suuupra_gateway_configurations_late_total") or 0.0
+
+
 async def test_an_envoy_that_is_busy_for_a_while_gets_the_change_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publisher, "_TAKES_SECONDS", 0.5)
+    monkeypatch.setattr(publisher, "_TAKES_SECONDS", 0.2)
     old, new = await Upstream.start(), await Upstream.start()
     snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([old])})
     async with running(snapshot) as rig:
         assert rig.gateway.envoy_pid
+        before = times_late()
         os.kill(rig.gateway.envoy_pid, signal.SIGSTOP)
         try:
             rig.source.set_endpoints("content", new.port)
-            await asyncio.sleep(1.0)  # longer than Envoy is waited for
+            await until(lambda: times_late() > before)
         finally:
             os.kill(rig.gateway.envoy_pid, signal.SIGCONT)
         await rig.live()

@@ -11,6 +11,10 @@ APPLY_SECONDS: Final = Histogram(
     "From a change in the cluster being seen to its being live in Envoy.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10),
 )
+LATE: Final = Counter(
+    "suuupra_gateway_configurations_late_total",
+    "Configurations that Envoy did not take in time; each is offered again.",
+)
 REJECTED: Final = Counter(
     "suuupra_gateway_config_rejected_total", "Configurations of a service that Envoy refused."
 )

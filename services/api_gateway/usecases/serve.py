@@ -16,7 +16,14 @@ from services.api_gateway.envoy.admin import Admin, AdminUnavailable
 from services.api_gateway.envoy.process import Envoy
 from services.api_gateway.envoy.publisher import NotTaken, Publisher
 from services.api_gateway.usecases.apply import Applied, Applier, Builder
-from services.api_gateway.usecases.metrics import APPLY_SECONDS, ROUTES, SOURCE_AGE, UPDATED, under_our_names
+from services.api_gateway.usecases.metrics import (
+    APPLY_SECONDS,
+    LATE,
+    ROUTES,
+    SOURCE_AGE,
+    UPDATED,
+    under_our_names,
+)
 from suuupra import logs
 from suuupra.clock import Clock
 
@@ -147,6 +154,7 @@ class Gateway:
             try:
                 await self._apply(self._latest)
             except NotTaken as late:
+                LATE.inc()
                 _log.warning("Envoy does not take the configuration, trying again", waited_for=str(late))
                 await self._clock.sleep(_AGAIN_SECONDS)
                 self._news.set()

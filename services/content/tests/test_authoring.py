@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from services.content import contract
 from services.content.tests.author import COURSES, Author
+from services.content.usecases import publishing
 from suuupra.ids import new_id
 from suuupra.local_issuer import LocalIssuer
 
@@ -238,7 +238,7 @@ async def test_an_order_of_very_many_is_compared_at_once(author: Author) -> None
 async def test_a_course_longer_than_memory_allows_is_not_published(
     author: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contract, "MAX_COURSE_CHARACTERS", 10)
+    monkeypatch.setattr(publishing, "MAX_CHARACTERS", 10)
     course = await author.course()
     module = await author.module(course["id"])
     await author.lesson(module["id"], "a", "<p>Longer than ten</p>")
