@@ -81,7 +81,7 @@ class Publisher:
         changed = {name: item for name, item in wanted.items() if self._version(name) != item.version}
         if not changed:
             return
-        before = await self._admin.taken()
+        before = await self._now_taken()
         for name, resource in changed.items():
             self._write(name, resource)
         try:
@@ -90,6 +90,13 @@ class Publisher:
             self._restore(changed)
             raise
         self._good |= changed
+
+    async def _now_taken(self) -> dict[str, Taken]:
+        try:
+            async with asyncio.timeout(_TAKES_SECONDS):
+                return await self._admin.taken()
+        except (AdminUnavailable, TimeoutError) as error:
+            raise NotTaken(f"a word of what it runs for {_TAKES_SECONDS:g} s") from error
 
     async def _until_taken(self, wanted: dict[str, Resource], before: dict[str, Taken]) -> None:
         try:
