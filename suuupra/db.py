@@ -9,6 +9,9 @@ A use case opens the transaction, everything below it only takes part:
 
 When PostgreSQL is away the caller gets `DatabaseUnavailable` (503 with Retry-After) within about a second, never a
 hang; when it is back the pool heals itself, because each connection is tried before it is handed out.
+
+What PostgreSQL refuses comes as `ValueRefused` (422), `ConstraintBroken` (409) or `StatementFailed`, none of which
+quotes a row; `conflict` gives a constraint a problem of its own.
 """
 
 import asyncio
@@ -29,8 +32,13 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from suuupra import refusals
 from suuupra.errors import Unavailable
 from suuupra.migrations import Schema
+from suuupra.refusals import ConstraintBroken as ConstraintBroken
+from suuupra.refusals import StatementFailed as StatementFailed
+from suuupra.refusals import ValueRefused as ValueRefused
+from suuupra.refusals import conflict as conflict
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -251,6 +259,8 @@ def _server_limits(statement_limit: timedelta) -> str:
 
 _ENDED: Final = frozenset({"57014", "55P03", "40001", "40P01"})
 """SQLSTATEs of one statement's bad luck: cancelled by a limit, lock not available, serialisation, deadlock."""
+_OURS: Final = "54"
+"""A limit of the program, such as a row too long for its index: psycopg calls it operational, and no wait mends it."""
 
 
 @dataclass(slots=True)
@@ -274,12 +284,22 @@ def _translated(phase: _Phase) -> Iterator[None]:
         raise DatabaseUnavailable("PostgreSQL did not answer in time.", headers=_SOON) from error
     except PoolTimeout as error:
         raise DatabaseUnavailable("Every database connection is in use.", headers=_SOON) from error
+    except UnicodeEncodeError as error:  # psycopg's, of half a surrogate pair
+        raise refusals.ValueRefused(error.reason).with_traceback(error.__traceback__) from None
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in _ENDED:
-            raise StatementEnded("PostgreSQL ended the statement.", headers=_SOON) from error
-        if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-            raise DatabaseUnavailable("PostgreSQL cannot be reached.", headers=_SOON) from error
-        raise
+        _raise_translated(error)
+
+
+def _raise_translated(error: DBAPIError) -> NoReturn:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state in _ENDED:
+        raise StatementEnded("PostgreSQL ended the statement.", headers=_SOON) from error
+    if state[:2] != _OURS and (
+        isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    ):
+        raise DatabaseUnavailable("PostgreSQL cannot be reached.", headers=_SOON) from error
+    # Not «from error»: its text quotes rows. The traceback stays, which says where it happened.
+    raise refusals.of(error).with_traceback(error.__traceback__) from None
 
 
 _SOON: Final = {"Retry-After": "1"}

@@ -12,6 +12,7 @@ from joserfc.jws import CompactSignature, JWSRegistry, extract_compact, validate
 from joserfc.jwt import JWTClaimsRegistry
 from joserfc.registry import JWS_HEADER_REGISTRY
 
+from suuupra import fields
 from suuupra.clock import Clock
 from suuupra.jwks import Keys
 
@@ -153,8 +154,19 @@ def _load_claims(payload: bytes | None) -> dict[str, Any]:
 def _principal(claims: Mapping[str, Any]) -> Principal:
     subject, scope, organisation = claims["sub"], claims.get("scope", ""), claims.get("org")
     roles = claims.get("roles", [])
-    if not subject or not isinstance(scope, str) or not isinstance(organisation, str | None):
-        raise InvalidToken("sub, scope or org is not text")
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise InvalidToken("roles is not a list of texts")
+    if not subject or not all(_plain(text) for text in (subject, scope, organisation or "")):
+        raise InvalidToken("sub, scope or org is not plain text")
+    if not isinstance(roles, list) or not all(_plain(role) for role in roles):
+        raise InvalidToken("roles is not a list of plain texts")
     return Principal(subject, frozenset(roles), frozenset(scope.split()), organisation)
+
+
+def _plain(value: object) -> bool:
+    """Whether it is text of one line. Even a true issuer may pass on a subject that no table could hold."""
+    if not isinstance(value, str):
+        return False
+    try:
+        fields.on_one_line(value)
+    except ValueError:
+        return False
+    return True

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from suuupra import fields
 from suuupra.events import Event
 
 MAX_MODULES = 200
@@ -22,30 +23,16 @@ LessonKind = Literal["article", "video", "file"]
 ProgressState = Literal["started", "completed"]
 
 
-def _visible(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must hold no control characters, such as line breaks")
-    return text
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must hold no NUL characters")
-    return text
-
-
-_name = StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
-
-Title = Annotated[str, _name, AfterValidator(_visible)]
-Slug = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Summary = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_visible)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_storable)]
-Html = Annotated[str, StringConstraints(max_length=MAX_ARTICLE_CHARACTERS), AfterValidator(_storable)]
+Title = fields.Title
+Slug = fields.Slug
+Summary = fields.Line
+Text = fields.Text
+Html = Annotated[str, Field(max_length=MAX_ARTICLE_CHARACTERS), AfterValidator(fields.storable)]
 Language = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?$", max_length=11)
 ]
 """BCP 47, as far as courses need it: language, script, region."""
-WebAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"<>]+$", max_length=500)]
+WebAddress = fields.WebAddress
 
 
 class _Model(BaseModel):
@@ -67,7 +54,7 @@ class Learner(_Model):
     """Who learns: a visitor without an account, known by the web app's cookie, or a user."""
 
     kind: Literal["visitor", "user"]
-    id: str = Field(min_length=1, max_length=128)
+    id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(fields.on_one_line)]
 
 
 class CoursePublished(Event):

@@ -2,14 +2,25 @@
 
 import asyncio
 import time
+import traceback
 from typing import ClassVar
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, MetaData, SQLModel, select
 
-from suuupra.db import Database, DatabaseUnavailable, StatementEnded, Transaction, TransactionEndsOutside
+from suuupra.db import (
+    ConstraintBroken,
+    Database,
+    DatabaseUnavailable,
+    StatementEnded,
+    StatementFailed,
+    Transaction,
+    TransactionEndsOutside,
+    ValueRefused,
+    conflict,
+)
+from suuupra.errors import Conflict
 from suuupra.testing.containers import free_port
 from suuupra.testing.contracts import check_models
 from suuupra.testing.postgres import PostgresServer
@@ -148,15 +159,59 @@ async def test_a_deadlock_is_told_apart_from_a_server_that_is_away(database: Dat
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [StatementEnded]
 
 
-async def test_the_tables_own_errors_reach_the_use_case_without_learners_data(database: Database) -> None:
-    async def broken() -> None:
-        async with database.transaction() as tx:
-            statement = text("INSERT INTO effect (id, aggregate_id) VALUES (gen_random_uuid(), :name)")
-            await tx.execute(statement, {"name": "Asha Rao"})
+CANARY = "Asha Rao"
 
-    with pytest.raises(IntegrityError) as error:
-        await broken()
-    assert "[SQL parameters hidden" in str(error.value)
+
+async def break_a_rule(database: Database, statement: str) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(text("CREATE TEMP TABLE person (name text UNIQUE, age integer CHECK (age > 0))"))
+        await tx.execute(text("INSERT INTO person VALUES (:name, 1)"), {"name": CANARY})
+        await tx.execute(text(statement), {"name": CANARY})
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "said"),
+    [
+        ("INSERT INTO person VALUES (:name, 1)", ConstraintBroken, "person_name_key"),
+        ("INSERT INTO person VALUES (:name || 'x', 0)", ConstraintBroken, "person_age_check"),
+        (
+            "INSERT INTO effect (id, aggregate_id) VALUES (gen_random_uuid(), :name)",
+            StatementFailed,
+            "number",
+        ),
+        ("SELECT CAST(:name AS integer)", ValueRefused, "InvalidTextRepresentation"),
+        ("SELECT missing FROM person WHERE name = :name", StatementFailed, "UndefinedColumn"),
+        ("SELECT repeat(:name, 2000000000)", StatementFailed, "ProgramLimitExceeded"),
+    ],
+)
+async def test_the_tables_own_errors_reach_the_use_case_without_learners_data(
+    database: Database, statement: str, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said) as error:
+        await break_a_rule(database, statement)
+    told = "".join(traceback.format_exception(error.value))
+    assert CANARY not in told
+    assert "break_a_rule" in told, "the traceback still says where it happened"
+
+
+async def test_a_rule_that_callers_can_break_has_a_problem_of_its_own(database: Database) -> None:
+    class NameTaken(Conflict):
+        slug = "name-taken"
+
+    again = "INSERT INTO person VALUES (:name, 1)"
+    with pytest.raises(NameTaken), conflict({"person_name_key": NameTaken("Choose another name.")}):
+        await break_a_rule(database, again)
+    with pytest.raises(ConstraintBroken), conflict({"another_rule": NameTaken("Choose another name.")}):
+        await break_a_rule(database, again)
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800"])
+async def test_text_that_postgresql_cannot_hold_is_the_callers_mistake(
+    database: Database, value: str
+) -> None:
+    with pytest.raises(ValueRefused):
+        async with database.transaction() as tx:
+            await tx.execute(text("SELECT CAST(:value AS text)"), {"value": value})
 
 
 async def test_models_are_compared_with_the_migrated_schema(database: Database) -> None:

@@ -95,6 +95,26 @@ async def test_caller_with_a_token_is_known_by_subject_roles_and_scopes(
     assert answer.json() == {"subject": "local-creator", "roles": ["creator"], "scopes": ["content:write"]}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sub": "a\x00b"},
+        {"sub": "a\nb"},
+        {"sub": "\ud800"},
+        {"sub": 7},
+        {"org": "a\x00b"},
+        {"scope": "content:write\x00"},
+        {"roles": ["creator\x00"]},
+    ],
+)
+async def test_claims_that_no_table_could_hold_refuse_the_token(
+    make_app: Any, client: Client, forge: Forge, changed: dict[str, Any]
+) -> None:
+    async with client(make_app(router)) as http:
+        answer = await http.get("/me", headers={"authorization": f"Bearer {forge(**changed)}"})
+    assert answer.status_code == 401
+
+
 async def test_missing_scope_gets_403_naming_it(make_app: Any, client: Client, bearer: Any) -> None:
     async with client(make_app(router)) as http:
         refused = await http.post("/courses", headers=bearer("learner"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -95,7 +97,33 @@ def test_any_text_as_cursor_is_read_or_refused(text: str) -> None:
         assert PageRequest(1, text).after(datetime, UUID) is not None
 
 
-@given(st.datetimes(timezones=st.just(UTC)), st.uuids(), st.integers(), st.text())
+@pytest.mark.parametrize(
+    ("kind", "value"), [(int, 2**63), (int, -(2**63) - 1), (int, 10**400), (str, "a\x00b"), (str, "\ud800")]
+)
+def test_cursor_whose_value_no_column_could_hold_is_refused(kind: type[Any], value: Any) -> None:
+    forged = PageRequest(1).page([0, 0], key=lambda _: (value,), view=lambda row: row).next
+    with pytest.raises(Invalid):
+        PageRequest(1, forged).after(kind)
+
+
+def test_cursor_that_is_nested_deeper_than_the_stack_is_refused() -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 768).decode()
+
+    def under(frames: int) -> None:
+        if frames:
+            return under(frames - 1)
+        with pytest.raises(Invalid):
+            PageRequest(1, deep).after(int)
+        return None
+
+    under(sys.getrecursionlimit() - 600)
+
+
+storable_text = st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
+bigints = st.integers(-(2**63) + 1, 2**63 - 1)
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids(), bigints, storable_text)
 def test_cursors_carry_what_sorts_a_list(moment: datetime, key: UUID, number: int, text: str) -> None:
     for values in ((moment, key), (number, key), (text, key)):
         page = PageRequest(1).page([values, values], key=lambda row: row, view=lambda row: None)
