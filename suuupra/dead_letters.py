@@ -8,7 +8,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
-from suuupra import failpoints, kafka
+from suuupra import failpoints, kafka, logs
 from suuupra.events import Headers, Message
 
 PREFIX: Final = "dlt_"
@@ -29,7 +29,7 @@ class Cemetery:
         """Write to `<topic>.dlt` and wait for the acknowledgement. Raises KafkaError."""
         producer = await self._connected()
         reason = {
-            "cause": f"{type(error).__name__}: {error}"[:CAUSE_LIMIT],
+            "cause": logs.clean(f"{type(error).__name__}: {error}")[:CAUSE_LIMIT],
             "group": self._settings.name,
             "topic": message.topic,
             "partition": str(message.partition),

@@ -49,6 +49,14 @@ _SECRET_TEXT = re.compile(
     r"|(?P<userinfo>(?<=://)[^/\s:@]*:[^/\s@]+(?=@))"
 )
 
+# What a database says after its message quotes rows. A quoted value may have line breaks of its own, so the text goes
+# up to what a traceback goes on with.
+_QUOTED_ROWS = re.compile(
+    r"^(?P<name>DETAIL|CONTEXT|QUERY|HINT):.*?"
+    r"(?=^\[SQL|^\(Background|^The above exception|^During handling|^Traceback \(|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
 
 def get_logger(name: str) -> FilteringBoundLogger:
     """A logger whose lines say they come from `name`; give it `__name__`."""
@@ -198,7 +206,14 @@ def _clean(value: Any) -> Any:
     return _clean_text(str(value))
 
 
+def clean(text: str) -> str:
+    """`text` without what looks like a secret, and without the rows that a database's error quotes."""
+    return _clean_text(text)
+
+
 def _clean_text(text: str) -> str:
+    if "DETAIL:" in text or "CONTEXT:" in text or "QUERY:" in text or "HINT:" in text:
+        text = _QUOTED_ROWS.sub(rf"\g<name>: {REDACTED}\n", text)
     # Every shape needs one of these, and looking for them is ten times cheaper than the expression.
     if "eyJ" in text or "earer " in text or "://" in text:
         return _SECRET_TEXT.sub(REDACTED, text)

@@ -175,6 +175,25 @@ async def test_wrong_data_is_named_by_field_and_its_value_is_not_repeated(
     assert "secret" not in cause
 
 
+async def test_a_row_that_postgresql_quotes_reaches_no_dead_letter(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type, partitions=1)
+
+    async def raw(tx: Transaction, _event: Counted, _meta: Meta) -> None:
+        try:
+            await tx.execute(text("INSERT INTO effect (aggregate_id, number) VALUES ('canary', 7)"))
+        except Exception as error:
+            raise RuntimeError(str(error)) from error
+
+    await send(settings.kafka_bootstrap, Counted.type, [message("a", 1)])
+    async with running(Consumer(database, settings, [on(Counted, raw)])):
+        (letter,) = await topics.read(f"{Counted.type}.dlt", 1)
+    cause = reason(letter.headers)["cause"]
+    assert "violates not-null constraint" in cause
+    assert "canary, 7" not in cause
+
+
 async def test_a_transient_error_is_tried_again_while_the_other_partition_goes_on(
     database: Database, settings: Settings, topics: Topics
 ) -> None:

@@ -233,3 +233,22 @@ def test_whatever_is_logged_is_one_json_object_on_one_line(values: dict[str, Any
     rendered = logs.render(None, "", logs.redact(None, "", dict(values)))
     assert "\n" not in rendered
     assert isinstance(json.loads(rendered), dict)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "duplicate key value\nDETAIL:  Key (email)=(asha@example.org) already exists.",
+        "null value\nDETAIL:  Failing row contains (7, asha@example.org\nsecond line, null).\nCONTEXT:  COPY person",
+        "asha is not told\nCONTEXT:  SQL statement \"SELECT 'asha'\"",
+    ],
+)
+def test_rows_that_a_database_quotes_are_taken_out_of_any_text(text: str) -> None:
+    whole = (
+        f"Traceback (most recent call last):\n{text}\n[SQL: INSERT INTO person]\n(Background on this error)"
+    )
+    cleaned = logs.redact(None, "", {"exception": whole})["exception"]
+    assert "asha@" not in cleaned
+    assert "second line" not in cleaned
+    assert "SELECT 'asha'" not in cleaned
+    assert "[SQL: INSERT INTO person]" in cleaned
