@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.trace import SpanContext, format_trace_id
 from prometheus_client import Histogram
@@ -26,19 +27,32 @@ _CLIENT_CLOSED: Final = 499
 """What the log and the metrics say of a request whose caller went away; nginx's number for it."""
 UNMATCHED: Final = "unmatched"
 """The route label of requests that match no route, so that guessed paths cannot fill the metrics store."""
+_COME_BACK: Final = b"retry: 1000\n\n"
+"""The last words of a stream: the browser connects again after a second, to another pod."""
+_SERVICE_RESTART: Final = 1012
+"""WebSocket's close code for it (IANA's registry)."""
 _TRACE_HEADERS: Final = frozenset({b"traceparent", b"tracestate"})
 
 _log = logs.get_logger(__name__)
 
 
 class Activity:
-    """How many requests are being answered, and a way to await that none is."""
+    """How many requests are being answered, and a way to await that none is.
+
+    Streams (server-sent events, WebSockets) are none of them: they have no end of their own, so draining ends them.
+    """
 
     def __init__(self) -> None:
         self.in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
+        self._streams: dict[object, Callable[[], object]] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
 
     def begin(self) -> None:
         self.in_flight += 1
@@ -48,6 +62,22 @@ class Activity:
         self.in_flight -= 1
         if not self.in_flight:
             self._idle.set()
+
+    def opened(self, stream: object, end: Callable[[], object]) -> None:
+        """Count a stream; `end` asks it to end, now if this process is draining."""
+        self._streams[stream] = end
+        if self.draining:
+            end()
+
+    def closed(self, stream: object) -> None:
+        """Count it no more."""
+        self._streams.pop(stream, None)
+
+    def drain(self) -> None:
+        """Tell those who ask from now on to go elsewhere, and end every stream."""
+        self.draining = True
+        for end in tuple(self._streams.values()):
+            end()
 
     async def idle(self) -> None:
         """Return when nothing is in flight."""
@@ -63,15 +93,43 @@ class Edge:
         self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await self._converse(scope, receive, send)
+        elif scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        self._activity.begin()
-        exchange = _Exchange(self._app, scope, receive, send, self._activity, self._body_limit)
+        else:
+            await _Exchange(self._app, scope, receive, send, self._activity, self._body_limit).run()
+
+    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket; when the process drains its caller is told that the service restarts."""
+        stream = _Stream(asyncio.current_task())
+        self._activity.opened(stream, stream.end)
         try:
-            await exchange.run()
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            stream.ended()
+            await send({"type": "websocket.close", "code": _SERVICE_RESTART})
         finally:
-            self._activity.end()
+            self._activity.closed(stream)
+
+
+class _Stream:
+    """Something without an end of its own, run by a task."""
+
+    def __init__(self, task: asyncio.Task[Any] | None) -> None:
+        self._task = task
+        self._ending = False
+
+    def end(self) -> None:
+        """Cancel what produces it."""
+        self._ending = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def ended(self) -> None:
+        """Called where a cancellation arrives: take note that it was this one, or raise it on."""
+        if not self._ending or self._task is None or self._task.uncancel():
+            raise asyncio.CancelledError
 
 
 class _Exchange:
@@ -81,7 +139,9 @@ class _Exchange:
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, activity: Activity, body_limit: int
     ) -> None:
         self._app = app
-        self._scope = scope
+        self._method: str = scope["method"]
+        # HEAD is GET without its body (RFC 9110, 9.3.2). A copy: the server must go on knowing that it is HEAD.
+        self._scope = {**scope, "method": "GET"} if self._method == "HEAD" else scope
         self._receive = receive
         self._send = send
         self._activity = activity
@@ -91,8 +151,22 @@ class _Exchange:
         self._received = 0
         self._status = 0
         self._replaced = False
+        self._complete = False
+        self._whole_event = True
+        self._stream: _Stream | None = None
+        self._task = asyncio.current_task()  # here: what sends may be a task of the framework's
 
     async def run(self) -> None:
+        self._activity.begin()
+        try:
+            await self._run()
+        finally:
+            if self._stream is None:
+                self._activity.end()
+            else:
+                self._activity.closed(self._stream)
+
+    async def _run(self) -> None:
         began = time.perf_counter()
         given, trace_headers = self._read_headers()
         span, trace_token = telemetry.enter(trace_headers)
@@ -124,12 +198,18 @@ class _Exchange:
         try:
             await self._app(self._scope, receive, self._send_on)
         except ClientDisconnect:
-            self._status = _CLIENT_CLOSED
+            if not self._complete:
+                self._status = _CLIENT_CLOSED
+        except asyncio.CancelledError:
+            if self._stream is None:
+                raise
+            self._stream.ended()
+            await self._end_stream()
         # Here and nowhere else may any error end: the caller gets an answer, the log gets the cause.
         except Exception as error:
             problem = error if isinstance(error, errors.Problem) else errors.Internal()
             if problem.status >= 500 or self._status:
-                _log.exception("unhandled error", method=self._scope["method"], path=self._scope["path"])
+                _log.exception("unhandled error", method=self._method, path=self._scope["path"])
             if self._status:
                 raise  # the response has begun; only closing the connection tells the caller it is incomplete
             await self._send_problem(problem)
@@ -156,7 +236,23 @@ class _Exchange:
                 await self._send_problem(errors.too_large(self._limit()))
                 return
             self._begin(message)
-        await self._send(message)
+            await self._send(message)
+        elif self._method == "HEAD":
+            await self._send_no_body(message)
+        else:
+            self._whole_event = message.get("body", b"").endswith((b"\n\n", b"\r\n\r\n"))
+            await self._send(message)
+
+    async def _send_no_body(self, message: Message) -> None:
+        if not self._complete:
+            self._complete = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        if message.get("more_body"):
+            raise ClientDisconnect  # whoever streams need not go on
+
+    async def _end_stream(self) -> None:
+        last = _COME_BACK if self._whole_event else b""
+        await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
     def _begin(self, message: Message) -> None:
         self._status = message["status"]
@@ -164,6 +260,10 @@ class _Exchange:
         headers.append((b"x-request-id", self._request_id.encode()))
         if self._activity.draining:
             headers.append((b"connection", b"close"))  # so that keep-alive clients move to another pod
+        if self._method != "HEAD" and _is_stream(message):
+            self._stream = _Stream(self._task)
+            self._activity.end()
+            self._activity.opened(self._stream, self._stream.end)
 
     async def _send_problem(self, problem: errors.Problem) -> None:
         response = errors.render(problem, Request(self._scope))
@@ -177,10 +277,11 @@ class _Exchange:
 
     def _record(self, seconds: float, span: SpanContext) -> None:
         route = getattr(self._scope.get("route"), "path", UNMATCHED)
-        method = self._scope["method"]
+        method = self._method
         status = self._status or 500
-        exemplar = {"trace_id": format_trace_id(span.trace_id)}
-        _duration(route, method, status // 100).observe(seconds, exemplar)
+        if self._stream is None:  # how long somebody listened is no latency
+            exemplar = {"trace_id": format_trace_id(span.trace_id)}
+            _duration(route, method, status // 100).observe(seconds, exemplar)
         logs.access.write(
             method=method,
             route=route,
@@ -190,6 +291,13 @@ class _Exchange:
             span=span,
             request=self._request_id,
         )
+
+
+def _is_stream(message: Message) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in message["headers"]
+    )
 
 
 def _is_problem(message: Message) -> bool:

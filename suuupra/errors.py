@@ -221,6 +221,8 @@ def from_http_exception(error: HTTPException, request: Request) -> Problem:
 
 
 def _method_not_allowed(request: Request, allowed: str) -> Problem:
+    if "GET" in allowed and "HEAD" not in allowed:
+        allowed += ", HEAD"  # suuupra.edge answers it wherever there is a GET
     return MethodNotAllowed(
         f"{request.url.path} takes {allowed}, not {request.method}.", headers={"Allow": allowed}
     )

@@ -81,7 +81,7 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Drain: answer on, until those who send have noticed and nothing is in flight, then stop listening."""
-        self._activity.draining = True
+        self._activity.drain()
         await self._noticed()
         await self._activity.idle()
         self._server.should_exit = True
@@ -138,6 +138,7 @@ async def serve(app: FastAPI) -> bool:
         http = HttpServer(app, settings, state.activity, signals, state.clock)
         running.watch(state.health, [http, *state.runnables])
         telemetry.HTTP_IN_FLIGHT.set_function(lambda: state.activity.in_flight)
+        telemetry.HTTP_STREAMS.set_function(lambda: state.activity.streams)
         _log.info("serving", http_port=settings.http_port, ops_port=settings.ops_port)
         return await running.run(
             [*state.runnables, http],

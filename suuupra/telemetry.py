@@ -42,6 +42,7 @@ HTTP_DURATION = Histogram(
     buckets=LATENCY_BUCKETS,
 )
 HTTP_IN_FLIGHT = Gauge("suuupra_http_requests_in_flight", "Requests being answered right now.")
+HTTP_STREAMS = Gauge("suuupra_http_streams", "Event streams and WebSockets open right now.")
 READY = Gauge("suuupra_ready", "1 when the check passes, 0 when it fails.", ["check"])
 BUILD = Gauge("suuupra_build_info", "Always 1; its labels say what runs.", ["service", "name", "version"])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import pytest_asyncio
+import structlog
 
 from suuupra import discovery
 from suuupra.clock import FakeClock
@@ -26,6 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
     # How long an example takes says more of what else the machine does than of the code.
     hypothesis.settings.register_profile("suuupra", deadline=None)
     hypothesis.settings.load_profile("suuupra")
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks as text: structlog's own default draws them with every local variable, which takes seconds."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
-import structlog
 from fastapi import APIRouter, FastAPI
 from joserfc.jwk import ECKey
 
@@ -17,6 +17,7 @@ from suuupra import app
 from suuupra.clock import FakeClock
 from suuupra.local_issuer import LocalIssuer
 from suuupra.settings import AuthSettings, ServiceSettings
+from suuupra.testing.containers import free_port
 
 ISSUER = "http://issuer.test"
 AUDIENCE = "suuupra-test"
@@ -24,15 +25,6 @@ AUDIENCE = "suuupra-test"
 
 class Settings(ServiceSettings, AuthSettings):
     """Of a service that checks tokens."""
-
-
-@pytest.fixture(autouse=True)
-def _plain_logs() -> Iterator[None]:
-    """Tracebacks as text: structlog's own default draws them with every local variable, which takes seconds."""
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(processors=[structlog.processors.add_log_level, plain])
-    yield
-    structlog.reset_defaults()
 
 
 Client = Callable[[FastAPI], AbstractAsyncContextManager[httpx.AsyncClient]]
@@ -83,3 +75,26 @@ def bearer(issuer: LocalIssuer, clock: FakeClock) -> Callable[[str], dict[str, s
         return {"authorization": f"Bearer {issuer.mint(role, clock=clock)}"}
 
     return headers
+
+
+@pytest.fixture
+def ports(settings: Settings) -> Settings:
+    """Settings of a process that listens on free ports of its own."""
+    local = {
+        "http_host": "127.0.0.1",
+        "ops_host": "127.0.0.1",
+        "http_port": free_port(),
+        "ops_port": free_port(),
+    }
+    return settings.model_copy(update=local)
+
+
+async def until_ready(ops: httpx.AsyncClient, process: asyncio.Task[bool]) -> None:
+    """Return when a process that was started as a task is ready, or has failed, which is raised."""
+    while not process.done():
+        try:
+            if (await ops.get("/readyz")).status_code == 200:
+                return
+        except httpx.ConnectError:
+            await asyncio.sleep(0)
+    await process

@@ -18,8 +18,7 @@ from suuupra.health import CHECK_SECONDS, Health
 from suuupra.ops import OpsApp
 from suuupra.resources import Resources, opened
 from suuupra.running import Crew, Signals
-from suuupra.testing.containers import free_port
-from suuupra.tests.http.conftest import Client, Settings
+from suuupra.tests.http.conftest import Client, Settings, until_ready
 
 
 class Recorder:
@@ -322,27 +321,6 @@ class Slow:
         return "done"
 
 
-@pytest.fixture
-def ports(settings: Settings) -> Settings:
-    local = {
-        "http_host": "127.0.0.1",
-        "ops_host": "127.0.0.1",
-        "http_port": free_port(),
-        "ops_port": free_port(),
-    }
-    return settings.model_copy(update=local)
-
-
-async def _until_ready(ops: httpx.AsyncClient, process: asyncio.Task[bool]) -> None:
-    while not process.done():
-        try:
-            if (await ops.get("/readyz")).status_code == 200:
-                return
-        except httpx.ConnectError:
-            await asyncio.sleep(0)
-    await process
-
-
 async def test_sigterm_drains_without_losing_a_request(
     ports: Settings, make_app: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,7 +333,7 @@ async def test_sigterm_drains_without_losing_a_request(
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports.http_port}") as http,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports.ops_port}") as ops,
     ):
-        await _until_ready(ops, process)
+        await until_ready(ops, process)
         in_flight = asyncio.create_task(http.get("/slow"))
         await slow.asked.wait()
         signals.received(signal.SIGTERM)
