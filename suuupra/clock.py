@@ -11,7 +11,11 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the platform asks about time. Nothing else in it calls `datetime.now()` or `asyncio.sleep()`."""
+    """What decisions ask about time: of services, of the inbox, of what expires.
+
+    What only measures or paces the machine itself asks the machine: the relay's rounds and its rows' publication,
+    reconnecting, the times of log lines, and an event's time where `outbox.append` is not given one.
+    """
 
     def now(self) -> datetime:
         """The present instant, aware, in UTC."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -11,13 +11,16 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from suuupra import kafka, logs
-from suuupra.db import Database, DatabaseUnavailable
+from suuupra import events, kafka, logs, retention
+from suuupra.clock import Clock, SystemClock
+from suuupra.db import Database, DatabaseUnavailable, StatementEnded
 from suuupra.dead_letters import Cemetery
 from suuupra.events import Message
 from suuupra.halting import Haltable
 from suuupra.inbox import Subscription
+from suuupra.inbox_plan import Joined
 from suuupra.intake import Intake
+from suuupra.patience import is_away
 from suuupra.settling import Busy, Settler
 
 BATCH: Final = 500
@@ -31,8 +34,7 @@ GRACE_SECONDS: Final = 10.0
 """How long a batch may still take when its partition is revoked or the process stops."""
 PATIENCE: Final = timedelta(minutes=10)
 """How long an event waits for one it follows."""
-REMEMBERED: Final = timedelta(days=35)
-"""How long an event id is remembered: longer than any topic keeps it (dead letters: 30 days)."""
+PRUNE_SECONDS: Final = 60.0
 
 _log = logs.get_logger(__name__)
 _lag = Gauge("suuupra_inbox_lag_events", "Events not yet settled.", ["topic", "partition"])
@@ -51,9 +53,12 @@ class Consumer:
         subscriptions: Sequence[Subscription],
         *,
         patience: timedelta = PATIENCE,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = settings
-        self._intake = Intake(database, subscriptions)
+        self._database = database
+        self._clock = clock or SystemClock()
+        self._intake = Intake(database, subscriptions, self._clock)
         self._patience = patience
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._trouble: str | None = "not connected yet"
@@ -78,14 +83,15 @@ class Consumer:
 
     def _passes(self, error: Exception) -> bool:
         """Whether time will mend it."""
-        if not isinstance(error, KafkaError | DatabaseUnavailable | OSError):
+        if not is_away(error) and not isinstance(error, StatementEnded):
             return False
         self._trouble = f"{type(error).__name__}: {error}".strip()
         _log.warning("consumer interrupted", error=self._trouble)
         return True
 
     async def _connected(self) -> None:
-        session = _Session(self._settings, self._intake, self._patience)
+        await self._database.check()  # a schema that is behind this code would fail each event that is read
+        session = _Session(self._settings, self._intake, self._patience, self._clock)
         try:
             await session.start()
             self._trouble = None
@@ -97,10 +103,14 @@ class Consumer:
 class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One membership of the group, from joining it to leaving it."""
 
-    def __init__(self, settings: kafka.BusOfService, intake: Intake, patience: timedelta) -> None:
+    def __init__(
+        self, settings: kafka.BusOfService, intake: Intake, patience: timedelta, clock: Clock
+    ) -> None:
+        self._settings = settings
         self._intake = intake
         self._patience = patience
-        self._cemetery = Cemetery(settings)
+        self._clock = clock
+        self._cemetery = Cemetery(settings, clock)
         self._client = kafka.consumer(settings, "consumer", group=settings.name)
         self._client.subscribe(topics=sorted(intake.types), listener=self)
         self._workers: dict[TopicPartition, _Worker] = {}
@@ -110,8 +120,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError when no broker answers."""
+        await self._intake.recall()
         await self._client.start()
-        self._chores = {self._watched(self._commit_regularly()), self._watched(self._sweep_regularly())}
+        chores = (self._commit_regularly, self._sweep_regularly, self._prune_regularly)
+        self._chores = {self._watched(chore()) for chore in chores}
 
     async def stop(self) -> None:
         """Let the workers finish, commit what they did and leave the group."""
@@ -126,8 +138,10 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
     async def on_partitions_assigned(self, assigned: Set[TopicPartition]) -> None:
         """Start a worker for each partition."""
         for partition in assigned:
-            settler = partial(Settler, self._intake, self._cemetery)
-            worker = self._workers[partition] = _Worker(self._client, partition, settler)
+            settler = partial(Settler, self._intake, self._cemetery, self._clock)
+            worker = self._workers[partition] = _Worker(
+                self._client, partition, settler, self._intake, self._clock
+            )
             worker.task = self._watched(worker.run())
 
     async def on_partitions_revoked(self, revoked: Set[TopicPartition]) -> None:
@@ -152,7 +166,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def _commit_regularly(self) -> None:
         while True:
-            await asyncio.sleep(COMMIT_SECONDS)
+            await self._clock.sleep(COMMIT_SECONDS)
             await self._commit()
             for partition, worker in self._workers.items():
                 _lag.labels(partition.topic, partition.partition).set(worker.lag())
@@ -177,40 +191,71 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def _sweep_regularly(self) -> None:
         """What no delivery triggers: events released by a process that died, and gaps that lasted too long."""
-        settler = Settler(self._intake, self._cemetery)
+        settler = Settler(self._intake, self._cemetery, self._clock)
         while True:
             try:
                 await self._sweep(settler)
-            except DatabaseUnavailable as error:
-                _log.info("sweep postponed", error=error.detail)
-            await asyncio.sleep(SWEEP_SECONDS)
+            except (DatabaseUnavailable, KafkaError) as error:
+                _log.info("sweep postponed", error=str(error))
+            await self._clock.sleep(SWEEP_SECONDS)
 
     async def _sweep(self, settler: Settler) -> None:
+        await self._note_what_is_caught_up()
         await settler.release()
-        overdue = await self._intake.overdue(self._patience)
-        for message in overdue:
-            _log.warning(
-                "gap given up", topic=message.topic, partition=message.partition, offset=message.offset
-            )
-            await settler.settle_parked(message)
-        if overdue:
+        while overdue := await self._intake.overdue(self._patience):
+            for message in overdue:
+                _log.warning(
+                    "gap given up", topic=message.topic, partition=message.partition, offset=message.offset
+                )
+                await settler.settle_parked(message)
             await settler.release()
         _parked.set(await self._intake.parked_count())
-        await self._intake.prune(REMEMBERED)
+
+    async def _note_what_is_caught_up(self) -> None:
+        """For those who wait for what a trimmed topic may still hold."""
+        await self._intake.recall()
+        asked = [one for one in self._workers if self._intake.awaits_the_end_of(one.topic)]
+        if not asked:
+            return
+        at, ends = self._clock.now(), await self._client.end_offsets(asked)
+        done = [
+            (one.topic, one.partition)
+            for one in asked
+            if one in self._workers and self._workers[one].has_settled(ends[one])
+        ]
+        await self._intake.caught_up(done, at)
+
+    async def _prune_regularly(self) -> None:
+        while True:
+            try:
+                keep = await retention.memory_for(self._settings, self._intake.types)
+                if keep is not None:
+                    await self._intake.prune(keep)
+            except (DatabaseUnavailable, KafkaError) as error:
+                _log.info("pruning postponed", error=str(error))
+            await self._clock.sleep(PRUNE_SECONDS)
 
 
 class _Worker:
     """Settles the messages of one partition, in order."""
 
     def __init__(
-        self, client: AIOKafkaConsumer, partition: TopicPartition, settler: Callable[[Busy], Settler]
+        self,
+        client: AIOKafkaConsumer,
+        partition: TopicPartition,
+        settler: Callable[[Busy], Settler],
+        intake: Intake,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._partition = partition
+        self._intake = intake
+        self._clock = clock
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._settler = settler(self._halt.busy)
         self.next_offset: int | None = None
         """Everything before it is settled; None until something was delivered."""
+        self._begun_at: int | None = None
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -228,14 +273,49 @@ class _Worker:
         highwater = self._client.highwater(self._partition)
         return max(0, highwater - self.next_offset) if highwater and self.next_offset is not None else 0
 
+    def has_settled(self, end: int) -> bool:
+        """Whether everything before the offset `end` is settled."""
+        settled = self._begun_at if self.next_offset is None else self.next_offset
+        return settled is not None and settled >= end
+
     async def _forever(self) -> None:
+        first_time = await self._begin()
         while True:
             found = await self._client.getmany(self._partition, timeout_ms=POLL_MS, max_records=BATCH)
             if records := found.get(self._partition):
+                messages = [_message(record) for record in records]
                 if self.next_offset is None:
                     self.next_offset = records[0].offset
-                await self._settler.settle([_message(record) for record in records])
+                    if first_time:
+                        await self._join(self.next_offset, _time_of(messages[0]))
+                await self._settler.settle(messages)
                 self.next_offset = records[-1].offset + 1
+
+    async def _begin(self) -> bool:
+        """Find out where reading begins; whether the group has never read the partition, and something is there."""
+        committed = await self._client.committed(self._partition)
+        self._begun_at = await self._client.position(self._partition)
+        known = self._intake.joined(self._partition.topic, self._partition.partition)
+        if committed is not None or known:
+            return False
+        ends = await self._client.end_offsets([self._partition])
+        if ends[self._partition] > self._begun_at:
+            return True
+        await self._join(self._begun_at, self._clock.now())
+        return False
+
+    async def _join(self, offset: int, time: datetime | None) -> None:
+        topic, partition = self._partition
+        count = len(self._client.partitions_for_topic(topic) or {partition})
+        # From the beginning of a topic everything comes: there is no time before which nothing does.
+        await self._intake.join(Joined(topic, partition, count, offset, time if offset else None))
+
+
+def _time_of(message: Message) -> datetime | None:
+    try:
+        return events.parse(message).time
+    except events.MalformedMessage:
+        return None
 
 
 def _message(record: ConsumerRecord) -> Message:

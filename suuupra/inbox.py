@@ -13,9 +13,11 @@ an event that is delivered again has no second effect. Whatever a handler does e
 - An event that comes before one it follows (ce_sequence, ce_after) is parked until that one has had its effect, or
   until the gap has lasted longer than the consumer's patience: then it counts as filled, and a late event is still
   handled when it comes.
-- `Retry` and errors of HTTP calls are tried again with growing pauses, ten times in all; while PostgreSQL or Kafka
-  is away there is no limit. Only the partition of the event waits.
-- `Reject` at once, and any other error after three attempts, makes the event a dead letter in `<topic>.dlt`;
+- While something that the handler needs is away (PostgreSQL, Kafka, the object store, Valkey, a mail server, another
+  service: see suuupra.patience), the event is tried again with growing pauses and without a limit. Only its partition
+  waits; an outage never makes dead letters.
+- `Retry`, a statement that PostgreSQL ended and another service's 500 are tried again for `patience` (15 minutes).
+- `Reject` at once, and any other error after `attempts` (three), makes the event a dead letter in `<topic>.dlt`;
   the events behind it go on. `python -m suuupra redrive` puts dead letters back.
 - An event of a version that this code does not know is a dead letter too: deploy the consumer, then redrive.
 
@@ -26,11 +28,17 @@ blame.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 
 from suuupra import telemetry
 from suuupra.db import Transaction
 from suuupra.events import Event, Meta
+
+PATIENCE: Final = timedelta(minutes=15)
+"""How long an event is tried whose errors may pass."""
+ATTEMPTS: Final = 3
+"""How often an event is tried whose errors look like its own fault."""
 
 E = TypeVar("E", bound=Event)
 
@@ -51,9 +59,17 @@ class Subscription:
 
     event: type[Event]
     handle: Callable[[Transaction, Pairs[Any]], Awaitable[None]]
+    patience: timedelta = PATIENCE
+    attempts: int = ATTEMPTS
 
 
-def on(event: type[E], handler: Callable[[Transaction, E, Meta], Awaitable[None]]) -> Subscription:
+def on(
+    event: type[E],
+    handler: Callable[[Transaction, E, Meta], Awaitable[None]],
+    *,
+    patience: timedelta = PATIENCE,
+    attempts: int = ATTEMPTS,
+) -> Subscription:
     """Handle each event by itself, as a child of the trace it came from."""
 
     async def handle(tx: Transaction, pairs: Pairs[E]) -> None:
@@ -61,9 +77,15 @@ def on(event: type[E], handler: Callable[[Transaction, E, Meta], Awaitable[None]
             with telemetry.continued({"traceparent": meta.traceparent} if meta.traceparent else {}):
                 await handler(tx, received, meta)
 
-    return Subscription(event, handle)
+    return Subscription(event, handle, patience, attempts)
 
 
-def on_batch(event: type[E], handler: Callable[[Transaction, Pairs[E]], Awaitable[None]]) -> Subscription:
+def on_batch(
+    event: type[E],
+    handler: Callable[[Transaction, Pairs[E]], Awaitable[None]],
+    *,
+    patience: timedelta = PATIENCE,
+    attempts: int = ATTEMPTS,
+) -> Subscription:
     """Handle up to 500 events at once; those of one aggregate are in order."""
-    return Subscription(event, handler)
+    return Subscription(event, handler, patience, attempts)

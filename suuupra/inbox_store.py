@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,21 +10,26 @@ from sqlalchemy import text
 
 from suuupra.db import Transaction
 from suuupra.events import Headers, Message
-from suuupra.inbox_plan import Aggregate, Delivery, Progress
+from suuupra.inbox_plan import Aggregate, Baseline, Delivery, Joined, Progress
 
 Key = tuple[UUID, str]
 """Event id and source: what makes an event one event."""
 
+OVERDUE_AT_ONCE: Final = 500
+PRUNED_AT_ONCE: Final = 5_000
+
+_JOINED: Final = ("topic", "partition", "partitions", "first_offset", "time")
+
 # A dead letter that comes back (redrive) is new again; anything else that is known is a duplicate.
 _CLAIM: Final = text("""
-INSERT INTO inbox AS i (id, source, outcome)
-SELECT id, source, :outcome FROM json_to_recordset(CAST(:keys AS json)) AS t (id uuid, source text)
+INSERT INTO inbox AS i (id, source, outcome, settled_at)
+SELECT id, source, :outcome, :now FROM json_to_recordset(CAST(:keys AS json)) AS t (id uuid, source text)
 ORDER BY id, source
-ON CONFLICT (id, source) DO UPDATE SET outcome = excluded.outcome, settled_at = now() WHERE i.outcome = 'dead'
+ON CONFLICT (id, source) DO UPDATE SET outcome = excluded.outcome, settled_at = excluded.settled_at WHERE i.outcome = 'dead'
 RETURNING id, source
 """)
 _SETTLE: Final = text("""
-UPDATE inbox SET outcome = :outcome, settled_at = now()
+UPDATE inbox SET outcome = :outcome, settled_at = :now
 FROM json_to_recordset(CAST(:keys AS json)) AS t (id uuid, source text)
 WHERE inbox.id = t.id AND inbox.source = t.source
 """)
@@ -43,8 +48,8 @@ ON CONFLICT (aggregate_id, source) DO UPDATE SET types = p.types || excluded.typ
 """)
 _PARK: Final = text("""
 INSERT INTO inbox_parked
-    (id, source, aggregate_id, sequence, after, topic, partition, "offset", key, value, headers)
-VALUES (:id, :source, :aggregate_id, :sequence, CAST(:after AS jsonb), :topic, :partition, :offset, :key, :value, :headers)
+    (id, source, aggregate_id, sequence, after, topic, partition, "offset", key, value, headers, parked_at)
+VALUES (:id, :source, :aggregate_id, :sequence, CAST(:after AS jsonb), :topic, :partition, :offset, :key, :value, :headers, :now)
 """)
 _UNPARK: Final = text("DELETE FROM inbox_parked WHERE id = :id AND source = :source")
 _DUE: Final = text("""
@@ -56,17 +61,32 @@ WHERE (CAST(:aggregates AS text[]) IS NULL OR p.aggregate_id = ANY(:aggregates))
     WHERE a.type = ANY(:types) AND coalesce((g.types ->> a.type)::bigint, 0) < a.sequence::bigint)
 ORDER BY p.aggregate_id, p.sequence LIMIT 100
 """)
+# Of each aggregate the first, which was awaited for too long; or nothing that it awaits can come any more: it is of a
+# topic that had been trimmed, nothing of it was had, and whatever was there when the event was parked is settled.
 _OVERDUE: Final = text("""
-SELECT DISTINCT ON (source, aggregate_id) topic, partition, "offset", key, value, headers
-FROM inbox_parked WHERE parked_at < now() - CAST(:patience AS interval)
-ORDER BY source, aggregate_id, sequence LIMIT 100
+SELECT p.topic, p.partition, p."offset", p.key, p.value, p.headers
+FROM inbox_parked p LEFT JOIN inbox_progress g USING (source, aggregate_id)
+WHERE NOT EXISTS (
+    SELECT FROM inbox_parked q
+    WHERE q.aggregate_id = p.aggregate_id AND q.source = p.source AND q.sequence < p.sequence)
+  AND (p.parked_at <= :awaited_since OR (p.parked_at < :caught_up AND NOT EXISTS (
+    SELECT FROM jsonb_each_text(p.after) AS a (type, sequence)
+    WHERE a.type = ANY(:types) AND coalesce((g.types ->> a.type)::bigint, 0) < a.sequence::bigint
+      AND NOT (g.types -> a.type IS NULL
+               AND coalesce(p.parked_at < CAST(CAST(:removed AS jsonb) ->> a.type AS timestamptz), false)))))
+ORDER BY p.parked_at LIMIT :most
 """)
-# Ids are UUIDv7: the lowest are the oldest.
 _PRUNE: Final = text("""
-WITH oldest AS (SELECT id, source, outcome, settled_at FROM inbox ORDER BY id LIMIT 5000)
-DELETE FROM inbox USING oldest
-WHERE inbox.id = oldest.id AND inbox.source = oldest.source
-  AND oldest.outcome = 'done' AND oldest.settled_at < now() - CAST(:keep AS interval)
+DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM inbox WHERE outcome = 'done' AND settled_at < :before ORDER BY settled_at LIMIT :most))
+""")
+_JOIN: Final = text("""
+INSERT INTO inbox_joined (topic, partition, partitions, first_offset, time)
+VALUES (:topic, :partition, :partitions, :first_offset, :time) ON CONFLICT DO NOTHING
+""")
+_CAUGHT_UP: Final = text("""
+UPDATE inbox_joined SET caught_up_at = :now WHERE (topic, partition) IN (
+    SELECT topic, partition FROM json_to_recordset(CAST(:partitions AS json)) AS t (topic text, partition integer))
 """)
 
 
@@ -75,15 +95,15 @@ def key_of(delivery: Delivery) -> Key:
     return (delivery.meta.id, delivery.meta.source)
 
 
-async def claim(tx: Transaction, keys: Collection[Key], outcome: str = "done") -> set[Key]:
+async def claim(tx: Transaction, keys: Collection[Key], now: datetime, outcome: str = "done") -> set[Key]:
     """Record events as settled and return those that were not before: only they may have an effect."""
-    found = await tx.execute(_CLAIM, {"keys": _json(keys), "outcome": outcome})
+    found = await tx.execute(_CLAIM, {"keys": _json(keys), "outcome": outcome, "now": now})
     return {(id_, source) for id_, source in found.all()}
 
 
-async def settle(tx: Transaction, keys: Collection[Key], outcome: str) -> None:
+async def settle(tx: Transaction, keys: Collection[Key], outcome: str, now: datetime) -> None:
     """Change how claimed events are recorded."""
-    await tx.execute(_SETTLE, {"keys": _json(keys), "outcome": outcome})
+    await tx.execute(_SETTLE, {"keys": _json(keys), "outcome": outcome, "now": now})
 
 
 def _json(keys: Collection[Key]) -> str:
@@ -109,11 +129,11 @@ async def advance(tx: Transaction, progress: Mapping[Aggregate, Progress]) -> No
         await tx.execute(_ADVANCE, {"progress": json.dumps(rows)})
 
 
-async def park(tx: Transaction, deliveries: Sequence[Delivery]) -> None:
+async def park(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> None:
     """Keep events until those they follow have had their effect."""
     if deliveries:
-        await settle(tx, [key_of(delivery) for delivery in deliveries], "parked")
-        await tx.execute(_PARK, [_parked_row(delivery) for delivery in deliveries])
+        await settle(tx, [key_of(delivery) for delivery in deliveries], "parked", now)
+        await tx.execute(_PARK, [{**_parked_row(delivery), "now": now} for delivery in deliveries])
 
 
 def _parked_row(delivery: Delivery) -> dict[str, Any]:
@@ -133,13 +153,13 @@ def _parked_row(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-async def unpark(tx: Transaction, key: Key, outcome: str) -> bool:
+async def unpark(tx: Transaction, key: Key, outcome: str, now: datetime) -> bool:
     """Take an event out of the parked ones; False when another process already has."""
     id_, source = key
     taken = await tx.execute(_UNPARK, {"id": id_, "source": source})
     if taken.rowcount == 0:  # type: ignore[attr-defined]
         return False
-    await settle(tx, [key], outcome)
+    await settle(tx, [key], outcome, now)
     return True
 
 
@@ -149,9 +169,54 @@ async def due(tx: Transaction, types: Collection[str], subjects: Collection[str]
     return [_unpacked(*row) for row in (await tx.execute(_DUE, values)).all()]
 
 
-async def overdue(tx: Transaction, patience: timedelta) -> list[Message]:
-    """The first parked event of up to 100 aggregates for which what is missing has been awaited long enough."""
-    return [_unpacked(*row) for row in (await tx.execute(_OVERDUE, {"patience": patience})).all()]
+async def overdue(
+    tx: Transaction,
+    types: Collection[str],
+    *,
+    awaited_since: datetime,
+    removed: Mapping[str, datetime],
+) -> list[Message]:
+    """The first parked event of each of up to OVERDUE_AT_ONCE aggregates whose wait is over.
+
+    That is: parked before `awaited_since`, or awaiting only what never comes: topic → when, in `removed`.
+    """
+    values = {
+        "types": list(types),
+        "awaited_since": awaited_since,
+        "removed": json.dumps({topic: since.isoformat() for topic, since in removed.items()}),
+        "caught_up": max(removed.values(), default=awaited_since),
+        "most": OVERDUE_AT_ONCE,
+    }
+    return [_unpacked(*row) for row in (await tx.execute(_OVERDUE, values)).all()]
+
+
+async def waiting(tx: Transaction, aggregates: Iterable[Aggregate]) -> set[Aggregate]:
+    """Those of some aggregates of which events are parked."""
+    subjects = list({subject for _, subject in aggregates})
+    statement = text(
+        "SELECT DISTINCT source, aggregate_id FROM inbox_parked WHERE aggregate_id = ANY(:subjects)"
+    )
+    found = await tx.execute(statement, {"subjects": subjects})
+    return {(source, subject) for source, subject in found.all()}
+
+
+async def join(tx: Transaction, joined: Joined) -> None:
+    """Record where the group began to read a partition; what is recorded already stands."""
+    await tx.execute(_JOIN, {field: getattr(joined, field) for field in _JOINED})
+
+
+async def caught_up(tx: Transaction, partitions: Iterable[tuple[str, int]], now: datetime) -> None:
+    """Record that everything that was in some partitions by `now` is settled."""
+    rows = [{"topic": topic, "partition": partition} for topic, partition in partitions]
+    await tx.execute(_CAUGHT_UP, {"partitions": json.dumps(rows), "now": now})
+
+
+async def baseline(tx: Transaction) -> Baseline:
+    """Where the group began to read."""
+    rows = await tx.execute(
+        text("SELECT topic, partition, partitions, first_offset, time, caught_up_at FROM inbox_joined")
+    )
+    return Baseline(Joined(*row) for row in rows.all())
 
 
 async def parked_count(tx: Transaction) -> int:
@@ -160,9 +225,10 @@ async def parked_count(tx: Transaction) -> int:
     return found
 
 
-async def prune(tx: Transaction, keep: timedelta) -> None:
-    """Forget those of the 5000 oldest events that had their effect longer ago than `keep`."""
-    await tx.execute(_PRUNE, {"keep": keep})
+async def prune(tx: Transaction, before: datetime) -> int:
+    """Forget up to PRUNED_AT_ONCE events that had their effect before then; how many there were."""
+    gone = await tx.execute(_PRUNE, {"before": before, "most": PRUNED_AT_ONCE})
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 def _packed(headers: Headers) -> bytes:

@@ -4,15 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Final
 
 from suuupra import inbox_store
+from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
 from suuupra.events import Message, Meta, Registry
 from suuupra.inbox import Subscription
-from suuupra.inbox_plan import Aggregate, Delivery, Progress, advanced, plan
+from suuupra.inbox_plan import Aggregate, Baseline, Delivery, Joined, Progress, advanced, filled, plan
 from suuupra.inbox_store import Key, key_of
+
+IN_FLIGHT: Final = timedelta(seconds=5)
+"""How much later than an event one that it follows may reach Kafka: a relay sends both in one round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,10 @@ class Taken:
 class Intake:
     """Takes events into one service's database."""
 
-    def __init__(self, database: Database, subscriptions: Sequence[Subscription]) -> None:
+    def __init__(self, database: Database, subscriptions: Sequence[Subscription], clock: Clock) -> None:
         self._database = database
+        self._clock = clock
+        self._baseline = Baseline()
         # A batch that finds no connection free would count as «PostgreSQL is away»; it may as well queue here.
         self._slots = asyncio.Semaphore(database.pool_size)
         self.registry = Registry(subscription.event for subscription in subscriptions)
@@ -42,33 +49,39 @@ class Intake:
         if len(self._subscriptions) < len(subscriptions):
             raise ValueError("an event class has two subscriptions; let one handler do both things")
 
+    def subscription(self, delivery: Delivery) -> Subscription:
+        """What handles it."""
+        return self._subscriptions[type(delivery.event)]
+
     async def take(self, deliveries: Sequence[Delivery]) -> Taken:
         """Handle what is new and due, park what is early, skip what is known."""
         async with self._transaction() as tx:
             fresh = await self._fresh(tx, deliveries)
             progress = await inbox_store.progress_of(tx, (delivery.aggregate for delivery in fresh))
-            planned = plan(fresh, progress, self.types)
+            waiting = await self._waiting(tx, fresh)
+            planned = plan(fresh, progress, self.types, self._baseline, waiting)
             await self._handle(tx, planned.due)
             await inbox_store.advance(tx, planned.progress)
-            await inbox_store.park(tx, planned.early)
+            await inbox_store.park(tx, planned.early, self._clock.now())
         return Taken(planned.due, planned.early, len(deliveries) - len(fresh))
 
     async def take_parked(self, delivery: Delivery) -> bool:
         """Handle a parked event; False when another process has done so."""
         async with self._transaction() as tx:
-            if not await inbox_store.unpark(tx, key_of(delivery), "done"):
+            if not await inbox_store.unpark(tx, key_of(delivery), "done", self._clock.now()):
                 return False
             progress = await self._progress(tx, delivery.aggregate)
             await self._handle(tx, [delivery])
-            await inbox_store.advance(tx, {delivery.aggregate: advanced(progress, delivery.meta)})
+            after = filled(progress, delivery.meta, self.types)
+            await inbox_store.advance(tx, {delivery.aggregate: after})
         return True
 
     async def give_up(self, meta: Meta) -> None:
         """Record an event as dead, so that those behind it can go on."""
         key, aggregate = (meta.id, meta.source), (meta.source, meta.subject)
         async with self._transaction() as tx:
-            if not await inbox_store.unpark(tx, key, "dead"):
-                await inbox_store.claim(tx, [key], "dead")
+            if not await inbox_store.unpark(tx, key, "dead", self._clock.now()):
+                await inbox_store.claim(tx, [key], self._clock.now(), "dead")
             progress = await self._progress(tx, aggregate)
             await inbox_store.advance(tx, {aggregate: advanced(progress, meta)})
 
@@ -79,19 +92,49 @@ class Intake:
             return await inbox_store.due(tx, self.types, subjects)
 
     async def overdue(self, patience: timedelta) -> list[Message]:
-        """Parked events that have waited long enough for what is missing."""
+        """Parked events that have waited long enough for what is missing, or for what never comes."""
+        since = {topic: time - IN_FLIGHT for topic, time in self._baseline.caught_up().items()}
         async with self._database.reading() as tx:
-            return await inbox_store.overdue(tx, patience)
+            awaited_since = self._clock.now() - patience
+            return await inbox_store.overdue(tx, self.types, awaited_since=awaited_since, removed=since)
+
+    async def recall(self) -> None:
+        """Read where the group began to read, which its other processes record too."""
+        async with self._database.reading() as tx:
+            self._baseline = await inbox_store.baseline(tx)
+
+    async def join(self, joined: Joined) -> None:
+        """Record where the group begins to read a partition."""
+        async with self._transaction() as tx:
+            await inbox_store.join(tx, joined)
+        await self.recall()
+
+    def joined(self, topic: str, partition: int) -> bool:
+        """Whether that is recorded."""
+        return self._baseline.knows(topic, partition)
+
+    def awaits_the_end_of(self, topic: str) -> bool:
+        """Whether somebody wants to know that all in the topic is settled."""
+        return topic in self._baseline.trimmed
+
+    async def caught_up(self, partitions: Collection[tuple[str, int]], at: datetime) -> None:
+        """Record that everything that was in some partitions at that time is settled."""
+        async with self._transaction() as tx:
+            await inbox_store.caught_up(tx, partitions, at)
 
     async def parked_count(self) -> int:
         """How many events are parked."""
         async with self._database.reading() as tx:
             return await inbox_store.parked_count(tx)
 
-    async def prune(self, keep: timedelta) -> None:
-        """Forget events that had their effect longer ago than `keep`."""
-        async with self._transaction() as tx:
-            await inbox_store.prune(tx, keep)
+    async def prune(self, keep: timedelta) -> int:
+        """Forget events that had their effect longer ago than `keep`, in batches; how many there were."""
+        before, forgotten, last = self._clock.now() - keep, 0, inbox_store.PRUNED_AT_ONCE
+        while last == inbox_store.PRUNED_AT_ONCE:
+            async with self._transaction() as tx:
+                last = await inbox_store.prune(tx, before)
+            forgotten += last
+        return forgotten
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Transaction]:
@@ -102,8 +145,13 @@ class Intake:
         first: dict[Key, Delivery] = {}
         for delivery in deliveries:
             first.setdefault(key_of(delivery), delivery)
-        claimed = await inbox_store.claim(tx, first)
+        claimed = await inbox_store.claim(tx, first, self._clock.now())
         return [delivery for key, delivery in first.items() if key in claimed]
+
+    async def _waiting(self, tx: Transaction, fresh: Sequence[Delivery]) -> set[Aggregate]:
+        """Asked only where it matters: of a topic that had been trimmed."""
+        asked = {delivery.aggregate for delivery in fresh if delivery.meta.type in self._baseline.trimmed}
+        return await inbox_store.waiting(tx, asked) if asked else set()
 
     async def _progress(self, tx: Transaction, aggregate: Aggregate) -> Progress:
         return (await inbox_store.progress_of(tx, [aggregate])).get(aggregate, {})

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from suuupra.errors import Unavailable
 
@@ -31,6 +33,17 @@ class BusOfService(Protocol):
     def name(self) -> str: ...
     @property
     def kafka_bootstrap(self) -> str: ...
+
+
+def partition_of(aggregate_id: str, partitions: int) -> int:
+    """Where Kafka's own clients place the events of an aggregate by their key."""
+    return _hash(aggregate_id) % partitions
+
+
+@lru_cache(maxsize=65_536)
+def _hash(aggregate_id: str) -> int:
+    """Kafka's hash of a key: the Java client's, so that other clients place the aggregate alike."""
+    return int(murmur2(aggregate_id.encode())) & 0x7FFF_FFFF
 
 
 def dead_letter_topic(topic: str) -> str:
@@ -124,4 +137,12 @@ def _addresses(bootstrap: str) -> Sequence[tuple[str, int]]:
     return [(host, int(port)) for host, _, port in pairs]
 
 
-__all__ = ["KafkaCheck", "KafkaError", "KafkaUnavailable", "consumer", "dead_letter_topic", "producer"]
+__all__ = [
+    "KafkaCheck",
+    "KafkaError",
+    "KafkaUnavailable",
+    "consumer",
+    "dead_letter_topic",
+    "partition_of",
+    "producer",
+]

@@ -35,10 +35,10 @@ SELECT count(*), coalesce(extract(epoch FROM now() - min(occurred_at)), 0)::floa
 FROM (SELECT occurred_at FROM outbox WHERE published_at IS NULL AND shard = ANY(%s) ORDER BY position LIMIT %s) t
 """
 _PRUNE: Final = """
-WITH oldest AS (SELECT position, published_at FROM outbox ORDER BY position LIMIT 5000)
-DELETE FROM outbox USING oldest
-WHERE outbox.position = oldest.position AND oldest.published_at < now() - %s::interval
+DELETE FROM outbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM outbox WHERE published_at < now() - %s::interval ORDER BY published_at LIMIT %s))
 """
+PRUNED_AT_ONCE: Final = 5_000
 
 
 class Waiting(NamedTuple):
@@ -112,8 +112,8 @@ class Queue:
         return events, seconds
 
     async def prune(self, keep: timedelta) -> int:
-        """Delete up to 5000 events that were published longer ago than `keep`; how many were deleted."""
-        return (await self._connection.execute(_PRUNE, [keep])).rowcount
+        """Delete up to PRUNED_AT_ONCE events that were published longer ago than `keep`; how many were deleted."""
+        return (await self._connection.execute(_PRUNE, [keep, PRUNED_AT_ONCE])).rowcount
 
 
 @asynccontextmanager

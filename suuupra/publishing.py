@@ -13,8 +13,8 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
-from aiokafka.partitioner import murmur2
 
+from suuupra import kafka
 from suuupra.events import CONTENT_TYPE, schema_urn
 from suuupra.outbox_queue import Waiting
 
@@ -60,7 +60,7 @@ class Publisher:
         groups: dict[tuple[str, int], list[Waiting]] = {}
         for event in events:
             if partitions := counts[event.type]:
-                key = (event.type, _hash(event.aggregate_id) % partitions)
+                key = (event.type, kafka.partition_of(event.aggregate_id, partitions))
                 groups.setdefault(key, []).append(event)
         return groups
 
@@ -125,12 +125,6 @@ def _fixed(type_: str, version: int) -> tuple[tuple[str, bytes], ...]:
         ("ce_dataschema", schema_urn(type_, version).encode()),
         ("content-type", CONTENT_TYPE.encode()),
     )
-
-
-@lru_cache(maxsize=65_536)
-def _hash(aggregate_id: str) -> int:
-    """Kafka's hash of a key: the Java client's, so that other clients place the aggregate alike."""
-    return int(murmur2(aggregate_id.encode())) & 0x7FFF_FFFF
 
 
 def _blame(topic: str, error: KafkaError, published: Published) -> None:

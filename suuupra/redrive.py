@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from suuupra import kafka
-from suuupra.dead_letters import original, reason
+from suuupra.dead_letters import TRUNCATED, original, reason
 
 BATCH: Final = 500
 POLL_MS: Final = 10_000
@@ -25,7 +25,7 @@ class NoDeadLetters(LookupError):
 
 @dataclass(slots=True)
 class Redriven:
-    """What a run did: letters looked at, put back, and left because another group gave them up."""
+    """What a run did: letters looked at, put back, and left: another group's, or too large to be kept whole."""
 
     found: int = 0
     sent: int = 0
@@ -122,7 +122,9 @@ class _Run:
         return self._limit is not None and self.done.sent >= self._limit
 
     def _ours(self, record: ConsumerRecord) -> bool:
-        return reason(record.headers).get("group") == self._service
+        why = reason(record.headers)
+        # One without its value cannot be put back; it lies where it was, as long as its topic keeps it.
+        return why.get("group") == self._service and TRUNCATED not in why
 
     async def _put_back(self, records: Sequence[ConsumerRecord]) -> None:
         acknowledgements: list[Any] = []

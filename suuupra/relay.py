@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from suuupra import failpoints, kafka, logs
 from suuupra.events import source_of
 from suuupra.halting import Haltable
-from suuupra.outbox_queue import Queue, Waiting, opened
+from suuupra.outbox_queue import PRUNED_AT_ONCE, Queue, Waiting, opened
 from suuupra.publishing import Publisher
 
 BATCH: Final = 2_000
@@ -170,8 +170,9 @@ class Relay:
         _lag_events.set(events)
         _lag_seconds.set(seconds)
         if now >= self._next_prune and 0 in queue.shards:
-            self._next_prune = now + PRUNE_SECONDS
-            await queue.prune(self._retention)
+            # A full batch at a time, so that publishing goes on in between: some thousands a second, if it must be.
+            full = await queue.prune(self._retention) >= PRUNED_AT_ONCE
+            self._next_prune = now if full else now + PRUNE_SECONDS
 
 
 def _observe(waiting: Sequence[Waiting], acknowledged: Set[int]) -> None:

@@ -1,33 +1,22 @@
 """Seeing messages through: handled, parked or buried, whatever it takes; only then is the offset theirs no more."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Final
+from functools import lru_cache, partial
 
-import httpx
-import stamina
-from aiokafka.errors import KafkaError
 from prometheus_client import Counter as Counting
 from prometheus_client import Histogram
 
 from suuupra import events, failpoints, logs
-from suuupra.db import DatabaseUnavailable, StatementEnded
+from suuupra.clock import Clock
+from suuupra.db import DatabaseUnavailable
 from suuupra.dead_letters import Cemetery
 from suuupra.events import MalformedMessage, Message
-from suuupra.inbox import Reject, Retry
 from suuupra.inbox_plan import Aggregate, Delivery
 from suuupra.intake import Intake
-
-RETRIES: Final = 10
-"""Attempts for errors that may pass."""
-ATTEMPTS: Final = 3
-"""Attempts for errors that look like the message's own fault."""
-LONGEST_PAUSE: Final = 10.0
-"""Seconds between two attempts, at most."""
+from suuupra.patience import OnlyWhileAway, Patience
 
 Busy = Callable[[], AbstractContextManager[None]]
 
@@ -41,35 +30,13 @@ _delay = Histogram(
 )
 
 
-class Patience:
-    """Whether an attempt is worth another one; remembers how many there were."""
-
-    def __init__(self) -> None:
-        self.failures = 0
-
-    def __call__(self, error: Exception) -> bool:
-        self.failures += 1
-        if is_away(error):
-            return True
-        if isinstance(error, Reject | MalformedMessage):
-            return False
-        passing = isinstance(error, Retry | StatementEnded | httpx.TransportError)
-        return self.failures < (RETRIES if passing else ATTEMPTS)
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the error says nothing about the message: PostgreSQL or Kafka is away."""
-    if isinstance(error, StatementEnded):
-        return False
-    return isinstance(error, DatabaseUnavailable | KafkaError)
-
-
 class Settler:
     """Settles messages of one consumer."""
 
-    def __init__(self, intake: Intake, cemetery: Cemetery, busy: Busy = nullcontext) -> None:
+    def __init__(self, intake: Intake, cemetery: Cemetery, clock: Clock, busy: Busy = nullcontext) -> None:
         self._intake = intake
         self._cemetery = cemetery
+        self._clock = clock
         self._busy = busy
 
     async def settle(self, messages: Sequence[Message]) -> None:
@@ -114,22 +81,34 @@ class Settler:
 
     async def _settle_together(self, deliveries: Sequence[Delivery]) -> bool:
         try:
-            async for attempt in _attempts(is_away):
-                with attempt, self._busy():
-                    await self._take(deliveries)
+            await self._tried(lambda: self._take(deliveries), OnlyWhileAway(self._clock))
         except Exception as error:  # noqa: BLE001 - handlers raise what they like; the halves will tell which did
             _log.info("batch split", events=len(deliveries), error=type(error).__name__)
             return False
         return True
 
     async def _settle_one(self, delivery: Delivery, take: Callable[[Delivery], Awaitable[None]]) -> None:
-        patience = Patience()
+        policy = self._intake.subscription(delivery)
+        patience = Patience(self._clock, policy.patience, policy.attempts)
         try:
-            async for attempt in _attempts(patience):
-                with attempt, self._busy():
-                    await take(_numbered(delivery, attempt.num))
+            await self._tried(lambda: take(_numbered(delivery, patience.failures + 1)), patience)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises must not stop the events behind it
             await self._bury(delivery.message, error, attempts=patience.failures)
+
+    async def _tried(self, work: Callable[[], Awaitable[None]], patience: Patience) -> None:
+        """Do `work` until it is done, or raises what is not worth another attempt."""
+        while True:
+            try:
+                with self._busy():
+                    return await work()
+            except Exception as error:
+                pause = patience.pause(error)
+                if pause is None:
+                    raise
+                _log.info(
+                    "tried again", error=type(error).__name__, failures=patience.failures, pause_seconds=pause
+                )
+            await self._clock.sleep(pause)
 
     async def _take_one(self, delivery: Delivery) -> None:
         await self._take([delivery])
@@ -140,7 +119,7 @@ class Settler:
         topic = deliveries[0].meta.topic
         _outcomes.labels(topic, "duplicate").inc(taken.duplicates)
         _outcomes.labels(topic, "parked").inc(len(taken.parked))
-        _observe(taken.done)
+        self._observe(taken.done)
         await self._release_behind(taken.aggregates)
 
     async def _release_behind(self, aggregates: set[Aggregate]) -> None:
@@ -152,7 +131,14 @@ class Settler:
 
     async def _take_parked(self, delivery: Delivery) -> None:
         if await self._intake.take_parked(delivery):
-            _observe([delivery])
+            self._observe([delivery])
+
+    def _observe(self, done: Sequence[Delivery]) -> None:
+        now = self._clock.now()
+        for topic, count in Counter(delivery.meta.topic for delivery in done).items():
+            _outcomes.labels(topic, "done").inc(count)
+        for delivery in done:
+            _delay_of(delivery.meta.topic).observe((now - delivery.meta.time).total_seconds())
 
     async def _bury(self, message: Message, error: Exception, attempts: int) -> None:
         """Into the dead letters, then on; never gives up, because an event must not be lost between the two."""
@@ -164,11 +150,12 @@ class Settler:
             attempts=attempts,
             exc_info=error,
         )
-        async for attempt in _attempts(is_away):
-            with attempt, self._busy():
-                await self._cemetery.bury(message, error, attempts)
-                await self._give_up(message)
+        await self._tried(partial(self._bury_once, message, error, attempts), OnlyWhileAway(self._clock))
         _outcomes.labels(message.topic, "dead").inc()
+
+    async def _bury_once(self, message: Message, error: Exception, attempts: int) -> None:
+        await self._cemetery.bury(message, error, attempts)
+        await self._give_up(message)
 
     async def _give_up(self, message: Message) -> None:
         try:
@@ -179,21 +166,8 @@ class Settler:
         await self._release_behind({(meta.source, meta.subject)})
 
 
-def _attempts(worth_another: Callable[[Exception], bool]) -> AsyncIterator[stamina.Attempt]:
-    tries = stamina.retry_context(worth_another, attempts=None, timeout=None, wait_max=LONGEST_PAUSE)
-    return aiter(tries)
-
-
 def _numbered(delivery: Delivery, attempt: int) -> Delivery:
     return replace(delivery, meta=replace(delivery.meta, attempt=attempt))
-
-
-def _observe(done: Sequence[Delivery]) -> None:
-    now = datetime.now(UTC)
-    for topic, count in Counter(delivery.meta.topic for delivery in done).items():
-        _outcomes.labels(topic, "done").inc(count)
-    for delivery in done:
-        _delay_of(delivery.meta.topic).observe((now - delivery.meta.time).total_seconds())
 
 
 @lru_cache

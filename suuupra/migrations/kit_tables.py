@@ -1,8 +1,9 @@
 """The kit's own tables in a service's database: outbox, inbox and idempotency.
 
-A service's first migration calls `create(op)`. What `create` makes never changes again, because databases exist
-that were made with it: a later change of the kit's tables is a new function here (`second_version(op)`), called by
-a new version of each service.
+A service's first migration calls `create(op)`. Until the first release what `create` makes may still change: a
+database that was made before is made again. From then on it never changes, because databases exist that were made
+with it: a later change of the kit's tables is a new function here (`second_version(op)`), called by a new version of
+each service.
 """
 
 from typing import Any, Final, Protocol
@@ -35,6 +36,7 @@ CREATE TABLE outbox (
     published_at timestamptz
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX outbox_pending ON outbox (position) WHERE published_at IS NULL;
+CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 COMMENT ON TABLE outbox IS 'Events to publish, in order; kept for a while after.';
 """
 
@@ -43,9 +45,10 @@ CREATE TABLE inbox (
     id         uuid        NOT NULL,
     source     text        NOT NULL,
     outcome    text        NOT NULL CHECK (outcome IN ('done', 'parked', 'dead')),
-    settled_at timestamptz NOT NULL DEFAULT now(),
+    settled_at timestamptz NOT NULL,
     PRIMARY KEY (id, source)
 );
+CREATE INDEX inbox_done ON inbox (settled_at) WHERE outcome = 'done';
 COMMENT ON TABLE inbox IS 'Events that have had their effect, are parked, or were given up: each counts once.';
 
 CREATE TABLE inbox_progress (
@@ -68,11 +71,24 @@ CREATE TABLE inbox_parked (
     key          bytea,
     value        bytea,
     headers      bytea       NOT NULL,
-    parked_at    timestamptz NOT NULL DEFAULT now(),
+    parked_at    timestamptz NOT NULL,
     PRIMARY KEY (id, source)
 );
 CREATE INDEX inbox_parked_aggregate ON inbox_parked (aggregate_id, source, sequence);
+CREATE INDEX inbox_parked_since ON inbox_parked (parked_at);
 COMMENT ON TABLE inbox_parked IS 'Events that came before one they follow.';
+
+CREATE TABLE inbox_joined (
+    topic        text    NOT NULL,
+    partition    integer NOT NULL,
+    partitions   integer NOT NULL,
+    first_offset bigint  NOT NULL,
+    time         timestamptz,
+    caught_up_at timestamptz,
+    PRIMARY KEY (topic, partition)
+);
+COMMENT ON TABLE inbox_joined IS 'Where the consumer group began to read: what came before comes no more.';
+COMMENT ON COLUMN inbox_joined.time IS 'Of the first event that was left there.';
 """
 
 

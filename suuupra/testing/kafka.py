@@ -1,13 +1,13 @@
 """A Kafka of the session, and topics that go with their test."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from suuupra.kafka import dead_letter_topic
 from suuupra.testing.containers import Container, free_port
@@ -70,10 +70,18 @@ class Topics:
             await self._until_listed(self._made, present=False)
         await self._admin.close()
 
-    async def create(self, topic: str, *, partitions: int = 3) -> str:
-        """A topic and its dead letter topic, ready for use; returns the topic's name."""
+    async def create(
+        self, topic: str, *, partitions: int = 3, configs: Mapping[str, str] | None = None
+    ) -> str:
+        """A topic (with `configs`) and its dead letter topic, ready for use; returns the topic's name."""
         pair = [(topic, partitions), (dead_letter_topic(topic), 1)]
-        await self._admin.create_topics([NewTopic(name, count, 1) for name, count in pair])
+        chosen = [dict(configs or {}), {}]
+        await self._admin.create_topics(
+            [
+                NewTopic(name, count, 1, topic_configs=config)
+                for (name, count), config in zip(pair, chosen, strict=True)
+            ]
+        )
         self._made += [name for name, _ in pair]
         await self._until_listed([name for name, _ in pair], present=True)
         return topic
@@ -93,6 +101,13 @@ class Topics:
         finally:
             await reader.stop()
         return found
+
+    async def trim(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Delete what lies before an offset of each partition, as retention would."""
+        records = {
+            TopicPartition(topic, number): RecordsToDelete(offset) for number, offset in offsets.items()
+        }
+        await self._admin.delete_records(records)
 
     async def count(self, topic: str) -> int:
         """How many messages a topic has had."""

@@ -1,16 +1,18 @@
 """Appending events, looking at effects, and messages as a relay would send them."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
 from suuupra import outbox
 from suuupra.db import Database
+from suuupra.events import Event, schema_urn
 from suuupra.testing.waiting import until
 from suuupra.tests.data.ledger import Counted, effects
 
@@ -71,11 +73,43 @@ def assert_once_and_in_order(
         assert [number for _, aggregate, number in done if aggregate == name] == list(range(1, events + 1))
 
 
-async def send(bootstrap: str, topic: str, messages: Sequence[dict[str, Any]]) -> None:
-    """Write messages in the given order."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+async def send(
+    bootstrap: str, topic: str, messages: Sequence[dict[str, Any]], *, compression_type: str | None = None
+) -> None:
+    """Write messages in the given order. Compressed ones may be larger than a broker's limit once unpacked."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", compression_type=compression_type, max_request_size=2**24
+    )
     await producer.start()
     try:
         await asyncio.gather(*[await producer.send(topic, **message) for message in messages])
     finally:
         await producer.stop()
+
+
+def message(aggregate: str, sequence: int, *, kind: type[Event] = Counted, **after: int) -> dict[str, Any]:
+    """An event as the relay of some service would send it; its number is its sequence."""
+    follows = {"kit." + name: last for name, last in after.items()}
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid4()),
+        "ce_type": kind.type,
+        "ce_source": "/services/other",
+        "ce_subject": aggregate,
+        "ce_sequence": str(sequence),
+        "ce_after": json.dumps(follows),
+        "ce_time": "2026-01-01T00:00:00+00:00",
+        "ce_dataschema": schema_urn(kind.type, kind.version),
+    }
+    value = json.dumps({"number": sequence}).encode()
+    return {
+        "key": aggregate.encode(),
+        "value": value,
+        "headers": [(k, v.encode()) for k, v in headers.items()],
+    }
+
+
+def chain(aggregate: str, events: int) -> list[dict[str, Any]]:
+    """The first events of an aggregate, each following the one before."""
+    first = message(aggregate, 1)
+    return [first, *(message(aggregate, number, counted=number - 1) for number in range(2, events + 1))]

@@ -1,12 +1,11 @@
 """Duplicates, disorder and poison: each event has its effect once, in its place, or is kept for a person to see."""
 
-import json
+import asyncio
 import random
 import re
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -14,45 +13,27 @@ from sqlalchemy import text
 from suuupra.consuming import Consumer
 from suuupra.db import Database, Transaction
 from suuupra.dead_letters import reason
-from suuupra.events import Event, Meta, schema_urn
-from suuupra.inbox import Reject, Retry, on, on_batch
+from suuupra.events import Event, Meta
+from suuupra.inbox import ATTEMPTS, Reject, Retry, on, on_batch
+from suuupra.migrations import Schema, SchemaOutdated
+from suuupra.objects import ObjectsUnavailable
 from suuupra.redrive import NoDeadLetters, redrive
 from suuupra.testing.kafka import Topics
+from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
 from suuupra.tests.data.conftest import Settings
-from suuupra.tests.data.events import all_effects, assert_once_and_in_order, effects_reach, send
+from suuupra.tests.data.events import (
+    all_effects,
+    assert_once_and_in_order,
+    chain,
+    effects_reach,
+    message,
+    send,
+)
 from suuupra.tests.data.ledger import Closed, Counted, record
 from suuupra.tests.data.running import running
 
 pytestmark = pytest.mark.integration
-
-
-def message(aggregate: str, sequence: int, *, kind: type[Event] = Counted, **after: int) -> dict[str, Any]:
-    """An event as the relay of some service would send it; its number is its sequence."""
-    follows = {"kit." + name: last for name, last in after.items()}
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": str(uuid4()),
-        "ce_type": kind.type,
-        "ce_source": "/services/other",
-        "ce_subject": aggregate,
-        "ce_sequence": str(sequence),
-        "ce_after": json.dumps(follows),
-        "ce_time": "2026-01-01T00:00:00+00:00",
-        "ce_dataschema": schema_urn(kind.type, kind.version),
-    }
-    value = json.dumps({"number": sequence}).encode()
-    return {
-        "key": aggregate.encode(),
-        "value": value,
-        "headers": [(k, v.encode()) for k, v in headers.items()],
-    }
-
-
-def chain(aggregate: str, events: int) -> list[dict[str, Any]]:
-    """The first events of an aggregate, each following the one before."""
-    first = message(aggregate, 1)
-    return [first, *(message(aggregate, number, counted=number - 1) for number in range(2, events + 1))]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -192,6 +173,71 @@ async def test_a_row_that_postgresql_quotes_reaches_no_dead_letter(
     cause = reason(letter.headers)["cause"]
     assert "violates not-null constraint" in cause
     assert "canary, 7" not in cause
+
+
+async def test_a_poison_message_too_large_for_a_letter_is_buried_without_its_value_and_stops_nobody(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type, partitions=1)
+    large = {**message("a", 1), "value": b"0" * 2_000_000}
+    await send(settings.kafka_bootstrap, Counted.type, [large], compression_type="gzip")
+    await send(settings.kafka_bootstrap, Counted.type, [message("b", 1)])
+    async with running(Consumer(database, settings, [on(Counted, record)])):
+        assert [aggregate for _, aggregate, _ in await effects_reach(database, 1)] == ["b"]
+        (letter,) = await topics.read(f"{Counted.type}.dlt", 1)
+        put_back = await redrive(settings, Counted.type, service=settings.name)
+    why = reason(letter.headers)
+    assert (letter.value, letter.key) == (b"", b"a")
+    assert (why["truncated"], why["topic"], why["offset"]) == ("2000000", Counted.type, "0")
+    assert (put_back.found, put_back.sent, put_back.skipped) == (1, 0, 1)
+
+
+async def test_an_outage_of_what_a_handler_needs_makes_no_dead_letter(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type, partitions=1)
+    failures = [
+        ConnectionRefusedError("no mail server"),
+        ObjectsUnavailable("the store is away"),
+        SchemaOutdated("a migration is due"),
+        *(ConnectionResetError("again") for _ in range(ATTEMPTS)),
+    ]
+    attempts: list[int] = []
+
+    async def needy(tx: Transaction, event: Counted, meta: Meta) -> None:
+        attempts.append(meta.attempt)
+        if failures:
+            raise failures.pop(0)
+        await record(tx, event, meta)
+
+    await send(settings.kafka_bootstrap, Counted.type, [message("a", 1)])
+    async with running(Consumer(database, settings, [on(Counted, needy)])):
+        await effects_reach(database, 1)
+    assert len(attempts) > ATTEMPTS + 3
+    assert await topics.count(f"{Counted.type}.dlt") == 0
+
+
+async def test_a_consumer_waits_for_its_migration_and_reads_nothing_before(
+    settings: Settings, topics: Topics, postgres: PostgresServer, schema: Schema
+) -> None:
+    await topics.create(Counted.type, partitions=1)
+    await send(settings.kafka_bootstrap, Counted.type, [message("a", 1)])
+    name = postgres.create(None)
+    database = Database(postgres.url(name), application="early", pool_size=5, schema=schema)
+    consumer = Consumer(database, settings, [on(Counted, record)])
+    try:
+        async with running(consumer):
+
+            async def waits() -> bool:
+                return "SchemaOutdated" in str(consumer.health())
+
+            await until(waits)
+            await asyncio.to_thread(schema.migrate, postgres.owner(name))
+            await effects_reach(database, 1)
+    finally:
+        await database.close()
+        postgres.drop(name)
+    assert await topics.count(f"{Counted.type}.dlt") == 0
 
 
 async def test_a_transient_error_is_tried_again_while_the_other_partition_goes_on(

@@ -1,14 +1,16 @@
 """Whatever order events come in, the plan keeps each behind those it follows."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from suuupra.events import Message, Meta
-from suuupra.inbox_plan import Delivery, advanced, is_due, plan
+from suuupra.inbox_plan import Baseline, Delivery, Joined, advanced, is_due, plan
 from suuupra.tests.data.ledger import Closed, Counted
 
 TYPES = (Counted.type, Closed.type)
@@ -82,3 +84,57 @@ def test_a_late_event_does_not_set_progress_back() -> None:
     first, _, third = history("a", [Counted.type] * 3)
     progress = advanced({}, third.meta)
     assert advanced(progress, first.meta) == {Counted.type: 3}
+
+
+JOINED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def joined(topic: str, first_offset: int, *, time: datetime | None = JOINED) -> Joined:
+    """A topic of one partition, as the group found it."""
+    return Joined(topic, 0, 1, first_offset, time)
+
+
+def at(one: Delivery, time: datetime) -> Delivery:
+    return replace(one, meta=replace(one.meta, time=time))
+
+
+def test_what_retention_removed_from_its_own_topic_is_not_waited_for() -> None:
+    _, second, third = history("a", [Counted.type] * 3)
+    baseline = Baseline([joined(Counted.type, 7)])
+    assert plan([second, third], {}, TYPES, baseline).due == [second, third]
+    assert plan([second], {}, TYPES, Baseline([joined(Counted.type, 0)])).early == [second]
+
+
+def test_an_aggregate_of_which_events_wait_is_not_hurried_by_a_trimmed_topic() -> None:
+    closed, second, third = history("a", [Closed.type, Counted.type, Counted.type])
+    third = at(third, JOINED + timedelta(days=1))
+    second = at(second, JOINED + timedelta(days=1))
+    baseline = Baseline([joined(Counted.type, 7), joined(Closed.type, 0, time=None)])
+    assert plan([second, third], {}, TYPES, baseline).early == [second, third]
+    assert plan([third], {}, TYPES, baseline, waiting={third.aggregate}).early == [third]
+    assert plan([closed, third, second], {}, TYPES, baseline).due == [closed, second, third]
+
+
+@pytest.mark.parametrize(("days", "due"), [(-1, True), (0, False), (1, False)])
+def test_what_is_older_than_all_that_was_left_of_another_topic_is_not_waited_for(
+    days: int, due: bool
+) -> None:
+    _, second = history("a", [Closed.type, Counted.type])
+    late = at(second, JOINED + timedelta(days=days))
+    baseline = Baseline([joined(Closed.type, 7)])
+    planned = plan([late], {}, TYPES, baseline)
+    assert (planned.due == [late]) is due
+
+
+def test_what_was_had_once_is_waited_for_as_ever() -> None:
+    _, _, third = history("a", [Closed.type, Closed.type, Counted.type])
+    early = at(third, JOINED - timedelta(days=1))
+    baseline = Baseline([joined(Closed.type, 7)])
+    assert plan([early], {early.aggregate: {Closed.type: 1}}, TYPES, baseline).early == [early]
+
+
+def test_a_topic_is_caught_up_when_each_of_its_partitions_is() -> None:
+    rows = [Joined("t", 0, 2, 7, JOINED, JOINED), Joined("t", 1, 2, 0, None, JOINED + timedelta(hours=1))]
+    assert Baseline(rows).caught_up() == {"t": JOINED}
+    assert Baseline(rows[:1]).caught_up() == {}
+    assert Baseline([rows[0], replace(rows[1], caught_up_at=None)]).caught_up() == {}
