@@ -158,7 +158,7 @@ def redrive(
         _fail(1, str(error))
     found = f"{done.found} dead letters of {topic} looked at"
     out.print(
-        f"{found}, {done.sent} {'would be ' if dry_run else ''}put back, {done.skipped} left to other consumers"
+        f"{found}, {done.sent} {'would be ' if dry_run else ''}put back, {done.skipped} left (of other consumers, or kept without their value)"
     )
 
 

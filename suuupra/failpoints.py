@@ -7,12 +7,14 @@ to set variables that start with SUUUPRA_, so that a resource cannot arm one.
 
 The points there are:
 
-| name               | between                                                                  |
-| ------------------ | ------------------------------------------------------------------------ |
-| `relay.fetched`    | the events are committed and read, none has been sent to Kafka           |
-| `relay.sent`       | Kafka has acknowledged the events, the outbox does not know yet          |
-| `consumer.handled` | the effect is committed, the offset is not                               |
-| `consumer.buried`  | the dead letter is in Kafka, the inbox does not know yet                 |
+| name                    | between                                                                       |
+| ----------------------- | ----------------------------------------------------------------------------- |
+| `relay.fetched`         | the events are committed and read, none has been sent to Kafka                |
+| `relay.sent`            | Kafka has acknowledged the events, the outbox does not know yet               |
+| `consumer.handled`      | the effect is committed; the offset is not, what waited for it is not released |
+| `consumer.buried`       | the dead letter is in Kafka, the inbox does not know yet                      |
+| `idempotency.effect`    | the effect and its answer are written, not committed                          |
+| `idempotency.committed` | both are committed, the caller has no answer                                  |
 """
 
 import os

@@ -26,6 +26,7 @@ from sqlalchemy import Row, text
 from starlette.requests import Request
 from starlette.responses import Response
 
+from suuupra import failpoints
 from suuupra.auth import caller_of
 from suuupra.clock import Clock
 from suuupra.errors import BadRequest, Conflict, FieldError, Invalid
@@ -143,6 +144,8 @@ class Once:
             view = await effect(tx)
             answer = Answer(status, dict(headers(view)) if headers else {}, _json(view))
             await self._store(tx, answer)
+            failpoints.hit("idempotency.effect")
+        failpoints.hit("idempotency.committed")
         return answer.response()
 
     async def _claim(self, tx: "Transaction") -> Answer | None:

@@ -14,10 +14,10 @@ from suuupra.consuming import Consumer
 from suuupra.db import Database, Transaction
 from suuupra.dead_letters import reason
 from suuupra.events import Event, Meta
-from suuupra.inbox import ATTEMPTS, Reject, Retry, on, on_batch
+from suuupra.inbox import ATTEMPTS, Retry, on, on_batch
 from suuupra.migrations import Schema, SchemaOutdated
 from suuupra.objects import ObjectsUnavailable
-from suuupra.redrive import NoDeadLetters, redrive
+from suuupra.redrive import redrive
 from suuupra.testing.kafka import Topics
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
@@ -271,38 +271,6 @@ async def test_a_transient_error_is_tried_again_while_the_other_partition_goes_o
     assert done[-1][1] == "p0"
     assert attempts == list(range(1, len(attempts) + 1))
     assert await topics.count(f"{Counted.type}.dlt") == 0
-
-
-async def test_dead_letters_are_redriven_once_and_then_have_their_effect(
-    database: Database, settings: Settings, topics: Topics
-) -> None:
-    await topics.create(Counted.type, partitions=1)
-    mended = False
-
-    async def broken_until_mended(tx: Transaction, event: Counted, meta: Meta) -> None:
-        if event.number == 2 and not mended:
-            raise Reject("two is not handled yet")
-        await record(tx, event, meta)
-
-    await send(settings.kafka_bootstrap, Counted.type, chain("a", 3))
-    async with running(Consumer(database, settings, [on(Counted, broken_until_mended)])):
-        await effects_reach(database, 2)
-        await topics.read(f"{Counted.type}.dlt", 1)
-        looked = await redrive(settings, Counted.type, service=settings.name, dry_run=True)
-        assert (looked.found, looked.sent, await topics.count(Counted.type)) == (1, 1, 3)
-
-        mended = True
-        first = await redrive(settings, Counted.type, service=settings.name)
-        again = await redrive(settings, Counted.type, service=settings.name)
-        foreign = await redrive(settings, Counted.type, service="another-service")
-        done = await effects_reach(database, 3)
-    assert (first.sent, again.sent, foreign.sent, foreign.skipped) == (1, 0, 0, 1)
-    assert sorted(number for _, _, number in done) == [1, 2, 3]
-
-
-async def test_redriving_an_unknown_topic_says_so(settings: Settings, topics: Topics) -> None:
-    with pytest.raises(NoDeadLetters, match=r"there is no topic kit\.unheard\.dlt"):
-        await redrive(settings, "kit.unheard", service="any")
 
 
 async def test_a_batch_handler_gets_many_events_at_once_and_each_has_its_effect_once(

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Iterator, Set
 from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
 import pytest
 from aiokafka import TopicPartition
+from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from suuupra import consuming
 from suuupra.consuming import Consumer
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.events import Meta
 from suuupra.inbox import on
+from suuupra.migrations import Schema
 from suuupra.relay import Relay
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PostgresServer
@@ -97,16 +101,30 @@ async def test_backlog_survives_kafka_being_away_for_a_minute(
     assert_once_and_in_order(done, ["during"], appended)
 
 
+@pytest.fixture
+def lone_postgres(containers: None) -> Iterator[PostgresServer]:
+    """A server of this test's own: one that restarts takes the databases of all others with it."""
+    server = PostgresServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
 async def test_postgresql_restarted_under_load_loses_no_committed_event(
-    database: Database, settings: Settings, topics: Topics, postgres: PostgresServer
+    lone_postgres: PostgresServer, schema: Schema, kafka: KafkaServer, topics: Topics
 ) -> None:
     await topics.create(Counted.type)
+    url = lone_postgres.url(lone_postgres.create(schema))
+    settings = Settings(f"kit-{uuid4().hex[:8]}", kafka.bootstrap, SecretStr(url))
+    database = Database(url, application="test", pool_size=5, schema=schema)
     async with running(Relay(settings), Consumer(database, settings, [on(Counted, record)])):
         async with under_load(database) as load:
             await load.reaches(20)
-            await asyncio.to_thread(postgres.restart)
+            await asyncio.to_thread(lone_postgres.restart)
             await load.reaches(load.committed + 20)
         done = await effects_reach(database, load.committed, limit=90)
+    await database.close()
     assert load.refused > 0, "the restart must have been noticed"
     assert len({id_ for id_, _, _ in done}) == len(done)
     numbers = [number for _, _, number in done]
@@ -162,6 +180,40 @@ async def test_two_relays_share_the_work_and_keep_order_when_one_is_killed(
     for name in aggregates:
         sequences = [int(dict(one.headers)["ce_sequence"]) for one in messages if one.key == name.encode()]
         assert list(dict.fromkeys(sequences)) == list(range(1, rank + 1))
+
+
+async def test_three_relays_that_lose_their_leases_in_turn_keep_order_and_lose_nothing(
+    database: Database, settings: Settings, topics: Topics, postgres: PostgresServer
+) -> None:
+    await topics.create(Counted.type)
+    aggregates = [f"aggregate-{number}" for number in range(40)]
+    connections = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = "
+        f"'{settings.name}-relay' AND datname = '{make_url(postgres_url(settings)).database}' ORDER BY backend_start"
+    )
+    ranks = 0
+    async with running(*(Relay(settings) for _ in range(3))):
+        for _ in range(5):
+
+            async def all_connected() -> bool:
+                return len(postgres.execute("postgres", connections)) == 3
+
+            await until(all_connected)
+            # The leases end with the connection, in the middle of whatever its relay is doing.
+            (oldest,) = postgres.execute("postgres", connections)[0]
+            for _ in range(5):
+                ranks += 1
+                await append_to_each(database, aggregates, 1)
+            postgres.execute("postgres", f"SELECT pg_terminate_backend({oldest})")
+        await everything_is_published(database)
+    messages = await topics.read(Counted.type, await topics.count(Counted.type))
+    for name in aggregates:
+        sequences = [int(dict(one.headers)["ce_sequence"]) for one in messages if one.key == name.encode()]
+        assert list(dict.fromkeys(sequences)) == list(range(1, ranks + 1))
+
+
+def postgres_url(settings: Settings) -> str:
+    return settings.database_url.get_secret_value()
 
 
 async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_doubles_nothing(

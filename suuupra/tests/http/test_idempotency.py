@@ -2,83 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel
 from sqlalchemy import text
 
-from suuupra.app import resource
 from suuupra.clock import FakeClock
-from suuupra.db import Database, Transaction
-from suuupra.errors import Conflict
-from suuupra.idempotency import KEPT, OptionalKey, RequiredKey
+from suuupra.db import Database
+from suuupra.idempotency import KEPT
 from suuupra.migrations import Schema
+from suuupra.testing.waiting import until
 from suuupra.tests.http.conftest import Client
+from suuupra.tests.http.entry_process import started
+from suuupra.tests.http.entry_service import doors, router
 
 pytestmark = pytest.mark.integration
 
 _schema = Schema(Path(__file__).parent / "entries" / "versions")
-Db = Annotated[Database, Depends(resource(Database))]
-router = APIRouter()
-
-
-class Entry(BaseModel):
-    title: str
-
-
-class Entered(BaseModel):
-    title: str
-    number: int
-
-
-class Doors:
-    """Where an effect waits, so that a test can look while it runs."""
-
-    def __init__(self) -> None:
-        self.entered, self.leave = asyncio.Event(), asyncio.Event()
-        self.leave.set()
-
-
-doors = Doors()
-
-
-async def _enter(tx: Transaction, entry: Entry) -> Entered:
-    await tx.execute(text("INSERT INTO entry VALUES (:title)"), {"title": entry.title})
-    number = await tx.scalar(text("SELECT count(*) FROM entry"))
-    doors.entered.set()
-    await doors.leave.wait()
-    if entry.title == "refused":
-        raise Conflict("Not this one.")
-    if entry.title == "killed":
-        await tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
-    return Entered(title=entry.title, number=number or 0)
-
-
-@router.post("/entries", status_code=201, response_model=Entered)
-async def enter(entry: Entry, db: Db, once: RequiredKey) -> Response:
-    return await once.answer(
-        db, partial(_enter, entry=entry), headers=lambda e: {"Location": f"/entries/{e.number}"}
-    )
-
-
-@router.post("/maybe", status_code=201, response_model=Entered)
-async def maybe(entry: Entry, db: Db, once: OptionalKey) -> Response:
-    return await once.answer(db, partial(_enter, entry=entry))
-
-
-async def _nothing(tx: Transaction) -> None:
-    await tx.execute(text("DELETE FROM entry"))
-
-
-@router.delete("/entries", status_code=204)
-async def clear(db: Db, once: RequiredKey) -> Response:
-    return await once.answer(db, _nothing, status=204)
 
 
 @pytest.fixture
@@ -188,6 +131,42 @@ async def test_m3_request_whose_connection_died_before_commit_may_be_sent_again(
     again = await http.post("/entries", json={"title": "a"}, headers=_key("1"))
     assert (killed.status_code, again.status_code) == (503, 201)
     assert await count("entry") == await count("idempotency") == 1
+
+
+@pytest.mark.parametrize("failpoint", ["idempotency.effect", "idempotency.committed"])
+async def test_m3_after_a_crash_the_same_request_has_one_effect_and_is_answered(
+    database: Database, database_url: str, count: Any, failpoint: str
+) -> None:
+    request = {"json": {"title": "a"}, "headers": _key("1")}
+    with started(database_url, failpoint=failpoint) as doomed:
+        async with httpx.AsyncClient(base_url=doomed.url) as http:
+            await _until_listening(http)
+            with pytest.raises(httpx.RemoteProtocolError):
+                await http.post("/entries", **request)
+            assert await asyncio.to_thread(doomed.killed_itself)
+    committed = failpoint == "idempotency.committed"
+    assert await count("entry") == await count("idempotency") == int(committed)
+    with started(database_url) as process:
+        async with httpx.AsyncClient(base_url=process.url) as http:
+            await _until_listening(http)
+            answers = await asyncio.gather(*(http.post("/entries", **request) for _ in range(20)))
+            last = await http.post("/entries", **request)
+    assert {answer.status_code for answer in answers} <= {201, 409, 503}  # 503: the pool is in use
+    assert (last.status_code, last.json()) == (201, {"title": "a", "number": 1})
+    given = [answer for answer in [*answers, last] if answer.status_code == 201]
+    assert {answer.content for answer in given} == {last.content}
+    assert sum("idempotency-replayed" not in answer.headers for answer in given) == int(not committed)
+    assert await count("entry") == 1
+
+
+async def _until_listening(http: httpx.AsyncClient) -> None:
+    async def listening() -> bool:
+        try:
+            return (await http.get("/nowhere")).status_code == 404
+        except httpx.ConnectError:
+            return False
+
+    await until(listening, limit=60)
 
 
 async def test_key_is_new_again_after_its_answer_expired(
