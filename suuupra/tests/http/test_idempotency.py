@@ -137,7 +137,7 @@ async def test_m3_request_whose_connection_died_before_commit_may_be_sent_again(
 async def test_m3_after_a_crash_the_same_request_has_one_effect_and_is_answered(
     database: Database, database_url: str, count: Any, failpoint: str
 ) -> None:
-    request = {"json": {"title": "a"}, "headers": _key("1")}
+    request: dict[str, Any] = {"json": {"title": "a"}, "headers": _key("1")}
     with started(database_url, failpoint=failpoint) as doomed:
         async with httpx.AsyncClient(base_url=doomed.url) as http:
             await _until_listening(http)
