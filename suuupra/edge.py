@@ -22,6 +22,8 @@ from suuupra import errors, logs, telemetry
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+HEAD: Final = "suuupra.head"
+"""In the scope of a request that a route sees as GET and that asks for the headers only."""
 _BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _CLIENT_CLOSED: Final = 499
 """What the log and the metrics say of a request whose caller went away; nginx's number for it."""
@@ -141,7 +143,7 @@ class _Exchange:
         self._app = app
         self._method: str = scope["method"]
         # HEAD is GET without its body (RFC 9110, 9.3.2). A copy: the server must go on knowing that it is HEAD.
-        self._scope = {**scope, "method": "GET"} if self._method == "HEAD" else scope
+        self._scope = {**scope, "method": "GET", HEAD: True} if self._method == "HEAD" else scope
         self._receive = receive
         self._send = send
         self._activity = activity

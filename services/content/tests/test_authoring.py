@@ -189,7 +189,7 @@ async def test_articles_are_sanitised_when_they_are_saved(author: Author) -> Non
         ({"title": "x" * 201}, "body.title", "at most 200 characters"),
         ({"title": "a\nb"}, "body.title", "control characters"),
         ({"title": 7}, "body.title", "valid string"),
-        ({"title": "x", "slug": "Not A Slug"}, "body.slug", "lower-case"),
+        ({"title": "x", "slug": "Not-A-Slug"}, "body.slug", "lower-case"),
         ({"title": "x", "slug": SOMEWHERE}, "body.slug", "no UUID"),
         ({"title": "x", "language": "english"}, "body.language", "pattern"),
         ({"title": "x", "source": "javascript:alert(1)"}, "body.source", "pattern"),

@@ -18,6 +18,7 @@ from services.web.clients import Content
 from services.web.settings import Settings
 from suuupra import ui
 from suuupra.app import resource
+from suuupra.edge import HEAD
 
 PAGES = Path(__file__).parent.parent / "pages"
 PUBLIC = "public, max-age=60, stale-while-revalidate=300"  # seconds; for whoever has no cookie yet
@@ -31,10 +32,9 @@ router = APIRouter(include_in_schema=False)
 Courses = Annotated[Content, Depends(resource(Content))]
 Visitor = Annotated[UUID | None, Depends(visitors.visitor_of)]
 Slug = Annotated[str, PathParameter(min_length=1, max_length=200)]
-READ = ["GET", "HEAD"]
 
 
-@router.api_route("/", methods=READ)
+@router.get("/")
 async def catalogue(
     request: Request,
     content: Courses,
@@ -47,13 +47,13 @@ async def catalogue(
     return _page(request, "catalogue.html", view, "/", visitor)
 
 
-@router.api_route("/courses", methods=READ)
+@router.get("/courses")
 async def courses() -> Response:
     """The catalogue's other name."""
     return RedirectResponse("/", 308)
 
 
-@router.api_route("/courses/{course}", methods=READ)
+@router.get("/courses/{course}")
 async def course_page(request: Request, content: Courses, visitor: Visitor, course: Slug) -> Response:
     """What a course is about, its contents, and where to go on."""
     view = await usecases.course_page(content, visitor, course)
@@ -61,7 +61,7 @@ async def course_page(request: Request, content: Courses, visitor: Visitor, cour
     return _moved(request, url) or _page(request, "course.html", view, url, visitor)
 
 
-@router.api_route("/courses/{course}/lessons/{lesson}", methods=READ)
+@router.get("/courses/{course}/lessons/{lesson}")
 async def lesson_page(
     request: Request, content: Courses, visitor: Visitor, course: Slug, lesson: Slug
 ) -> Response:
@@ -90,14 +90,14 @@ async def complete(
     return response
 
 
-@router.api_route("/robots.txt", methods=READ)
+@router.get("/robots.txt")
 async def robots() -> Response:
     """Everything may be read; searches and forms are nothing for robots."""
     text = "User-agent: *\nDisallow: /*?q=\nDisallow: /*/complete\n"
     return PlainTextResponse(text, headers={"Cache-Control": ROBOTS_CACHE})
 
 
-@router.api_route("/favicon.ico", methods=READ)
+@router.get("/favicon.ico")
 async def favicon() -> Response:
     """For what asks without reading the page first."""
     return RedirectResponse(ui.assets_of().url("favicon.svg"), 307, headers={"Cache-Control": ROBOTS_CACHE})
@@ -120,7 +120,7 @@ def _moved(request: Request, url: str) -> Response | None:
 def _is_opened(request: Request) -> bool:
     """Not when a browser only looks ahead, nor when only the headers are asked for."""
     ahead = "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
-    return request.method == "GET" and not ahead
+    return not (ahead or request.scope.get(HEAD))
 
 
 def _settings(request: Request) -> Settings:
