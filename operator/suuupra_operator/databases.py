@@ -38,11 +38,14 @@ class Server:
     ssl_mode: str
 
     def conninfo(self, database: str) -> str:
+        return psycopg.conninfo.make_conninfo(self.address(database), password=self.password)
+
+    def address(self, database: str) -> str:
+        """How to get there, without the password: fit for a command line."""
         return psycopg.conninfo.make_conninfo(
             host=self.host,
             port=self.port,
             user=self.user,
-            password=self.password,
             dbname=database,
             sslmode=self.ssl_mode,
             connect_timeout=CONNECT_SECONDS,
@@ -88,6 +91,11 @@ class Databases:
         metrics.BACKEND_UP.labels("postgres").set(self.catalog is not None)
         return self.catalog is not None
 
+    @property
+    def probes(self) -> bool:
+        """Whether a changed password can be found by nothing but a login."""
+        return self.catalog is not None and not self._superuser
+
     def known(self) -> Catalog:
         """The last bulk read, or Unreachable."""
         if self.catalog is None:
@@ -128,8 +136,10 @@ class Databases:
             async with await psycopg.AsyncConnection.connect(probe.conninfo(database)):
                 return True
         except psycopg.OperationalError as error:
-            if error.sqlstate in ("28P01", "28000") or "password authentication failed" in str(error):
+            if "password authentication failed" in str(error):
                 return False
+            if "permission denied for database" in str(error):  # which is asked after the password
+                return True
             raise Unreachable("PostgreSQL", error) from error
 
     @property

@@ -148,7 +148,9 @@ class DatabaseProvider:
         roles = dict(known.roles)
         for name, password in passwords.items():
             role = roles.get(name)
-            if fresh or role is None or role.verifier is not None or names.database not in known.databases:
+            if fresh or role is None or not role.login or role.verifier is not None:
+                continue
+            if names.database not in known.databases:
                 continue
             if not await self._databases.may_log_in(names.database, name, password):
                 roles[name] = catalog.Role(False, role.plain, role.config, role.verifier, role.member_of)

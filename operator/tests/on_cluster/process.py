@@ -10,7 +10,8 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suuupra.testing.containers import free_port
@@ -34,8 +35,11 @@ class OperatorProcess:
     log_file: Path
 
     @classmethod
-    def start(cls, kubeconfig: Path, settings: dict[str, str]) -> OperatorProcess:
-        """``settings`` are names of the operator's settings, or whole variables when they begin with SUUUPRA_."""
+    def start(cls, kubeconfig: Path, programs: Path, settings: dict[str, str]) -> OperatorProcess:
+        """``settings`` are names of the operator's settings, or whole variables when they begin with SUUUPRA_.
+
+        ``programs`` is a folder with what the operator's image holds beside it.
+        """
         port = free_port()
         given = {
             name if name.startswith("SUUUPRA_") else f"SUUUPRA_OPERATOR_{name.upper()}": value
@@ -45,6 +49,7 @@ class OperatorProcess:
             **os.environ,
             **SHORT,
             **given,
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "KUBECONFIG": str(kubeconfig),
             "SUUUPRA_OPERATOR_PORT": str(port),
         }
@@ -102,3 +107,38 @@ class OperatorProcess:
             self.process.kill()
         self.process.wait(timeout=10)
         self.log_file.unlink(missing_ok=True)
+
+
+@dataclass
+class Crew:
+    """The operators of this session: one that stands by from test to test, or those of one test, never both."""
+
+    kubeconfig: Path
+    programs: Path
+    image: str
+    """The operator's own, which lints migrations."""
+    forget_lease: Callable[[], Awaitable[None]]
+    """Takes the Lease away, which saves its expiry after a kill."""
+    standing: OperatorProcess | None = None
+    running: list[OperatorProcess] = field(default_factory=list)
+
+    def start(self, **settings: str) -> OperatorProcess:
+        started = OperatorProcess.start(self.kubeconfig, self.programs, {"image": self.image} | settings)
+        self.running.append(started)
+        return started
+
+    async def stand(self) -> OperatorProcess:
+        """The one that stands by, with short intervals; started when the last one was ended."""
+        if self.standing is None or self.standing.process.poll() is not None:
+            await self.end()
+            self.standing = self.start()
+            await self.standing.leading()
+        return self.standing
+
+    async def end(self) -> None:
+        """No operator any more, and no trace that keeps the next one waiting."""
+        for process in self.running:
+            process.end()
+        self.running.clear()
+        self.standing = None
+        await self.forget_lease()

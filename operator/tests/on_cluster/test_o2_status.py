@@ -60,9 +60,9 @@ QUIET_SECONDS = 5
 
 
 @pytest.mark.parametrize("case", WRONG)
-async def test_o2_a_wrong_spec_is_refused_with_its_field(api: Api, case: str) -> None:
+async def test_o2_a_wrong_spec_is_refused_with_its_field(connected: Api, case: str) -> None:
     spec, words = WRONG[case]
-    assert words in await api.refused("wrong", spec)
+    assert words in await connected.refused("wrong", spec)
 
 
 async def test_o2_a_resource_that_waits_is_not_retried_in_a_storm(
