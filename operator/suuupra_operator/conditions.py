@@ -98,6 +98,11 @@ def _rollout(live: Object) -> Finding:
     return Finding("RolloutReady", False, "Progressing", words)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
 class Refusal(NamedTuple):
     """Why a route is not served."""
 
@@ -108,7 +113,7 @@ class Refusal(NamedTuple):
 def routes(declared: int, refused: Mapping[int, Refusal]) -> Finding:
     """Whether the gateway may serve every route; ``refused`` says why not, by index."""
     if not refused:
-        return Finding("RoutesReady", True, "Accepted", f"{declared} routes")
+        return Finding("RoutesReady", True, "Accepted", counted(declared, "route"))
     text = "; ".join(f"routes[{index}]: {refusal.message}" for index, refusal in refused.items())
     return Finding("RoutesReady", False, next(iter(refused.values())).reason, text)
 

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
+IDLE_SECONDS = 10
+"""A replica that is frozen inside a transaction must not hold its locks against the one that takes over."""
 READ_SECONDS = 10
 WRITE_SECONDS = STATEMENT_SECONDS + 5
 """Ours, beside the server's own limit: a server that is frozen answers keepalives and nothing else."""
@@ -50,7 +52,7 @@ class Server:
             sslmode=self.ssl_mode,
             connect_timeout=CONNECT_SECONDS,
             application_name="suuupra-operator",
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s",
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=2,

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from .api import Api
+from .launcher import Launcher
 from .machines import KindCluster, Servers
 from .process import Crew, OperatorProcess
 
@@ -60,10 +61,11 @@ async def connected(kind: KindCluster, servers: Servers) -> AsyncIterator[Api]:
 @pytest_asyncio.fixture(scope=SESSION, loop_scope=SESSION)
 async def crew(connected: Api) -> AsyncIterator[Crew]:
     """Where operators come from."""
-    programs = connected.servers.pg_dump_folder()
-    found = Crew(connected.kind.kubeconfig, programs, connected.kind.operator_image, connected.forget_lease)
+    kind, launcher, programs = connected.kind, Launcher.start(), connected.servers.pg_dump_folder()
+    found = Crew(launcher, kind.kubeconfig, programs, kind.operator_image, connected.forget_lease)
     yield found
     await found.end()
+    launcher.end()
     shutil.rmtree(programs)
 
 

@@ -7,15 +7,18 @@ first write of one kind, and the next one goes on from whatever it finds, until 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import psycopg
+import pytest
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 from suuupra_operator.writes import Write
 
 from .api import NAMESPACE, NO_PODS, Api
-from .process import Crew
+from .process import Crew, OperatorProcess
+from .waiting import eventually
 
 MAKING = (
     Write.FINALIZER_ADDED,
@@ -60,6 +63,8 @@ WHOLE: dict[str, Any] = NO_PODS | {
 CHANGED = WHOLE | {
     "events": {"reclaim": "Delete", "publishes": [PUBLISHED | {"partitions": 4, "retention": "2h"}]}
 }
+pytestmark = pytest.mark.timeout(600)
+
 CHILDREN = {
     "ConfigMap": ["shop-dashboard", "shop-rules"],
     "Deployment": ["shop", "shop-worker"],
@@ -86,7 +91,9 @@ async def test_o20_killed_after_every_write_while_making_it_converges(api: Api, 
     await _is_made_once(api, partitions=2)
 
 
-async def test_o20_killed_after_every_write_while_changing_it_converges(api: Api, alone: Crew) -> None:
+async def test_o20_killed_after_every_write_while_changing_and_releasing_it_converges(
+    api: Api, alone: Crew
+) -> None:
     await _made(api, alone)
     await api.service("shop", CHANGED, rotate="once")
     api.kind.kubectl("-n", NAMESPACE, "set", "env", "deployment/shop", "ADDED=by-hand")
@@ -99,6 +106,19 @@ async def test_o20_killed_after_every_write_while_changing_it_converges(api: Api
     (container,) = (await api.must("Deployment", "shop"))["spec"]["template"]["spec"]["containers"]
     assert "ADDED" not in {variable["name"] for variable in container["env"]}
     assert api.servers.topic_config("order.created")["retention.ms"] == "7200000"
+
+    await alone.end()
+    shop = await api.must("SuuupraService", "shop")
+    await api.annotate("shop", release="true")
+    await api.delete("SuuupraService", "shop")
+
+    await _killed_at_each(alone, RELEASING)
+
+    await alone.stand()
+    await api.gone("SuuupraService", "shop")
+    record = (await api.must("ConfigMap", "suuupra-orphans", "suuupra-system"))["data"]
+    assert f"suuupra.shop.{shop['metadata']['uid']}" in record
+    assert api.servers.databases() == {"shop"}
 
 
 async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan(
@@ -120,28 +140,20 @@ async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan
     assert servers.psql("select word from kept", "restored") == ["whole"]
 
 
-async def test_o20_killed_after_recording_orphans_it_records_them_once(api: Api, alone: Crew) -> None:
-    await _made(api, alone)
-    shop = await api.must("SuuupraService", "shop")
-    await api.annotate("shop", release="true")
-    await api.delete("SuuupraService", "shop")
-
-    await _killed_at_each(alone, RELEASING)
-
-    await alone.stand()
-    await api.gone("SuuupraService", "shop")
-    record = (await api.must("ConfigMap", "suuupra-orphans", "suuupra-system"))["data"]
-    assert f"suuupra.shop.{shop['metadata']['uid']}" in record
-    assert api.servers.databases() == {"shop"}
-
-
-async def _killed_at_each(crew: Crew, writes: Iterable[Write]) -> None:
-    """One operator after the other, each killed after its first write of one kind."""
-    for write in writes:
-        process = crew.start(SUUUPRA_FAILPOINTS=f"operator.{write.value}")
+async def _killed_at_each(crew: Crew, writes: Sequence[Write]) -> None:
+    """One operator after the other, each killed after its first write of one kind, the next one standing by."""
+    process = _doomed(crew, writes[0])
+    for write, following in pairwise([*writes, None]):
+        await eventually(lambda: process.leads() or process.ended(), 60, process.log)  # noqa: B023 - asked at once
+        successor = _doomed(crew, following) if following else None
         code = await process.died(60)
         assert code == -signal.SIGKILL, f"not killed at {write}: {process.log()[-2000:]}"
         await crew.forget_lease()
+        process = successor or process
+
+
+def _doomed(crew: Crew, write: Write) -> OperatorProcess:
+    return crew.start(SUUUPRA_FAILPOINTS=f"operator.{write.value}")
 
 
 async def _settled(api: Api, crew: Crew) -> None:
