@@ -32,6 +32,7 @@ class Backends:
     store: Buckets
     _examined: tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None] = (None, None, None)
     _problems: dict[str, str] = field(default_factory=dict)
+    _reading: dict[Databases | Bus | Buckets, asyncio.Task[bool]] = field(default_factory=dict)
 
     async def configure(self, spec: SuuupraPlatformSpec) -> None:
         """Point the clients at the platform's servers; admin Secrets are read anew each time."""
@@ -47,9 +48,19 @@ class Backends:
             Store(spec.objects.endpoint, spec.objects.region, objects[0], objects[1]) if objects else None
         )
 
-    async def refresh(self) -> None:
-        """One bulk read per server, side by side: one that is away holds up no other."""
-        await asyncio.gather(self.databases.refresh(), self.bus.refresh(), self.store.refresh())
+    async def refresh(self, within: float | None = None) -> None:
+        """One bulk read per server, side by side.
+
+        A server that needs more than ``within`` seconds is not waited for: what it says is taken in when it comes, and
+        until then it is not asked again.
+        """
+        for server in (self.databases, self.bus, self.store):
+            reading = self._reading.get(server)
+            if reading is None or reading.done():
+                self._reading[server] = asyncio.create_task(server.refresh())
+        done, _ = await asyncio.wait(self._reading.values(), timeout=within)
+        for reading in done:
+            reading.result()
 
     def findings(self) -> list[Finding]:
         """A condition per server."""

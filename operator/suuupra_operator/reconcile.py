@@ -130,7 +130,10 @@ class Reconciler:
         return database, plan, buckets
 
     async def _plan_topics(self, run: Round) -> Plan:
-        if any(topic.name not in run.status.claims.topics for topic in published(run.subject)):
+        claimed = run.status.claims.topics
+        if self.backends.bus.topics is not None and any(
+            t.name not in claimed for t in published(run.subject)
+        ):
             await self.backends.bus.refresh()  # a first claim is decided on a fresh read
         lost, settled = run.lost.get("topic", {}), run.was_right("TopicsReady")
         return self._topics.plan(run.subject, run.status, lost, settled=settled)

@@ -70,7 +70,7 @@ class DatabaseProvider:
         """The database to claim; refuses one that is somebody else's. A first claim is decided on a fresh read."""
         if subject.database is None:
             return ""
-        if status.claims.database != subject.database:
+        if status.claims.database != subject.database and self._databases.catalog is not None:
             await self._databases.refresh()
         live = self._databases.known().databases.get(subject.database)
         if live is None or status.claims.database == subject.database:

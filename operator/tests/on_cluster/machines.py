@@ -285,6 +285,15 @@ def _newest(repository: str) -> str:
     return docker("image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}").splitlines()[0]
 
 
+def logs_in(url: str) -> bool:
+    """Whether a login of a Secret works."""
+    try:
+        with psycopg.connect(url, connect_timeout=3):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
 @cache
 def _address(container: str) -> str:
     return docker("inspect", "--format", f"{{{{.NetworkSettings.Networks.{NETWORK}.IPAddress}}}}", container)

@@ -96,4 +96,4 @@ async def test_o12_a_route_that_is_the_gateways_is_refused_by_name_also_when_it_
         (False, "ReservedPath"),
         (True, "Accepted"),
     ]
-    assert (await api.condition("shop", "RolloutReady"))["status"] == "True"
+    await api.until("shop", "RolloutReady", status="True")

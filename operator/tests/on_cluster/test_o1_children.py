@@ -10,13 +10,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import psycopg
 import pytest
 import pytest_asyncio
 from suuupra_operator.cluster import Object
 from suuupra_operator.settings import Settings
 
-from .api import EVERY_PART, NO_PODS, Api
+from .api import EVERY_PART, Api
+from .machines import logs_in
 from .process import Crew, OperatorProcess
 from .waiting import eventually
 
@@ -140,6 +140,7 @@ async def test_o1_what_is_added_by_hand_goes_and_a_restart_by_kubectl_stays(shop
 
     await eventually(without, BY_WATCH_SECONDS, "the variable is gone")
     api.kind.kubectl("-n", "suuupra", "rollout", "restart", "deployment/shop")
+    api.kind.kubectl("-n", "suuupra", "rollout", "status", "deployment/shop", "--timeout=90s")
     await api.ready("shop", 90)
     template = (await api.must("Deployment", "shop"))["spec"]["template"]
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
@@ -181,8 +182,8 @@ async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted
             [flags, groups, public] == [["f"], ["0"], ["0"]]
             and servers.topics() == {"thing.made": 2, "thing.made.dlt": 1}
             and servers.topic_config("thing.made")["retention.ms"] == "604800000"
-            and _logs_in(url)
-            and _logs_in(owner)
+            and logs_in(url)
+            and logs_in(owner)
         )
 
     await eventually(right, BY_READ_SECONDS, "topics, roles, grants and passwords as they were")
@@ -192,31 +193,3 @@ async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted
         return more["KafkaTopic"] == 2 and more["PostgresRole"] >= 1 and more["PostgresDatabase"] >= 1
 
     await eventually(all_counted, 5, lambda: f"counted, but {shop.operator.metrics()}")
-
-
-async def test_o1_a_changed_password_is_found_by_a_login_where_verifiers_cannot_be_read(
-    api: Api, operator: OperatorProcess
-) -> None:
-    """As on a managed PostgreSQL, whose administrator is no superuser."""
-    api.servers.psql("create role cloud_admin login createrole createdb password 'of the cloud'")
-    await api.account("cloud-admin", username="cloud_admin", password="of the cloud")
-    postgres = {"adminSecretRef": {"name": "cloud-admin"}}
-    await api.platform(postgres=postgres)
-    await api.service("shop", NO_PODS | {"database": {"extensions": ["pg_trgm"]}})
-    await api.ready("shop")
-    login = await api.secret("shop-db")
-    assert _logs_in(login["url"])
-
-    api.servers.psql(f"alter role {login['username']} password 'changed by hand'")
-    assert not _logs_in(login["url"])
-
-    await eventually(lambda: _logs_in(login["url"]), BY_READ_SECONDS, "the Secret's password works again")
-    assert (await api.secret("shop-db")) == login
-
-
-def _logs_in(url: str) -> bool:
-    try:
-        with psycopg.connect(url, connect_timeout=3):
-            return True
-    except psycopg.OperationalError:
-        return False

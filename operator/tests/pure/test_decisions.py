@@ -75,6 +75,18 @@ def test_o1_foreign_fields_are_found_with_their_place() -> None:
     assert drift.foreign_fields(desired, live) == []
 
 
+def test_o1_a_restart_by_kubectl_is_no_foreign_field() -> None:
+    desired = drift.stamped(deployments(subject(), "a/shop:1", "")[0])
+    live = copy.deepcopy(desired)
+    name = "kubectl.kubernetes.io/restartedAt"
+    live["spec"]["template"]["metadata"]["annotations"] |= {name: "now", "other": "by hand"}
+    fields = {"f:template": {"f:metadata": {"f:annotations": {f"f:{name}": {}, "f:other": {}}}}}
+    live["metadata"]["managedFields"] = [
+        {"manager": "kubectl-rollout", "operation": "Update", "fieldsV1": {"f:spec": fields}}
+    ]
+    assert drift.foreign_fields(desired, live) == ["/spec/template/metadata/annotations/other"]
+
+
 # --- claims
 
 
