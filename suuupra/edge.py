@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, format_trace_id
+from prometheus_client import Histogram
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -177,7 +178,7 @@ class _Exchange:
         try:
             await self._answer()
         finally:
-            self._record(began, time.perf_counter(), span)
+            self._record(time.perf_counter() - began, span)
             telemetry.request_id.reset(id_token)
             telemetry.leave(trace_token)
 
@@ -276,13 +277,13 @@ class _Exchange:
 
         await response(self._scope, self._receive, send)
 
-    def _record(self, began: float, ended: float, span: SpanContext) -> None:
+    def _record(self, seconds: float, span: SpanContext) -> None:
         route = getattr(self._scope.get("route"), "path", UNMATCHED)
         method = self._method
         status = self._status or 500
-        seconds = ended - began
         if self._stream is None:  # how long somebody listened is no latency
-            _duration(route, method, status // 100).observe(seconds, span, ended)
+            exemplar = {"trace_id": format_trace_id(span.trace_id)}
+            _duration(route, method, status // 100).observe(seconds, exemplar)
         logs.access.write(
             method=method,
             route=route,
@@ -306,6 +307,6 @@ def _is_problem(message: Message) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _duration(route: str, method: str, status_class: int) -> telemetry.Latency:
+def _duration(route: str, method: str, status_class: int) -> Histogram:
     known_method = method if method in _METHODS else "OTHER"
-    return telemetry.Latency(telemetry.HTTP_DURATION.labels(route, known_method, f"{status_class}xx"))
+    return telemetry.HTTP_DURATION.labels(route, known_method, f"{status_class}xx")
