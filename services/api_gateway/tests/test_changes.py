@@ -220,11 +220,11 @@ def times_late() -> float:
 async def test_an_envoy_that_is_busy_for_a_while_gets_the_change_when_it_is_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publisher, "_TAKES_SECONDS", 0.2)
     old, new = await Upstream.start(), await Upstream.start()
     snapshot = Snapshot((service("content", claimed("/v1/courses")),), {"content": _endpoints([old])})
     async with running(snapshot) as rig:
         assert rig.gateway.envoy_pid
+        monkeypatch.setattr(publisher, "_TAKES_SECONDS", 0.2)  # Envoy has started, which may take longer
         before = times_late()
         os.kill(rig.gateway.envoy_pid, signal.SIGSTOP)
         try:
