@@ -134,14 +134,22 @@ def _resolved(node: Schema, definitions: Schema) -> Schema:
 
 
 def _default(value: Any) -> Schema:
-    """Absent stays absent; an object's default is whole, because the API server checks the rules on it as written."""
-    return {} if value is None else {"default": _without_nulls(value)}
+    """Absent stays absent; an object's default is whole, because the API server checks the rules on it as written.
+
+    An empty list or map is no default either: where one of a set is, `database: {}` that is applied by the server a second
+    time with nothing changed loses all of `database` (seen with Kubernetes 1.34).
+    """
+    return {} if _is_nothing(value) else {"default": _whole(value)}
 
 
-def _without_nulls(value: Any) -> Any:
+def _whole(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_nulls(child) for key, child in value.items() if child is not None}
+        return {key: _whole(child) for key, child in value.items() if not _is_nothing(child)}
     return value
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or value == [] or value == {}
 
 
 def _int_or_string(node: Schema) -> Schema:

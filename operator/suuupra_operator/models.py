@@ -185,6 +185,10 @@ class Limit(Model):
     by: Literal["subject", "address"] = "address"
 
 
+RESERVED = ("internal", "gateway")
+"""First segments that are no service's: /internal is for pods only, /gateway is the gateway's own page."""
+
+
 class Route(Model):
     """A path of the public host that leads to this service."""
 
@@ -200,7 +204,7 @@ class Route(Model):
                 "scopes need auth: user",
             ),
             cel(
-                "!self.path.lowerAscii().matches('^/(internal|gateway)(/|$)')",
+                f"!self.path.lowerAscii().matches('^/({'|'.join(RESERVED)})(/|$)')",
                 "path: /internal is never routed, and /gateway is the gateway's own",
             ),
             cel(
@@ -230,11 +234,17 @@ class Route(Model):
             raise ValueError("path must hold neither // nor /../")
         if self.auth != "user" and self.scopes:
             raise ValueError("scopes need auth: user")
-        if self.path.lower().split("/")[1] in ("internal", "gateway"):
-            raise ValueError("path: /internal is never routed, and /gateway is the gateway's own")
         if self.auth == "none" and self.limit is not None and self.limit.by == "subject":
             raise ValueError("limit.by: subject needs auth: user or optional")
         return self
+
+    @property
+    def reserved(self) -> bool:
+        """Whether the path is the gateway's, whatever its case.
+
+        The API server refuses it. Of a resource that was stored before that rule only the route is refused.
+        """
+        return self.path.lower().split("/")[1] in RESERVED
 
 
 class JobSpec(Model):

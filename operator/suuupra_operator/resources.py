@@ -22,10 +22,13 @@ class SuuupraService(Model):
                 "metadata.name: lower case letters, digits and '-', starting with a letter, at most 40 characters",
             ),
             cel(
-                "!(self.metadata.name in self.spec.dependsOn)",
+                "!has(self.spec.dependsOn) || !(self.metadata.name in self.spec.dependsOn)",
                 "dependsOn: a resource cannot depend on itself",
             ),
-            cel("!(self.metadata.name in self.spec.calls)", "calls: a resource does not call itself"),
+            cel(
+                "!has(self.spec.calls) || !(self.metadata.name in self.spec.calls)",
+                "calls: a resource does not call itself",
+            ),
         ),
     }
     plural: ClassVar[str] = "suuupraservices"

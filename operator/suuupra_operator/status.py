@@ -76,8 +76,6 @@ class SuuupraServiceStatus(Model):
     claims: Claims = Claims()
     routes: list[RouteStatus] = []
     jobs: list[JobStatus] = []
-    orphaned: list[str] = []
-    """What was left behind on purpose when suuupra.io/release let the resource go."""
 
 
 class SuuupraPlatformStatus(Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,19 @@ def test_definitions_are_structural(kind: type[SuuupraService] | type[SuuupraPla
             check(node["items"], f"{where}[]")
 
     check(crd.structural(kind), kind.__name__)
+
+
+@pytest.mark.parametrize("kind", crd.RESOURCES)
+def test_no_default_is_empty(kind: type[SuuupraService] | type[SuuupraPlatform]) -> None:
+    """See `crd._default` for what an empty one does to a resource that is applied again."""
+
+    def defaults(node: Any) -> Iterator[Any]:
+        for key, child in node.items() if isinstance(node, dict) else ():
+            if key == "default":
+                yield child
+            yield from defaults(child)
+
+    assert [value for value in defaults(crd.structural(kind)) if value in ([], {})] == []
 
 
 @pytest.mark.parametrize("name", ["suuupraservice", "suuupraplatform"])
