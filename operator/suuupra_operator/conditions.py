@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from suuupra_operator.models import Route
 from suuupra_operator.status import Condition, RouteStatus
@@ -109,17 +109,34 @@ def _rollout(live: Object) -> Finding:
     return Finding("RolloutReady", False, "Progressing", words)
 
 
-def accepted(routes: Sequence[Route], refused: dict[int, str]) -> list[RouteStatus]:
-    """Routes as the gateway reads them; ``refused`` says why, by index."""
-    return [
-        RouteStatus(
-            **dict(route),
-            accepted=index not in refused,
-            reason="RouteConflict" if index in refused else "Accepted",
-            message=refused.get(index, ""),
-        )
-        for index, route in enumerate(routes)
-    ]
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+
+
+class Refusal(NamedTuple):
+    """Why a route is not served."""
+
+    reason: str
+    message: str
+
+
+def routes(declared: int, refused: Mapping[int, Refusal]) -> Finding:
+    """Whether the gateway may serve every route; ``refused`` says why not, by index."""
+    if not refused:
+        return Finding("RoutesReady", True, "Accepted", counted(declared, "route"))
+    text = "; ".join(f"routes[{index}]: {refusal.message}" for index, refusal in refused.items())
+    return Finding("RoutesReady", False, next(iter(refused.values())).reason, text)
+
+
+def route_statuses(declared: Sequence[Route], refused: Mapping[int, Refusal]) -> list[RouteStatus]:
+    """Routes as the gateway reads them."""
+    found = []
+    for index, route in enumerate(declared):
+        reason, message = refused.get(index, Refusal("Accepted", ""))
+        ok = index not in refused
+        found.append(RouteStatus(**dict(route), accepted=ok, reason=reason, message=message))
+    return found
 
 
 def job_state(live: Object | None) -> Literal["Absent", "Running", "Succeeded", "Failed"]:

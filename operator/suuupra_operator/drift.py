@@ -22,6 +22,8 @@ DESIRED = "suuupra.io/desired"
 _OURS = ("spec", "data", "stringData", "binaryData")
 #: Kubernetes' own controllers may write where they please (HPA scales through the scale subresource).
 _CONTROLLERS = ("kube-controller-manager", "kube-scheduler", "kubelet", "horizontal-pod-autoscaler")
+#: An act and not a state: `kubectl rollout restart` writes it, and taking it away would restart the pods once more.
+_ACTS = frozenset({"f:kubectl.kubernetes.io/restartedAt"})
 _ITEM_KEYS = ("name", "containerPort", "port", "topologyKey", "mountPath", "key", "type")
 
 
@@ -78,7 +80,7 @@ def _undesired(
 ) -> Iterator[Any]:
     """Paths below ``path`` that ``fields`` owns, that exist live and that nothing desired mentions."""
     for key, inner in fields.items():
-        if key == ".":
+        if key == "." or key in _ACTS:
             continue
         step, there = _step(key, live)
         if step is None:

@@ -102,7 +102,7 @@ class Reconciler:
         provided = await self._backing(run, database, plan, buckets)
         await self._attempt(run, "ChildrenReady", self._always(run))
         status = await self._versions(run, *provided)
-        run.found(self._routes(run))
+        run.found(conditions.routes(len(run.subject.spec.routes), run.refused_routes()))
         return await self._conclude(run, status)
 
     async def _claims(self, run: Round) -> tuple[str, Plan | None, list[str] | None]:
@@ -134,9 +134,13 @@ class Reconciler:
         return database, plan, buckets
 
     async def _plan_topics(self, run: Round) -> Plan:
-        if any(topic.name not in run.status.claims.topics for topic in published(run.subject)):
+        claimed = run.status.claims.topics
+        if self.backends.bus.topics is not None and any(
+            t.name not in claimed for t in published(run.subject)
+        ):
             await self.backends.bus.refresh()  # a first claim is decided on a fresh read
-        return self._topics.plan(run.subject, run.status, run.lost.get("topic", {}), settled=run.settled)
+        lost, settled = run.lost.get("topic", {}), run.held("TopicsReady")
+        return self._topics.plan(run.subject, run.status, lost, settled=settled)
 
     async def _plan_buckets(self, run: Round) -> list[str]:
         return self._objects.plan(run.subject, run.lost.get("bucket", {}))
@@ -289,12 +293,6 @@ class Reconciler:
         obj = self.primaries.get(Key(SERVICE.name, namespace, name))
         return obj is not None and is_ready(obj)
 
-    def _routes(self, run: Round) -> Finding:
-        refused = run.refused_routes()
-        if refused:
-            return Finding("RoutesReady", False, "RouteConflict", "; ".join(refused.values()))
-        return Finding("RoutesReady", True, "Accepted", f"{len(run.subject.spec.routes)} routes")
-
     async def _conclude(self, run: Round, status: SuuupraServiceStatus) -> Outcome:
         """Write the status when it differs, and say in Events what somebody should know."""
         live = self.children.cache.get(DEPLOYMENT, run.subject.namespace, run.subject.name)
@@ -302,7 +300,7 @@ class Reconciler:
         generation = run.obj["metadata"]["generation"]
         selector = ",".join(f"{key}={value}" for key, value in run.subject.selector("serve").items())
         composed = conditions.compose(run.findings, status.conditions, generation, now())
-        routes = conditions.accepted(run.subject.spec.routes, run.refused_routes())
+        routes = conditions.route_statuses(run.subject.spec.routes, run.refused_routes())
         update = {
             "observed_generation": generation,
             "conditions": composed,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from suuupra_operator.claims import route_claims
 from suuupra_operator.cluster import Object
-from suuupra_operator.conditions import Finding
+from suuupra_operator.conditions import Finding, Refusal
 from suuupra_operator.desired.dashboard import dashboard
 from suuupra_operator.desired.environment import database_secret, migration_secret, objects_secret
 from suuupra_operator.desired.network import network_policy
@@ -14,7 +14,7 @@ from suuupra_operator.desired.rules import rules
 from suuupra_operator.desired.scaling import autoscaler, disruption_budget
 from suuupra_operator.desired.service import service, service_account
 from suuupra_operator.desired.subject import Manifest, Subject
-from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.models import Route, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import is_ready, status_of
 from suuupra_operator.status import SuuupraServiceStatus
@@ -36,7 +36,7 @@ class Round:
     subject: Subject
     status: SuuupraServiceStatus
     settled: bool
-    """This very spec was seen Ready before: what differs now was changed by hand."""
+    """This very spec was Ready when it was last looked at."""
     findings: list[Finding] = field(default_factory=list)
     corrected: list[str] = field(default_factory=list)
     lost: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -61,23 +61,36 @@ class Round:
         self.findings.append(finding)
         return finding
 
-    def refused_routes(self) -> dict[int, str]:
-        """By index: routes whose path another resource, or an earlier route of this one, already has."""
+    def refused_routes(self) -> dict[int, Refusal]:
+        """By index: routes whose path is the gateway's, another resource's, or an earlier route's of this one."""
         lost, taken = self.lost.get("route", {}), set[str]()
-        refused: dict[int, str] = {}
+        refused: dict[int, Refusal] = {}
         for index, route in enumerate(self.subject.spec.routes):
             names = [claim.name for claim in route_claims(route)]
-            foreign = next((name for name in names if name in lost), None)
-            if foreign is not None:
-                refused[index] = f"{foreign} belongs to the older resource {lost[foreign]}"
-            elif any(name in taken for name in names):
-                refused[index] = f"{route.path} ({route.match}) is declared twice for the same method"
+            refusal = _refused(route, names, lost, taken)
+            if refusal is not None:
+                refused[index] = refusal
             taken.update(names)
         return refused
 
     def outcome(self) -> Outcome:
         waits = [*self.again, *(f.again for f in self.findings if f.again is not None)]
         return Outcome(retry=any(f.retry for f in self.findings), again=min(waits, default=None))
+
+
+def _refused(route: Route, names: list[str], lost: dict[str, str], taken: set[str]) -> Refusal | None:
+    """``lost`` says who has what this resource claims, too; ``taken`` is what its earlier routes claim."""
+    if route.reserved:
+        text = (
+            f"{route.path}: /internal is never routed, and /gateway is the gateway's own: choose another path"
+        )
+        return Refusal("ReservedPath", text)
+    foreign = next((name for name in names if name in lost), None)
+    if foreign is not None:
+        return Refusal("RouteConflict", f"{foreign} belongs to the older resource {lost[foreign]}")
+    if any(name in taken for name in names):
+        return Refusal("RouteConflict", f"{route.path} ({route.match}) is declared twice for the same method")
+    return None
 
 
 def subject_of(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Subject:

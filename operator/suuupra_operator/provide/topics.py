@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from suuupra_operator import metrics
 from suuupra_operator.bus import Bus
-from suuupra_operator.conditions import Finding
+from suuupra_operator.conditions import Finding, counted
 from suuupra_operator.desired import topics
 from suuupra_operator.desired.subject import Subject
 from suuupra_operator.desired.topics import Changes, Topic
@@ -96,7 +96,7 @@ def _finding(plan: Plan) -> Finding:
             f"no resource publishes {names} yet: apply the one that does",
             again=30,
         )
-    return Finding(TYPE, True, "Provided", f"{len(plan.claims)} topics")
+    return Finding(TYPE, True, "Provided", counted(len(plan.claims), "topic"))
 
 
 def _drifted(changes: Changes, claimed: list[str]) -> list[str]:

@@ -21,6 +21,8 @@ from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.policies import _judge
 from suuupra_operator.provide.database import choose
 from suuupra_operator.queue import LONGEST_PAUSE, Key, Queue
+from suuupra_operator.round import Round
+from suuupra_operator.status import SuuupraServiceStatus
 
 from .samples import subject
 
@@ -73,6 +75,18 @@ def test_o1_foreign_fields_are_found_with_their_place() -> None:
     assert drift.foreign_fields(desired, live) == []
 
 
+def test_o1_a_restart_by_kubectl_is_no_foreign_field() -> None:
+    desired = drift.stamped(deployments(subject(), "a/shop:1", "")[0])
+    live = copy.deepcopy(desired)
+    name = "kubectl.kubernetes.io/restartedAt"
+    live["spec"]["template"]["metadata"]["annotations"] |= {name: "now", "other": "by hand"}
+    fields = {"f:template": {"f:metadata": {"f:annotations": {f"f:{name}": {}, "f:other": {}}}}}
+    live["metadata"]["managedFields"] = [
+        {"manager": "kubectl-rollout", "operation": "Update", "fieldsV1": {"f:spec": fields}}
+    ]
+    assert drift.foreign_fields(desired, live) == ["/spec/template/metadata/annotations/other"]
+
+
 # --- claims
 
 
@@ -95,6 +109,35 @@ def test_o12_routes_collide_by_overlapping_methods_only() -> None:
     everything = claims_of(OTHER, _spec(routes=[{"path": "/x"}]))
     assert not get & post
     assert get & everything
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/internal", "ReservedPath"),
+        ("/Gateway/x", "ReservedPath"),
+        ("/v1/x", "Accepted"),
+        ("/internals", "Accepted"),
+    ],
+)
+def test_o12_a_stored_route_that_is_the_gateways_is_refused_and_no_other(path: str, reason: str) -> None:
+    run = _round(routes=[{"path": path}, {"path": "/v1/other"}])
+    first, second = conditions.route_statuses(run.subject.spec.routes, run.refused_routes())
+    assert (first.reason, first.accepted) == (reason, reason == "Accepted")
+    assert second.accepted
+    finding = conditions.routes(2, run.refused_routes())
+    assert (finding.ok, finding.reason) == (reason == "Accepted", reason)
+    assert finding.ok or f"routes[0]: {path}" in finding.message
+
+
+def test_o12_a_path_twice_in_one_resource_is_refused_the_second_time() -> None:
+    refused = _round(routes=[{"path": "/v1/x"}, {"path": "/v1/x", "methods": ["GET"]}]).refused_routes()
+    assert [*refused] == [1]
+    assert "declared twice" in refused[1].message
+
+
+def _round(**spec: Any) -> Round:
+    return Round({}, subject(spec), SuuupraServiceStatus(), settled=False)
 
 
 # --- conditions
