@@ -32,6 +32,7 @@ from suuupra_operator.rollout import Rollout
 from suuupra_operator.round import Outcome
 from suuupra_operator.server import Server
 from suuupra_operator.settings import Settings
+from suuupra_operator.snapshots import Snapshots
 from suuupra_operator.writer import Writer
 from suuupra_operator.writes import Gate
 
@@ -63,6 +64,7 @@ class Operator:
         recorder = Recorder(self.cluster, gate, self.leadership.identity)
         self.policies = PolicyProbe(settings.in_cluster)
         self.platforms = PlatformReconciler(self.primaries, self.backends, writer, recorder, self.policies)
+        self.snapshots = Snapshots(self.backends.databases, self.backends.store)
         self.services = Reconciler(
             self.primaries,
             self.children,
@@ -74,6 +76,7 @@ class Operator:
                 self.cluster,
                 self.children,
                 self.backends,
+                self.snapshots,
                 recorder,
                 self.primaries,
                 writer,
@@ -112,6 +115,7 @@ class Operator:
                     task.cancel()
         finally:
             stop.set()
+            await self.snapshots.close()
             await self.leadership.release()
             await self.backends.close()
             await self.server.close()

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -23,6 +23,12 @@ _CONFIG = Config(
 POLICY = "buckets"
 _MISSING = {"NoSuchEntity", "NoSuchBucket", "404"}
 _THERE = {"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "EntityAlreadyExists"}
+
+
+class Stream(Protocol):
+    """What can be stored: bytes until an empty end; an error in place of the end leaves nothing stored."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Buckets:
         """Take back keys that no Secret holds."""
         for key in keys:
             await self._write(
-                Write.USER_DELETED,
+                Write.KEY_DELETED,
                 lambda s3, iam, key=key: iam.delete_access_key(UserName=user, AccessKeyId=key),  # type: ignore[misc]
             )
 
@@ -119,22 +125,30 @@ class Buckets:
         """With keys and policies. Already gone is fine."""
         await self._write(Write.USER_DELETED, lambda s3, iam: iam.delete_user(UserName=user))
 
-    async def upload(self, bucket: str, key: str, stream: IO[bytes]) -> None:
-        """Store a stream of unknown length."""
-        await self._write(Write.SNAPSHOT_STORED, lambda s3, iam: s3.upload_fileobj(stream, bucket, key))
+    async def upload(self, bucket: str, key: str, stream: Stream) -> None:
+        """Store a stream of unknown length. It may take long, so nobody else waits for it."""
+        await self._send(Write.SNAPSHOT_STORED, lambda s3, iam: s3.upload_fileobj(stream, bucket, key))
 
     async def _write(self, write: Write, call: Callable[[Any, Any], Any]) -> Any:
+        """Write, and read again what is there."""
         async with self._lock:
-            try:
-                async with self._gate.external(write):
-                    answer = await asyncio.to_thread(self._call, call)
-                self.contents = await asyncio.to_thread(self._read)
-            except ClientError as error:
-                raise Permanent(f"the object store refused {write.value}: {error}") from error
-            except BotoCoreError as error:
-                self.contents, self.problem = None, str(error)[:200]
-                raise Unreachable("ObjectStore", error) from error
+            answer = await self._send(write, call)
+            self.contents = await self._answered(write, self._read)
         return answer
+
+    async def _send(self, write: Write, call: Callable[[Any, Any], Any]) -> Any:
+        async with self._gate.external(write):
+            return await self._answered(write, lambda: self._call(call))
+
+    async def _answered(self, write: Write, call: Callable[[], _T]) -> _T:
+        """What a call says, in a thread; a refusal is told apart from silence."""
+        try:
+            return await asyncio.to_thread(call)
+        except ClientError as error:
+            raise Permanent(f"the object store refused {write.value}: {error}") from error
+        except BotoCoreError as error:
+            self.contents, self.problem = None, str(error)[:200]
+            raise Unreachable("ObjectStore", error) from error
 
     def _call(self, call: Callable[[Any, Any], _T]) -> _T | None:
         """In a thread; the fence is asked once more, since the thread may have waited for its turn."""

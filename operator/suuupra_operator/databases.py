@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
+IDLE_SECONDS = 10
+"""A replica that is frozen inside a transaction must not hold its locks against the one that takes over."""
 READ_SECONDS = 10
 WRITE_SECONDS = STATEMENT_SECONDS + 5
 """Ours, beside the server's own limit: a server that is frozen answers keepalives and nothing else."""
@@ -38,16 +40,19 @@ class Server:
     ssl_mode: str
 
     def conninfo(self, database: str) -> str:
+        return psycopg.conninfo.make_conninfo(self.address(database), password=self.password)
+
+    def address(self, database: str) -> str:
+        """How to get there, without the password: fit for a command line."""
         return psycopg.conninfo.make_conninfo(
             host=self.host,
             port=self.port,
             user=self.user,
-            password=self.password,
             dbname=database,
             sslmode=self.ssl_mode,
             connect_timeout=CONNECT_SECONDS,
             application_name="suuupra-operator",
-            options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+            options=f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s",
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=2,
@@ -87,6 +92,11 @@ class Databases:
             self._failed(error)
         metrics.BACKEND_UP.labels("postgres").set(self.catalog is not None)
         return self.catalog is not None
+
+    @property
+    def probes(self) -> bool:
+        """Whether a changed password can be found by nothing but a login."""
+        return self.catalog is not None and not self._superuser
 
     def known(self) -> Catalog:
         """The last bulk read, or Unreachable."""
@@ -128,8 +138,10 @@ class Databases:
             async with await psycopg.AsyncConnection.connect(probe.conninfo(database)):
                 return True
         except psycopg.OperationalError as error:
-            if error.sqlstate in ("28P01", "28000") or "password authentication failed" in str(error):
+            if "password authentication failed" in str(error):
                 return False
+            if "permission denied for database" in str(error):  # which is asked after the password
+                return True
             raise Unreachable("PostgreSQL", error) from error
 
     @property

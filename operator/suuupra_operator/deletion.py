@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +15,14 @@ from suuupra_operator.children import Children
 from suuupra_operator.cluster import Cluster, Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.subject import INSTANCE, Subject
-from suuupra_operator.errors import ApiError, Permanent, Temporary, Unreachable
+from suuupra_operator.errors import ApiError, Pending, Permanent, Temporary
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
 from suuupra_operator.models import Reclaim, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import InvalidSpec, Primaries, spec_of, status_of
 from suuupra_operator.round import Outcome, subject_of
+from suuupra_operator.snapshots import BUCKET, Snapshots
 from suuupra_operator.status import SuuupraServiceStatus
 from suuupra_operator.writer import FINALIZER, Writer, now
 from suuupra_operator.writes import Write
@@ -33,8 +32,6 @@ log = logging.getLogger(__name__)
 RELEASE = "suuupra.io/release"
 ORPHANS = "suuupra-orphans"
 """ConfigMap beside the operator that lists what was left behind on purpose."""
-SNAPSHOTS = "suuupra-snapshots"
-"""Bucket for the last dump of databases whose reclaim policy is Snapshot."""
 POLL_SECONDS = 2.0
 
 
@@ -45,6 +42,7 @@ class Deletion:
     cluster: Cluster
     children: Children
     backends: Backends
+    snapshots: Snapshots
     recorder: Recorder
     primaries: Primaries
     writer: Writer
@@ -78,7 +76,7 @@ class Deletion:
         finding = Finding("Deleted", False, "WaitingToDelete", text)
         composed = conditions.compose([finding], status.conditions, obj["metadata"]["generation"], now())
         await self.writer.status(obj, status.model_copy(update={"conditions": composed}))
-        if not isinstance(cause, Unreachable):
+        if isinstance(cause, Pending):
             return Outcome(again=POLL_SECONDS)
         await self.recorder.post(obj, "Warning", "WaitingToDelete", text)
         return Outcome(retry=True)
@@ -107,8 +105,11 @@ class Deletion:
         path = f"/api/v1/namespaces/{self.namespace}/configmaps/{ORPHANS}"
         text = f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(orphans)}"
         try:
-            await self.cluster.merge(path, {"data": {key: text}})
+            async with self.writer.gate.kubernetes(Write.ORPHANS_RECORDED):
+                await self.cluster.merge(path, {"data": {key: text}})
         except ApiError as error:
+            if error.temporary:
+                raise
             log.error("orphans of %s are recorded only here (%s): %s", key, error, text)
 
     async def _stop_pods(self, subject: Subject) -> None:
@@ -132,7 +133,7 @@ class Deletion:
             if p.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         ]
         if running:
-            raise Temporary(f"waits until its pods have ended: {', '.join(sorted(running)[:5])}")
+            raise Pending(f"waits until its pods have ended: {', '.join(sorted(running)[:5])}")
 
     def _steps(self, subject: Subject, status: SuuupraServiceStatus) -> list[Callable[[], Awaitable[None]]]:
         steps: list[Callable[[], Awaitable[None]]] = []
@@ -152,32 +153,12 @@ class Deletion:
             await databases.run(Write.LOGIN_RETIRED, retire_statements(known, names, frozenset()))
             return
         if reclaim is Reclaim.SNAPSHOT and database in known.databases:
-            await self._snapshot(subject, database)
+            key = f"{subject.namespace}/{subject.name}/{database}-{subject.uid}.dump"
+            await self.snapshots.take(key, database)
         if database in known.databases:
             await databases.drop_database(database)
         if any(role in known.roles for role in names.all):
             await databases.drop_roles(names)
-
-    async def _snapshot(self, subject: Subject, database: str) -> None:
-        """A compressed dump, streamed to the object store; the database goes only after the dump is whole."""
-        store = self.backends.store
-        if SNAPSHOTS not in store.known().buckets:
-            await store.create_bucket(SNAPSHOTS)
-        key = f"{subject.namespace}/{subject.name}/{database}-{subject.uid}.dump"
-        server = self.backends.databases.server
-        dump = await asyncio.to_thread(
-            subprocess.Popen,
-            ["pg_dump", "--format=custom", "--no-password", f"--dbname={server.conninfo(database)}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        if dump.stdout is None or dump.stderr is None:
-            raise RuntimeError("pipes were asked for")
-        await store.upload(SNAPSHOTS, key, dump.stdout)
-        complaint = await asyncio.to_thread(dump.stderr.read)
-        if await asyncio.to_thread(dump.wait) != 0:
-            raise Temporary(f"pg_dump of {database} failed: {complaint.decode(errors='replace')[-300:]}")
-        log.info("snapshot of %s stored as s3://%s/%s", database, SNAPSHOTS, key)
 
     async def _topics(self, names: list[str]) -> None:
         there = [name for name in names if name in self.backends.bus.known()]
@@ -200,7 +181,7 @@ def _farewell(subject: Subject, status: SuuupraServiceStatus) -> str:
     if claims.database and (spec.database is None or spec.database.reclaim is Reclaim.RETAIN):
         kept.append(f"database {claims.database}")
     if claims.database and spec.database is not None and spec.database.reclaim is Reclaim.SNAPSHOT:
-        kept.append(f"a dump of {claims.database} in bucket {SNAPSHOTS}")
+        kept.append(f"a dump of {claims.database} in bucket {BUCKET}")
     if claims.topics and (spec.events is None or spec.events.reclaim is Reclaim.RETAIN):
         kept.append(f"topics {', '.join(claims.topics)}")
     delete = {f"{subject.name}-{b.name}" for b in spec.buckets if b.reclaim is Reclaim.DELETE}

@@ -15,6 +15,12 @@ class Temporary(OperatorError):
     reason = "Retrying"
 
 
+class Pending(Temporary):
+    """Goes well and is not through yet: looked at again soon, and no reason to grow pauses."""
+
+    reason = "Pending"
+
+
 class Permanent(OperatorError):
     """Stays until somebody changes the resource or what is around it. Not tried again by itself."""
 

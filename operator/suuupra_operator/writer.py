@@ -26,7 +26,7 @@ class Writer:
     """Writes to SuuupraServices and the SuuupraPlatform."""
 
     def __init__(self, cluster: Cluster, gate: Gate, primaries: Primaries) -> None:
-        self._cluster, self._gate, self._primaries = cluster, gate, primaries
+        self._cluster, self.gate, self._primaries = cluster, gate, primaries
 
     async def status(self, obj: Object, status: Model) -> Object:
         """Patch what differs; returns the object as it is then."""
@@ -34,7 +34,7 @@ class Writer:
         if not patch:
             return obj
         log.debug("status of %s: %s", obj["metadata"]["name"], patch)
-        async with self._gate.kubernetes(Write.STATUS):
+        async with self.gate.kubernetes(Write.STATUS):
             written = await self._cluster.merge(_path(obj, "status"), {"status": patch})
         self._primaries.wrote(written)
         return written
@@ -44,7 +44,7 @@ class Writer:
         held = obj["metadata"].get("finalizers", [])
         if FINALIZER in held:
             return obj
-        async with self._gate.kubernetes(Write.FINALIZER_ADDED):
+        async with self.gate.kubernetes(Write.FINALIZER_ADDED):
             written = await self._finalizers(obj, [*held, FINALIZER])
         self._primaries.wrote(written)
         return written
@@ -55,7 +55,7 @@ class Writer:
         if FINALIZER not in held:
             return
         try:
-            async with self._gate.kubernetes(Write.FINALIZER_REMOVED):
+            async with self.gate.kubernetes(Write.FINALIZER_REMOVED):
                 await self._finalizers(obj, [name for name in held if name != FINALIZER])
         except ApiError as error:
             if not error.missing:

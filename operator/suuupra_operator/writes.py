@@ -25,6 +25,7 @@ class Write(StrEnum):
     CHILD_STRIPPED = "kubernetes.child-stripped"
     CHILD_DELETED = "kubernetes.child-deleted"
     EVENT = "kubernetes.event"
+    ORPHANS_RECORDED = "kubernetes.orphans-recorded"
     ROLES = "postgres.roles"
     DATABASE_CREATED = "postgres.database-created"
     DATABASE_PREPARED = "postgres.database-prepared"
@@ -41,6 +42,7 @@ class Write(StrEnum):
     USER_CREATED = "objects.user-created"
     POLICY_PUT = "objects.policy-put"
     KEY_CREATED = "objects.key-created"
+    KEY_DELETED = "objects.key-deleted"
     USER_DELETED = "objects.user-deleted"
     SNAPSHOT_STORED = "objects.snapshot-stored"
 
