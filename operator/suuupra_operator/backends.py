@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class Backends:
     store: Buckets
     _examined: tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None] = (None, None, None)
     _problems: dict[str, str] = field(default_factory=dict)
+    _reading: dict[Databases | Bus | Buckets, asyncio.Task[bool]] = field(default_factory=dict)
 
     async def configure(self, spec: SuuupraPlatformSpec) -> None:
         """Point the clients at the platform's servers; admin Secrets are read anew each time."""
@@ -46,11 +48,19 @@ class Backends:
             Store(spec.objects.endpoint, spec.objects.region, objects[0], objects[1]) if objects else None
         )
 
-    async def refresh(self) -> None:
-        """One bulk read per server."""
-        await self.databases.refresh()
-        await self.bus.refresh()
-        await self.store.refresh()
+    async def refresh(self, within: float | None = None) -> None:
+        """One bulk read per server, side by side.
+
+        A server that needs more than ``within`` seconds is not waited for: what it says is taken in when it comes, and
+        until then it is not asked again.
+        """
+        for server in (self.databases, self.bus, self.store):
+            reading = self._reading.get(server)
+            if reading is None or reading.done():
+                self._reading[server] = asyncio.create_task(server.refresh())
+        done, _ = await asyncio.wait(self._reading.values(), timeout=within)
+        for reading in done:
+            reading.result()
 
     def findings(self) -> list[Finding]:
         """A condition per server."""
@@ -61,11 +71,16 @@ class Backends:
         ]
 
     def changed(self, claims: Claims, users: Mapping[str, Key]) -> set[Key]:
-        """Whose things differ from the last time this was asked; everybody's when a server came back."""
+        """Whose things differ from the last time this was asked; everybody's when a server came back.
+
+        A password that the bulk read does not show is found by the login probe of a reconcile, each time anew.
+        """
         catalog, topics, contents = self._examined
         found: set[Key] = set()
         for name, key in claims.holders("database"):
-            if _of_database(catalog, name) != _of_database(self.databases.catalog, name):
+            if self.databases.probes or _of_database(catalog, name) != _of_database(
+                self.databases.catalog, name
+            ):
                 found.add(key)
         for name, key in claims.holders("topic"):
             if _get(topics, name) != _get(self.bus.topics, name):

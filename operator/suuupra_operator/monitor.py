@@ -21,6 +21,9 @@ from suuupra_operator.queue import Queue
 
 log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 2.0
+"""How long one server may hold up what is known of the others."""
+
 
 @dataclass
 class Monitor:
@@ -58,7 +61,7 @@ class Monitor:
         before = [finding.ok for finding in self.backends.findings()]
         if not all(before):
             await self.platforms.reconfigure()
-        await self.backends.refresh()
+        await self.backends.refresh(within=PATIENCE_SECONDS)
         await self.policies.refresh()
         recovered = self.backends.recovered()
         for key in self.backends.changed(self.primaries.claims, users(self.primaries.objects)):

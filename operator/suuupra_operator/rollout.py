@@ -47,12 +47,17 @@ class Rollout:
             return Migrated(
                 Finding("MigrationsReady", True, "Migrated", f"schema of {version_of(image)}"), True, wanted
             )
-        job = jobs.migration(subject, image, oid, linter=self._lint(subject, image, status))
+        linter = self._lint(subject, image, status)
+        job = jobs.migration(subject, image, oid, linter=linter)
         live = self._children.cache.get(JOB, subject.namespace, job["metadata"]["name"])
         match conditions.job_state(live):
             case "Succeeded":
                 finding = Finding("MigrationsReady", True, "Migrated", f"schema of {version_of(image)}")
                 return Migrated(finding, True, wanted)
+            case "Failed" if linter is None and live is not None and _refused_by_lint(live):
+                await self._children.delete(
+                    live
+                )  # let through since: made anew, and not judged, once it is gone
             case "Failed":
                 return Migrated(await self._failed(subject, job, image, status), False, status.migrated)
             case "Absent":
@@ -151,16 +156,13 @@ class Rollout:
     ) -> Finding:
         name = job["metadata"]["name"]
         live = self._children.cache.get(JOB, subject.namespace, name) or {}
-        refused = any(
-            c.get("reason") == "PodFailurePolicy" for c in live.get("status", {}).get("conditions", [])
-        )
         tail = await self.log_tail(
             subject, f"batch.kubernetes.io/job-name={name}", ("lint", "migrate", "print-sql")
         )
-        if refused:
+        if _refused_by_lint(live):
             text = (
                 f"the migration to {version_of(image)} cannot run beside the pods that serve: {tail}. Split it into "
-                f"expand and contract, or annotate {ALLOW_UNSAFE}={version_of(image)} and delete Job {name}"
+                f"expand and contract, or let it through: annotate {ALLOW_UNSAFE}={version_of(image)}"
             )
             return Finding("MigrationsReady", False, "MigrationRefused", text)
         meanwhile = f"; {status.version} keeps serving" if status.image else ""
@@ -175,7 +177,7 @@ class Rollout:
             return Finding("JobsReady", False, "JobFailed", f"{', '.join(failed)} failed: {tail}")
         if running:
             return Finding("JobsReady", False, "JobRunning", f"{', '.join(running)} is running")
-        return Finding("JobsReady", True, "Done", f"{len(found)} done")
+        return Finding("JobsReady", True, "Done", f"{conditions.counted(len(found), 'job')} done")
 
     async def _trouble(self, subject: Subject) -> str:
         pods = await self._pods(subject)
@@ -193,6 +195,11 @@ class Rollout:
             return await self._cluster.text(path, container=container, tailLines=str(LOG_LINES))
         except ApiError:  # no such container in this pod, or it never started
             return ""
+
+
+def _refused_by_lint(job: Object) -> bool:
+    """Only the lint's exit code is in the Job's pod failure policy."""
+    return any(c.get("reason") == "PodFailurePolicy" for c in job.get("status", {}).get("conditions", []))
 
 
 def _lags(live: list[Object | None]) -> bool:

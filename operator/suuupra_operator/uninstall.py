@@ -25,8 +25,7 @@ async def uninstall(settings: Settings) -> int:
     leadership = Leadership(unfenced, settings.namespace, settings.lease)
     cluster.fence(leadership.check)
     try:
-        scale = f"/apis/apps/v1/namespaces/{settings.namespace}/deployments/{DEPLOYMENT}/scale"
-        await unfenced.merge(scale, {"spec": {"replicas": 0}})
+        await _stop(unfenced, settings.namespace)
         holding = asyncio.create_task(leadership.run())
         await leadership.acquired.wait()
         released = await _release_all(cluster)
@@ -36,6 +35,16 @@ async def uninstall(settings: Settings) -> int:
     finally:
         await cluster.close()
         await unfenced.close()
+
+
+async def _stop(cluster: Cluster, namespace: str) -> None:
+    """No pods any more. Somebody may have deleted the Deployment already."""
+    scale = f"/apis/apps/v1/namespaces/{namespace}/deployments/{DEPLOYMENT}/scale"
+    try:
+        await cluster.merge(scale, {"spec": {"replicas": 0}})
+    except ApiError as error:
+        if not error.missing:
+            raise
 
 
 async def _release_all(cluster: Cluster) -> int:

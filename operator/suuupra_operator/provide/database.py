@@ -70,7 +70,7 @@ class DatabaseProvider:
         """The database to claim; refuses one that is somebody else's. A first claim is decided on a fresh read."""
         if subject.database is None:
             return ""
-        if status.claims.database != subject.database:
+        if status.claims.database != subject.database and self._databases.catalog is not None:
             await self._databases.refresh()
         live = self._databases.known().databases.get(subject.database)
         if live is None or status.claims.database == subject.database:
@@ -148,7 +148,9 @@ class DatabaseProvider:
         roles = dict(known.roles)
         for name, password in passwords.items():
             role = roles.get(name)
-            if fresh or role is None or role.verifier is not None or names.database not in known.databases:
+            if fresh or role is None or not role.login or role.verifier is not None:
+                continue
+            if names.database not in known.databases:
                 continue
             if not await self._databases.may_log_in(names.database, name, password):
                 roles[name] = catalog.Role(False, role.plain, role.config, role.verifier, role.member_of)
