@@ -6,7 +6,9 @@ no cluster with a platform on it would survive. SUUUPRA_KEEP_CLUSTER=1 leaves it
 
 from __future__ import annotations
 
+import inspect
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -14,21 +16,24 @@ import pytest
 import pytest_asyncio
 
 from .api import Api
+from .launcher import Launcher
 from .machines import KindCluster, Servers
-from .process import OperatorProcess
+from .process import Crew, OperatorProcess
 
-pytestmark = pytest.mark.cluster
+SESSION = "session"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything below this folder needs the cluster."""
+    """Everything below this folder needs the cluster, and shares one event loop with the fixtures it shares."""
     here = Path(__file__).parent
     for item in items:
         if here in Path(item.path).parents:
             item.add_marker(pytest.mark.cluster)
+            if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
+                item.add_marker(pytest.mark.asyncio(loop_scope=SESSION), append=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=SESSION)
 def kind() -> Iterator[KindCluster]:
     """The cluster, with the stand-in workload's images loaded and the CRDs applied."""
     cluster = KindCluster.bring_up()
@@ -37,7 +42,7 @@ def kind() -> Iterator[KindCluster]:
         cluster.delete()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope=SESSION)
 def servers(kind: KindCluster, containers: None) -> Iterator[Servers]:
     """PostgreSQL, Kafka and the object store, at addresses that pods and this machine both reach."""
     running = Servers.start()
@@ -45,31 +50,49 @@ def servers(kind: KindCluster, containers: None) -> Iterator[Servers]:
     running.remove()
 
 
-@pytest_asyncio.fixture
-async def api(kind: KindCluster, servers: Servers) -> AsyncIterator[Api]:
+@pytest_asyncio.fixture(scope=SESSION, loop_scope=SESSION)
+async def connected(kind: KindCluster, servers: Servers) -> AsyncIterator[Api]:
+    """The API server, with whatever is there; for tests that leave nothing behind."""
+    async with Api.connected(kind, servers) as found:
+        await found.forget_lease()  # of an operator whose session was killed
+        await found.clean_up()
+        yield found
+
+
+@pytest_asyncio.fixture(scope=SESSION, loop_scope=SESSION)
+async def crew(connected: Api) -> AsyncIterator[Crew]:
+    """Where operators come from."""
+    kind, launcher, programs = connected.kind, Launcher.start(), connected.servers.pg_dump_folder()
+    found = Crew(launcher, kind.kubeconfig, programs, kind.operator_image, connected.forget_lease)
+    yield found
+    await found.end()
+    launcher.end()
+    shutil.rmtree(programs)
+
+
+@pytest_asyncio.fixture(loop_scope=SESSION)
+async def api(connected: Api) -> AsyncIterator[Api]:
     """The API server, with the platform applied; everything a test applied is gone after it."""
-    async with Api.connected(kind, servers) as connected:
-        yield connected
-        await connected.clean_up()
+    await connected.platform()
+    yield connected
+    await connected.clean_up()
+
+
+@pytest_asyncio.fixture(loop_scope=SESSION)
+async def operator(api: Api, crew: Crew) -> OperatorProcess:
+    """One operator that leads, with short intervals. It has served other tests."""
+    return await crew.stand()
+
+
+@pytest_asyncio.fixture(loop_scope=SESSION)
+async def alone(api: Api, crew: Crew) -> AsyncIterator[Crew]:
+    """No operator of anybody else's; those that the test starts end with it."""
+    await crew.end()
+    yield crew
+    await crew.end()
 
 
 @pytest.fixture
-def launch(kind: KindCluster) -> Iterator[Callable[..., OperatorProcess]]:
+def launch(alone: Crew) -> Callable[..., OperatorProcess]:
     """Starts operators, which end with the test."""
-    running: list[OperatorProcess] = []
-
-    def start(**settings: str) -> OperatorProcess:
-        running.append(OperatorProcess.start(kind.kubeconfig, settings))
-        return running[-1]
-
-    yield start
-    for process in running:
-        process.end()
-
-
-@pytest_asyncio.fixture
-async def operator(api: Api, launch: Callable[..., OperatorProcess]) -> OperatorProcess:
-    """One operator that leads, with short intervals."""
-    process = launch()
-    await process.leading()
-    return process
+    return alone.start

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
+import boto3
+import psycopg
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
@@ -21,6 +26,8 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,
 )
+from psycopg.pq import ExecStatus
+from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
 from suuupra.testing.containers import Container, docker, image_of
 
@@ -28,6 +35,7 @@ NAME = "suuupra-operator"
 HTTP_PORT, METRICS_PORT = 18081, 19091
 NETWORK = "kind"
 ROOT = Path(__file__).resolve().parents[3]
+CHART = ROOT / "charts" / "suuupra"
 WORKLOAD = Path(__file__).resolve().parents[1] / "workload"
 VERSIONS = ("v1", "v2", "v3")
 
@@ -63,9 +71,25 @@ class KindCluster:
         command = [tool("kubectl"), "--kubeconfig", str(self.kubeconfig), *words]
         return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
 
+    def apply(self, manifest: dict[str, Any]) -> None:
+        command = [tool("kubectl"), "--kubeconfig", str(self.kubeconfig), "apply", "-f", "-"]
+        subprocess.run(
+            command, input=json.dumps(manifest), text=True, check=True, timeout=60, capture_output=True
+        )
+
     def helm(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = [tool("helm"), "--kubeconfig", str(self.kubeconfig), *words]
         return subprocess.run(command, capture_output=True, text=True, check=check, timeout=300)
+
+    def install(self, *words: str) -> None:
+        """The operator as its users get it: from the chart, in a pod."""
+        tag = self.operator_image.rpartition(":")[2]
+        values = ("--set", f"images.tags.operator={tag}", "--set", "crds.enabled=false")
+        release = ("suuupra", str(CHART), "--namespace", "suuupra-system", "--timeout", "2m")
+        self.helm("upgrade", "--install", *release, *values, *words)
+
+    def uninstall(self) -> None:
+        self.helm("uninstall", "suuupra", "--namespace", "suuupra-system", "--timeout", "2m")
 
 
 @dataclass(frozen=True)
@@ -122,15 +146,82 @@ class Servers:
 
     def address(self, container: Container) -> str:
         """Where pods, and this machine, reach it."""
-        return docker(
-            "inspect", "--format", f"{{{{.NetworkSettings.Networks.{NETWORK}.IPAddress}}}}", container.id
-        )
+        return _address(container.id)
 
     def psql(self, sql: str, database: str = "postgres") -> list[str]:
-        """Rows of a query as the administrator."""
-        command = ["psql", "-h", "127.0.0.1", "-U", "postgres", "-d", database, "-Atqc", sql]
-        found = docker("exec", "--env", f"PGPASSWORD={self.PASSWORD}", self.postgres.id, *command)
-        return found.splitlines()
+        """First column of a query's rows as the administrator, as psql would print it."""
+        where = {"host": self.address(self.postgres), "user": "postgres", "password": self.PASSWORD}
+        with psycopg.connect(dbname=database, autocommit=True, connect_timeout=5, **where) as connection:
+            found = connection.pgconn.exec_(sql.encode())
+        if found.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.ProgrammingError(found.get_error_message())
+        return [(found.get_value(row, 0) or b"").decode() for row in range(found.ntuples)]
+
+    def pg_dump_folder(self) -> Path:
+        """A folder with the server's own pg_dump, for an operator that runs outside its image."""
+        folder = Path(tempfile.mkdtemp(prefix="pg-dump-"))
+        script = f'#!/bin/sh\nexec docker exec --env PGPASSWORD {self.postgres.id} pg_dump "$@"\n'
+        (folder / "pg_dump").write_text(script)
+        (folder / "pg_dump").chmod(0o755)
+        return folder
+
+    def restore_snapshot(self, resource: str, database: str) -> None:
+        """Make ``database`` from the one dump of a resource, as an administrator who wants it back would."""
+        (found,) = self.s3.list_objects_v2(Bucket=SNAPSHOTS, Prefix=f"suuupra/{resource}/")["Contents"]
+        dump = self.s3.get_object(Bucket=SNAPSHOTS, Key=found["Key"])["Body"].read()
+        self.psql(f'create database "{database}"')
+        target = ("-h", "127.0.0.1", "-U", "postgres", "--no-owner", "--no-acl", "--dbname", database)
+        password = ("--env", f"PGPASSWORD={self.PASSWORD}")
+        command = ["docker", "exec", "--interactive", *password, self.postgres.id, "pg_restore", *target]
+        subprocess.run(command, input=dump, check=True, capture_output=True, timeout=60)
+
+    @cached_property
+    def s3(self) -> Any:
+        """The object store as its administrator."""
+        return self.store("s3", self.ACCESS_KEY, self.SECRET_KEY)
+
+    @cached_property
+    def iam(self) -> Any:
+        return self.store("iam", self.ACCESS_KEY, self.SECRET_KEY)
+
+    def store(self, service: str, access_key: str, secret_key: str) -> Any:
+        """The object store as whoever holds this key."""
+        session = boto3.session.Session(access_key, secret_key, region_name="us-east-1")
+        return session.client(service, endpoint_url=f"http://127.0.0.1:{self.objects.port}")
+
+    def buckets(self) -> set[str]:
+        return {bucket["Name"] for bucket in self.s3.list_buckets().get("Buckets", [])}
+
+    def users(self) -> dict[str, list[str]]:
+        """Keys of each user that the operator made."""
+        names = [user["UserName"] for user in self.iam.list_users().get("Users", [])]
+        keys = {name: self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"] for name in names}
+        return {name: [key["AccessKeyId"] for key in found] for name, found in keys.items() if "." in name}
+
+    def databases(self) -> set[str]:
+        """Of services."""
+        found = self.psql("select datname from pg_database where not datistemplate")
+        return {*found} - {"postgres"}
+
+    def roles(self) -> list[str]:
+        """Of services."""
+        return sorted(
+            self.psql("select rolname from pg_roles where rolname !~ '^pg_' and rolname <> 'postgres'")
+        )
+
+    def empty(self) -> None:
+        """As they were when they began."""
+        for name in self.databases():
+            self.psql(f'drop database "{name}" with (force)')
+        for role in sorted(self.roles(), reverse=True):
+            self.psql(f'drop owned by "{role}"; drop role "{role}"')
+        self.delete_topics(*self.topics())
+        for user in self.users():
+            self.iam.delete_user(UserName=user)
+        for bucket in self.buckets():
+            for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+                self.s3.delete_object(Bucket=bucket, Key=item["Key"])
+            self.s3.delete_bucket(Bucket=bucket)
 
     def postgres_log(self) -> str:
         """Everything PostgreSQL has logged."""
@@ -192,6 +283,20 @@ def _workload(base: str, version: str) -> str:
 
 def _newest(repository: str) -> str:
     return docker("image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}").splitlines()[0]
+
+
+def logs_in(url: str) -> bool:
+    """Whether a login of a Secret works."""
+    try:
+        with psycopg.connect(url, connect_timeout=3):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+@cache
+def _address(container: str) -> str:
+    return docker("inspect", "--format", f"{{{{.NetworkSettings.Networks.{NETWORK}.IPAddress}}}}", container)
 
 
 def _answers(port: int) -> bool:

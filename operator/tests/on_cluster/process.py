@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suuupra.testing.containers import free_port
 
+from .launcher import Launcher
 from .waiting import eventually
 
 SHORT = {
@@ -29,13 +30,21 @@ SHORT = {
 class OperatorProcess:
     """One replica."""
 
-    process: subprocess.Popen[bytes]
+    launcher: Launcher
+    pid: int
     port: int
     log_file: Path
+    code: int | None = None
+    """How it ended: its exit code, negative for a signal."""
 
     @classmethod
-    def start(cls, kubeconfig: Path, settings: dict[str, str]) -> OperatorProcess:
-        """``settings`` are names of the operator's settings, or whole variables when they begin with SUUUPRA_."""
+    def start(
+        cls, launcher: Launcher, kubeconfig: Path, programs: Path, settings: dict[str, str]
+    ) -> OperatorProcess:
+        """``settings`` are names of the operator's settings, or whole variables when they begin with SUUUPRA_.
+
+        ``programs`` is a folder with what the operator's image holds beside it.
+        """
         port = free_port()
         given = {
             name if name.startswith("SUUUPRA_") else f"SUUUPRA_OPERATOR_{name.upper()}": value
@@ -45,14 +54,13 @@ class OperatorProcess:
             **os.environ,
             **SHORT,
             **given,
+            "PATH": f"{programs}:{os.environ['PATH']}",
             "KUBECONFIG": str(kubeconfig),
             "SUUUPRA_OPERATOR_PORT": str(port),
         }
         descriptor, name = tempfile.mkstemp(prefix="operator-", suffix=".log")
-        command = [sys.executable, "-m", "suuupra_operator", "run"]
-        process = subprocess.Popen(command, env=environment, stdout=descriptor, stderr=subprocess.STDOUT)
         os.close(descriptor)
-        return cls(process, port, Path(name))
+        return cls(launcher, launcher.launch(environment, Path(name)), port, Path(name))
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8", errors="replace")
@@ -86,19 +94,63 @@ class OperatorProcess:
             self.leads, within, lambda: f"an operator that leads; its log:\n{self.log()[-2000:]}"
         )
 
-    async def died(self, within: float = 60) -> int:
-        """Wait for its end; the exit code, negative for a signal."""
-        await eventually(
-            lambda: self.process.poll() is not None, within, lambda: f"its end:\n{self.log()[-2000:]}"
-        )
-        return int(self.process.returncode)
+    def ended(self) -> bool:
+        if self.code is None:
+            self.code = self.launcher.code(self.pid)
+        return self.code is not None
+
+    async def died(self, within: float = 60) -> int | None:
+        """Wait for its end; how it ended."""
+        await eventually(self.ended, within, lambda: f"its end:\n{self.log()[-2000:]}")
+        return self.code
 
     def signal(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
+        os.kill(self.pid, number)
 
     def end(self) -> None:
         """Kill and collect it."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(timeout=10)
+        if not self.ended():
+            self.signal(signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while not self.ended():
+            assert time.monotonic() < deadline, f"process {self.pid} does not end"
+            time.sleep(0.01)
         self.log_file.unlink(missing_ok=True)
+
+
+@dataclass
+class Crew:
+    """The operators of this session: one that stands by from test to test, or those of one test, never both."""
+
+    launcher: Launcher
+    kubeconfig: Path
+    programs: Path
+    image: str
+    """The operator's own, which lints migrations."""
+    forget_lease: Callable[[], Awaitable[None]]
+    """Takes the Lease away, which saves its expiry after a kill."""
+    standing: OperatorProcess | None = None
+    running: list[OperatorProcess] = field(default_factory=list)
+
+    def start(self, **settings: str) -> OperatorProcess:
+        started = OperatorProcess.start(
+            self.launcher, self.kubeconfig, self.programs, {"image": self.image} | settings
+        )
+        self.running.append(started)
+        return started
+
+    async def stand(self) -> OperatorProcess:
+        """The one that stands by, with short intervals; started when the last one was ended."""
+        if self.standing is None or self.standing.ended():
+            await self.end()
+            self.standing = self.start()
+            await self.standing.leading()
+        return self.standing
+
+    async def end(self) -> None:
+        """No operator any more, and no trace that keeps the next one waiting."""
+        for process in self.running:
+            process.end()
+        self.running.clear()
+        self.standing = None
+        await self.forget_lease()

@@ -98,3 +98,24 @@ async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: Ope
 
     await api.delete("SuuupraService", "older")
     await api.ready("newer")
+
+
+async def test_o12_a_route_that_is_the_gateways_is_refused_by_name_also_when_it_was_stored_before(
+    api: Api, operator: OperatorProcess
+) -> None:
+    routes = [{"path": "/Internal/x", "auth": "none"}, {"path": "/v1/x", "auth": "none"}]
+    for path in ("/internal", "/gateway", "/Gateway/routes"):
+        assert "/internal is never routed" in await api.refused(
+            "shop", NO_PODS | {"routes": [{"path": path}]}
+        )
+    async with api.without_rule("/internal is never routed"):
+        await eventually(lambda: api.accepts("shop", NO_PODS | {"routes": routes}), 20, "the rule is gone")
+
+    refused = await api.until("shop", "RoutesReady", reason="ReservedPath")
+    assert "routes[0]: /Internal/x: /internal is never routed" in refused["message"]
+    found = (await api.must("SuuupraService", "shop"))["status"]["routes"]
+    assert [(route["accepted"], route["reason"]) for route in found] == [
+        (False, "ReservedPath"),
+        (True, "Accepted"),
+    ]
+    await api.until("shop", "RolloutReady", status="True")

@@ -1,4 +1,4 @@
-"""O26: the operator's account may do what a golden file says and nothing else. The chart comes and goes cleanly."""
+"""O26: the operator's account may do what a golden file says and nothing else."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 import yaml
 from bringup.tools import path as tool
 
-from .api import NO_PODS, Api
-from .machines import ROOT, KindCluster
+from .machines import CHART, KindCluster
 
 GOLDEN = Path(__file__).parent / "golden"
-CHART = ROOT / "charts" / "suuupra"
 ACCOUNT = "system:serviceaccount:suuupra-system:suuupra-operator"
-NAMESPACES = ("suuupra", "suuupra-system", "suuupra-infra", "kube-system")
+NAMESPACES = ("suuupra", "suuupra-system", "suuupra-infra", "default", "kube-system")
 FOREIGN = ("selfsubject", "/", "clustertrustbundles")
 
 
@@ -43,7 +41,7 @@ def test_o26_the_account_may_do_what_the_golden_file_says(kind: KindCluster) -> 
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(found)
     assert found == golden.read_text()
-    assert "secrets" not in found.partition("# kube-system")[2]
+    assert "secrets" not in found.partition("# default")[2]
 
 
 def _kubectl(kind: KindCluster, verb: str, manifest: str) -> None:
@@ -60,34 +58,3 @@ def _may(kind: KindCluster, namespace: str) -> str:
     return "".join(
         f"{line}\n" for line in lines if line and not line.startswith(FOREIGN) and "[/" not in line
     )
-
-
-async def test_o8_uninstalling_the_chart_lets_every_resource_go(api: Api) -> None:
-    repository, _, tag = api.kind.operator_image.rpartition("/")[2].partition(":")
-    assert repository == "operator"
-    values = ("--set", f"images.tags.operator={tag}", "--set", "crds.enabled=false", "--set", "replicas=2")
-    api.kind.helm(
-        "upgrade",
-        "--install",
-        "suuupra",
-        str(CHART),
-        "-n",
-        "suuupra-system",
-        *values,
-        "--wait",
-        "--timeout",
-        "2m",
-    )
-    try:
-        await api.service("shop", NO_PODS | {"database": {"reclaim": "Delete"}})
-        await api.ready("shop", 90)
-        api.kind.helm("test", "suuupra", "-n", "suuupra-system", "--timeout", "60s")
-    finally:
-        api.kind.helm("uninstall", "suuupra", "-n", "suuupra-system", "--timeout", "2m")
-
-    shop = await api.must("SuuupraService", "shop")
-    assert shop["metadata"].get("finalizers", []) == []
-    assert await api.get("Deployment", "shop") is not None
-    await api.delete("SuuupraService", "shop")
-    await api.gone("SuuupraService", "shop", 20)
-    assert api.servers.psql("select count(*) from pg_database where datname = 'shop'") == ["1"]

@@ -38,6 +38,16 @@ async def test_o2_every_condition_has_reason_message_and_generation(
     assert any(event["reason"] == "Ready" for event in await api.events("shop"))
 
 
+async def test_o2_a_resource_that_is_applied_again_is_as_it_was(api: Api, operator: OperatorProcess) -> None:
+    spec = EVERY_PART | {"database": {}, "events": {}, "slo": {}, "workers": {}, "replicas": {"min": 0}}
+    first = await api.service("shop", spec)
+    assert first["spec"]["database"] == {"reclaim": "Retain"}
+    for _ in range(3):
+        again = await api.service("shop", spec)
+        assert again["spec"] == first["spec"]
+        assert again["metadata"]["generation"] == 1
+
+
 WRONG = {
     "partitions": ({"events": {"publishes": [{"topic": "a.b", "partitions": 0}]}}, "partitions"),
     "replicas": ({"replicas": {"min": 3, "max": 2}}, "max must be at least min"),
@@ -60,9 +70,9 @@ QUIET_SECONDS = 5
 
 
 @pytest.mark.parametrize("case", WRONG)
-async def test_o2_a_wrong_spec_is_refused_with_its_field(api: Api, case: str) -> None:
+async def test_o2_a_wrong_spec_is_refused_with_its_field(connected: Api, case: str) -> None:
     spec, words = WRONG[case]
-    assert words in await api.refused("wrong", spec)
+    assert words in await connected.refused("wrong", spec)
 
 
 async def test_o2_a_resource_that_waits_is_not_retried_in_a_storm(

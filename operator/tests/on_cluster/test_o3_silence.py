@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .api import EVERY_PART, NO_PODS, Api
-from .process import OperatorProcess
+from .process import Crew, OperatorProcess
 from .waiting import eventually
 
 READING = ("select", "show", "set", "begin", "commit", "deallocate")
@@ -37,16 +37,15 @@ async def test_o3_ten_resyncs_write_nothing(api: Api, launch: Callable[..., Oper
     assert api.servers.topics() == topics
 
 
-async def test_o3_a_restart_compares_everything_and_writes_nothing(
-    api: Api, operator: OperatorProcess, launch: Callable[..., OperatorProcess]
-) -> None:
+async def test_o3_a_restart_compares_everything_and_writes_nothing(api: Api, alone: Crew) -> None:
+    operator = await alone.stand()
     await api.service("shop", EVERY_PART | {"replicas": {"min": 1}})
     await api.ready("shop")
     await _settled(operator)
     versions = await api.versions(["shop"])
-    operator.end()
+    await alone.end()
 
-    again = launch()
+    again = alone.start()
     await again.leading()
     await eventually(lambda: again.total("suuupra_operator_reconciles_total") >= 5, 30, "five reconciles")
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-
-import pytest_asyncio
 
 from .api import Api
 from .process import OperatorProcess
 
 SPEC: dict[str, Any] = {"service": "workload", "database": {}}
-
-
-@pytest_asyncio.fixture
-async def judging(api: Api, launch: Callable[..., OperatorProcess]) -> OperatorProcess:
-    """An operator that lints migrations."""
-    process = launch(image=api.kind.operator_image)
-    await process.leading()
-    return process
 
 
 def _version(version: str, migration: str) -> dict[str, Any]:
@@ -48,7 +37,7 @@ async def test_o6_a_failed_migration_leaves_the_old_version_serving(
 
 
 async def test_o6_the_lint_refuses_what_old_pods_would_not_survive(
-    api: Api, judging: OperatorProcess
+    api: Api, operator: OperatorProcess
 ) -> None:
     await api.service("shop", _version("v1", "create table if not exists notes (id int, old text);"))
     await api.ready("shop")
@@ -59,8 +48,5 @@ async def test_o6_the_lint_refuses_what_old_pods_would_not_survive(
     assert "suuupra.io/allow-unsafe-migration=v2" in refused["message"]
 
     await api.annotate("shop", allow_unsafe_migration="v2")
-    for job in await api.children("shop", "Job"):
-        if job["metadata"]["labels"]["app.kubernetes.io/version"] == "v2":
-            await api.cluster.delete(job)
     await api.ready("shop", 90)
     assert api.servers.psql("select count(*) from pg_attribute where attname = 'old'", "shop") == ["0"]

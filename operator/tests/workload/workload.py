@@ -8,9 +8,14 @@ import os
 import signal
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import psycopg
+stopping = threading.Event()
+# Before what takes time to import: process 1 that has no handler yet ignores SIGTERM, and would be waited for.
+signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer  # noqa: E402
+
+import psycopg  # noqa: E402
 
 URL = os.environ.get("SUUUPRA_DATABASE_URL")
 MIGRATION = os.environ.get("WORKLOAD_MIGRATION", "create table if not exists notes (id int primary key);")
@@ -59,8 +64,6 @@ def main() -> int:
     if command not in ("serve", "work"):
         print("ran", *sys.argv[1:])
         return int(command == "fail")
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     servers = [listen(int(os.environ["SUUUPRA_OPS_PORT"])), listen(int(os.environ["SUUUPRA_HTTP_PORT"]))]
     stopping.wait()
     threading.Event().wait(2)  # requests that were on their way are still answered

@@ -1,0 +1,199 @@
+"""O20: killed after any one of its writes, it converges: nothing double, nothing orphaned.
+
+One resource is made, changed and left by operators that die one after the other: each is killed by SIGKILL after its
+first write of one kind, and the next one goes on from whatever it finds, until that dies at the next kind.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
+from suuupra_operator.writes import Write
+
+from .api import NAMESPACE, NO_PODS, Api
+from .process import Crew, OperatorProcess
+from .waiting import eventually
+
+MAKING = (
+    Write.FINALIZER_ADDED,
+    Write.STATUS,
+    Write.ROLES,
+    Write.DATABASE_CREATED,
+    Write.DATABASE_PREPARED,
+    Write.CHILD_APPLIED,
+    Write.TOPICS_CREATED,
+    Write.BUCKET_CREATED,
+    Write.USER_CREATED,
+    Write.POLICY_PUT,
+    Write.KEY_CREATED,
+    Write.KEY_DELETED,
+    Write.EVENT,
+)
+CHANGING = (
+    Write.LOGIN,
+    Write.PARTITIONS_ADDED,
+    Write.TOPIC_CONFIGURED,
+    Write.CHILD_STRIPPED,
+    Write.LOGIN_RETIRED,
+)
+LEAVING = (
+    Write.CHILD_DELETED,
+    Write.SNAPSHOT_STORED,
+    Write.DATABASE_DROPPED,
+    Write.ROLES_DROPPED,
+    Write.TOPICS_DELETED,
+    Write.USER_DELETED,
+    Write.BUCKET_DELETED,
+    Write.FINALIZER_REMOVED,
+)
+RELEASING = (Write.ORPHANS_RECORDED,)
+
+PUBLISHED = {"topic": "order.created", "partitions": 2, "retention": "1h"}
+WHOLE: dict[str, Any] = NO_PODS | {
+    "database": {"reclaim": "Snapshot"},
+    "buckets": [{"name": "media", "reclaim": "Delete"}],
+    "events": {"reclaim": "Delete", "publishes": [PUBLISHED]},
+}
+CHANGED = WHOLE | {
+    "events": {"reclaim": "Delete", "publishes": [PUBLISHED | {"partitions": 4, "retention": "2h"}]}
+}
+pytestmark = pytest.mark.timeout(600)
+
+CHILDREN = {
+    "ConfigMap": ["shop-dashboard", "shop-rules"],
+    "Deployment": ["shop", "shop-worker"],
+    "NetworkPolicy": ["shop"],
+    "PodDisruptionBudget": ["shop"],
+    "Secret": ["shop-db", "shop-db-owner", "shop-objects"],
+    "Service": ["shop"],
+    "ServiceAccount": ["shop"],
+}
+
+
+def test_o20_every_kind_of_write_is_killed_at() -> None:
+    assert {*MAKING, *CHANGING, *LEAVING, *RELEASING} == {*Write}
+
+
+async def test_o20_killed_after_every_write_while_making_it_converges(api: Api, alone: Crew) -> None:
+    await _settled(api, alone)
+    await api.service("shop", WHOLE)
+
+    await _killed_at_each(alone, MAKING)
+
+    await alone.stand()
+    await api.ready("shop")
+    await _is_made_once(api, partitions=2)
+
+
+async def test_o20_killed_after_every_write_while_changing_and_releasing_it_converges(
+    api: Api, alone: Crew
+) -> None:
+    await _made(api, alone)
+    await api.service("shop", CHANGED, rotate="once")
+    api.kind.kubectl("-n", NAMESPACE, "set", "env", "deployment/shop", "ADDED=by-hand")
+
+    await _killed_at_each(alone, CHANGING)
+
+    await alone.stand()
+    await api.ready("shop")
+    await _is_made_once(api, partitions=4)
+    (container,) = (await api.must("Deployment", "shop"))["spec"]["template"]["spec"]["containers"]
+    assert "ADDED" not in {variable["name"] for variable in container["env"]}
+    assert api.servers.topic_config("order.created")["retention.ms"] == "7200000"
+
+    await alone.end()
+    shop = await api.must("SuuupraService", "shop")
+    await api.annotate("shop", release="true")
+    await api.delete("SuuupraService", "shop")
+
+    await _killed_at_each(alone, RELEASING)
+
+    await alone.stand()
+    await api.gone("SuuupraService", "shop")
+    record = (await api.must("ConfigMap", "suuupra-orphans", "suuupra-system"))["data"]
+    assert f"suuupra.shop.{shop['metadata']['uid']}" in record
+    assert api.servers.databases() == {"shop"}
+
+
+async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan(
+    api: Api, alone: Crew
+) -> None:
+    await _made(api, alone)
+    with psycopg.connect((await api.secret("shop-db-owner"))["url"], autocommit=True) as connection:
+        connection.execute("create table kept as select 'whole' as word")
+    await api.delete("SuuupraService", "shop")
+
+    await _killed_at_each(alone, LEAVING)
+
+    await alone.stand()
+    await api.gone("SuuupraService", "shop")
+    servers = api.servers
+    assert (servers.databases(), servers.roles(), servers.topics(), servers.users()) == (set(), [], {}, {})
+    assert servers.buckets() == {SNAPSHOTS}
+    servers.restore_snapshot("shop", "restored")
+    assert servers.psql("select word from kept", "restored") == ["whole"]
+
+
+async def _killed_at_each(crew: Crew, writes: Sequence[Write]) -> None:
+    """One operator after the other, each killed after its first write of one kind, the next one standing by."""
+    process = _doomed(crew, writes[0])
+    for write, following in pairwise([*writes, None]):
+        await eventually(lambda: process.leads() or process.ended(), 60, process.log)  # noqa: B023 - asked at once
+        successor = _doomed(crew, following) if following else None
+        code = await process.died(60)
+        assert code == -signal.SIGKILL, f"not killed at {write}: {process.log()[-2000:]}"
+        await crew.forget_lease()
+        process = successor or process
+
+
+def _doomed(crew: Crew, write: Write) -> OperatorProcess:
+    return crew.start(SUUUPRA_FAILPOINTS=f"operator.{write.value}")
+
+
+async def _settled(api: Api, crew: Crew) -> None:
+    """The platform is known, so that the first writes of the next operator are about the resource."""
+    await crew.stand()
+    await api.ready("suuupra", kind="SuuupraPlatform", namespace="")
+    await crew.end()
+
+
+async def _made(api: Api, crew: Crew) -> None:
+    await crew.stand()
+    await api.service("shop", WHOLE)
+    await api.ready("shop")
+    await crew.end()
+
+
+async def _is_made_once(api: Api, *, partitions: int) -> None:
+    """Everything is there, once, and works."""
+    children = await api.children("shop")
+    names = {kind: sorted(c["metadata"]["name"] for c in children if c["kind"] == kind) for kind in CHILDREN}
+    assert names == CHILDREN
+    assert len([c for c in children if c["kind"] == "Job"]) == 1
+    servers = api.servers
+    assert servers.topics() == {"order.created": partitions, "order.created.dlt": 1}
+    assert servers.databases() == {"shop"}
+    assert servers.roles() == ["shop_app", "shop_app_a", "shop_app_b", "shop_migrate", "shop_owner"]
+    logins = servers.psql(
+        "select rolname from pg_roles where rolname like 'shop%' and rolcanlogin order by 1"
+    )
+    held = await api.secret("shop-db")
+    assert logins == [held["username"], "shop_migrate"]
+    for secret in ("shop-db", "shop-db-owner"):
+        psycopg.connect((await api.secret(secret))["url"], connect_timeout=5).close()
+    await _key_works(api)
+
+
+async def _key_works(api: Api) -> None:
+    """The bucket, its one user, and that user's one key."""
+    key, servers = await api.secret("shop-objects"), api.servers
+    assert servers.buckets() == {"shop-media"}
+    assert servers.users() == {"suuupra.shop": [key["accessKey"]]}
+    s3 = servers.store("s3", key["accessKey"], key["secretKey"])
+    s3.put_object(Bucket="shop-media", Key="a", Body=b"a")
