@@ -139,7 +139,7 @@ class Reconciler:
             t.name not in claimed for t in published(run.subject)
         ):
             await self.backends.bus.refresh()  # a first claim is decided on a fresh read
-        lost, settled = run.lost.get("topic", {}), run.was_right("TopicsReady")
+        lost, settled = run.lost.get("topic", {}), run.held("TopicsReady")
         return self._topics.plan(run.subject, run.status, lost, settled=settled)
 
     async def _plan_buckets(self, run: Round) -> list[str]:

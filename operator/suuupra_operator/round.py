@@ -57,14 +57,6 @@ class Round:
             for condition in self.status.conditions
         )
 
-    def was_right(self, kind: str) -> bool:
-        """Whether this part of this very spec was right before: what differs now was changed by hand."""
-        generation = self.obj["metadata"]["generation"]
-        return any(
-            known.type == kind and known.status == "True" and known.observed_generation == generation
-            for known in self.status.conditions
-        )
-
     def found(self, finding: Finding) -> Finding:
         self.findings.append(finding)
         return finding

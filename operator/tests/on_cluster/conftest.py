@@ -54,6 +54,7 @@ def servers(kind: KindCluster, containers: None) -> Iterator[Servers]:
 async def connected(kind: KindCluster, servers: Servers) -> AsyncIterator[Api]:
     """The API server, with whatever is there; for tests that leave nothing behind."""
     async with Api.connected(kind, servers) as found:
+        await found.forget_lease()  # of an operator whose session was killed
         await found.clean_up()
         yield found
 
