@@ -52,7 +52,7 @@ def on_one_line(text: str) -> str:
     return text
 
 
-def _address_part(text: str) -> str:
+def _in_an_address(text: str) -> str:
     if _BREAKS_AN_ADDRESS.search(text):
         raise ValueError("must hold no white space, control characters or characters that addresses escape")
     return text
@@ -72,9 +72,9 @@ Text = Annotated[str, _stripped, Field(max_length=LONGEST_TEXT), AfterValidator(
 """Paragraphs of plain text; it may be empty."""
 Token = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 """An identifier that a machine made: 1 to 128 visible ASCII characters."""
-Slug = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_address_part)]
-"""The readable part of an address, in any script. What makes a good one is each service's own rule."""
-WebAddress = Annotated[str, Field(max_length=500, pattern=r"^https?://[^/]"), AfterValidator(_address_part)]
+Slug = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(on_one_line)]
+"""The readable part of an address, in any script. What makes a good one is each service's own rule, said by it."""
+WebAddress = Annotated[str, Field(max_length=500, pattern=r"^https?://[^/]"), AfterValidator(_in_an_address)]
 """An absolute http or https URL."""
 EmailAddress = Annotated[
     str,
