@@ -13,8 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from opentelemetry.trace import SpanContext, format_trace_id
-from prometheus_client import Histogram
+from opentelemetry.trace import SpanContext
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -178,7 +177,7 @@ class _Exchange:
         try:
             await self._answer()
         finally:
-            self._record(time.perf_counter() - began, span)
+            self._record(began, time.perf_counter(), span)
             telemetry.request_id.reset(id_token)
             telemetry.leave(trace_token)
 
@@ -277,13 +276,13 @@ class _Exchange:
 
         await response(self._scope, self._receive, send)
 
-    def _record(self, seconds: float, span: SpanContext) -> None:
+    def _record(self, began: float, ended: float, span: SpanContext) -> None:
         route = getattr(self._scope.get("route"), "path", UNMATCHED)
         method = self._method
         status = self._status or 500
+        seconds = ended - began
         if self._stream is None:  # how long somebody listened is no latency
-            exemplar = {"trace_id": format_trace_id(span.trace_id)}
-            _duration(route, method, status // 100).observe(seconds, exemplar)
+            _duration(route, method, status // 100).observe(seconds, span, ended)
         logs.access.write(
             method=method,
             route=route,
@@ -307,6 +306,6 @@ def _is_problem(message: Message) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _duration(route: str, method: str, status_class: int) -> Histogram:
+def _duration(route: str, method: str, status_class: int) -> telemetry.Latency:
     known_method = method if method in _METHODS else "OTHER"
-    return telemetry.HTTP_DURATION.labels(route, known_method, f"{status_class}xx")
+    return telemetry.Latency(telemetry.HTTP_DURATION.labels(route, known_method, f"{status_class}xx"))

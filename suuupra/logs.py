@@ -7,8 +7,8 @@ import logging
 import logging.config
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TextIO, cast
@@ -108,12 +108,23 @@ class AccessLog:
         if self._stream is None:
             return
         self._stream.write(
-            f'{{"event":"request","level":"info","time":"{datetime.now(UTC).isoformat(timespec="microseconds")[:26]}Z",{self._identity},'
+            f'{{"event":"request","level":"info","time":"{_now()}",{self._identity},'
             f'"method":{_text(method)},"route":{_text(route)},"path":{_text(_clean_text(path))},"status":{status},'
             f'"duration_ms":{seconds * 1000:.2f},"request_id":"{request}",'
             f'"trace_id":"{span.trace_id:032x}","span_id":"{span.span_id:016x}"}}\n'
         )
         self._stream.flush()
+
+
+def _now() -> str:
+    """The time as all other lines have it; datetime takes six times as long to write it."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 access = AccessLog()

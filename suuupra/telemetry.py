@@ -7,6 +7,7 @@ exported yet; ids travel through HTTP, Kafka, logs and exemplars, which is what 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -16,7 +17,7 @@ import httpx
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Gauge, Histogram
 
@@ -41,6 +42,27 @@ HTTP_DURATION = Histogram(
     ["route", "method", "status"],
     buckets=LATENCY_BUCKETS,
 )
+EXEMPLAR_SECONDS: Final = 0.1
+"""How long a bucket keeps its exemplar: making one costs five times what counting does, and a scrape sees the last."""
+
+
+class Latency:
+    """One series of a latency histogram: counts everything, and points from each bucket to a recent trace."""
+
+    def __init__(self, series: Histogram) -> None:
+        self._series = series
+        self._due = [0.0] * (len(LATENCY_BUCKETS) + 1)
+
+    def observe(self, seconds: float, span: SpanContext, now: float) -> None:
+        """Count a duration; `now` is in seconds of any clock that only goes forward."""
+        bucket = bisect_left(LATENCY_BUCKETS, seconds)
+        if now < self._due[bucket]:
+            self._series.observe(seconds)
+            return
+        self._due[bucket] = now + EXEMPLAR_SECONDS
+        self._series.observe(seconds, {"trace_id": format_trace_id(span.trace_id)})
+
+
 HTTP_IN_FLIGHT = Gauge("suuupra_http_requests_in_flight", "Requests being answered right now.")
 HTTP_STREAMS = Gauge("suuupra_http_streams", "Event streams and WebSockets open right now.")
 READY = Gauge("suuupra_ready", "1 when the check passes, 0 when it fails.", ["check"])
@@ -50,24 +72,22 @@ BUILD = Gauge("suuupra_build_info", "Always 1; its labels say what runs.", ["ser
 _TRACEPARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
-def _parent(headers: Mapping[str, str]) -> SpanContext | None:
-    """The sender's span. The common header is read here at a fifth of the cost, every other by the library."""
-    if not headers:
-        return None
-    match = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    if match is None or "tracestate" in headers:
-        return trace.get_current_span(_w3c.extract(headers, Context())).get_span_context()
-    trace_id, span_id, flags = match.groups()
-    return SpanContext(
-        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
-    )
-
-
 def enter(headers: Mapping[str, str]) -> tuple[SpanContext, Token[Context]]:
     """Begin a unit of work: a child of the `traceparent` in `headers`, or of nobody. Give the token to `leave`."""
-    parent = _parent(headers)
-    current = _child_of(parent) if parent is not None and parent.is_valid else _root()
+    current = _span(headers)
     return current, context.attach(trace.set_span_in_context(NonRecordingSpan(current)))
+
+
+def _span(headers: Mapping[str, str]) -> SpanContext:
+    """The common header is read here at a fifth of the cost, every other by the library."""
+    if not headers:
+        return _root()
+    match = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    if match is None or "tracestate" in headers:
+        parent = trace.get_current_span(_w3c.extract(headers, Context())).get_span_context()
+        return _child(parent.trace_id, parent.trace_flags, parent.trace_state) if parent.is_valid else _root()
+    trace_id, span_id, flags = (int(part, 16) for part in match.groups())
+    return _child(trace_id, TraceFlags(flags)) if trace_id and span_id else _root()
 
 
 def leave(token: Token[Context]) -> None:
@@ -106,7 +126,7 @@ def current_span() -> SpanContext | None:
 def exemplar() -> dict[str, str] | None:
     """Labels of an exemplar that leads from a metric to this trace."""
     span = current_span()
-    return {"trace_id": trace.format_trace_id(span.trace_id)} if span else None
+    return {"trace_id": format_trace_id(span.trace_id)} if span else None
 
 
 def _root() -> SpanContext:
@@ -115,13 +135,9 @@ def _root() -> SpanContext:
     )
 
 
-def _child_of(parent: SpanContext) -> SpanContext:
+def _child(trace_id: int, flags: TraceFlags, state: TraceState | None = None) -> SpanContext:
     return SpanContext(
-        parent.trace_id,
-        _ids.generate_span_id(),
-        is_remote=False,
-        trace_flags=parent.trace_flags,
-        trace_state=parent.trace_state,
+        trace_id, _ids.generate_span_id(), is_remote=False, trace_flags=flags, trace_state=state
     )
 
 

@@ -1,7 +1,8 @@
 """Published pages read per second of a core, beside a bare FastAPI route that sends the same bytes.
 
-Both are servers of their own over real HTTP on keep-alive connections. What counts is the server's own processor
-time, so that the client beside it on the same machine does not blur the figure.
+Both are servers of their own over real HTTP on keep-alive connections, with the headers that the gateway adds. What
+counts is the server's own processor time, so that the client beside it on the same machine does not blur the figure;
+of several rounds, in which all take turns, the best: whatever else the machine does only ever makes a read dearer.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,13 +29,19 @@ from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.migrations import Schema
 from suuupra.testing.containers import free_port
 from suuupra.testing.postgres import PostgresServer
-from tests.load.report import Figure, over
+from tests.load.report import Figure, over, say
 
-READS: Final = 8_000
+READS: Final = 2_000
+"""In each round."""
+ROUNDS: Final = 5
 CONNECTIONS: Final = 8
 PARAGRAPHS: Final = 60
 """A lesson of 8 kB, as the chapters of a manual have them."""
 
+_GATEWAY: Final[dict[str, str]] = {
+    "X-Request-Id": "0b2d3b6e-9f59-4f0e-8b43-0c8f5b1c6f0d",
+    "Traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+}
 _BARE: Final = """
 import sys
 import uvicorn
@@ -64,6 +71,30 @@ class _Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class _Reads:
+    """What is asked of a server, many times."""
+
+    name: str
+    server: _Server
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def per_core(self) -> float:
+        """Reads per second of the server's processor time."""
+        before = self.server.seconds()
+        asyncio.run(self._all())
+        return READS / (self.server.seconds() - before)
+
+    async def _all(self) -> None:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in {**_GATEWAY, **self.headers}.items())
+        request = f"GET {self.path} HTTP/1.1\r\nHost: content\r\n{lines}\r\n".encode()
+        connections = (
+            _connection(self.server.port, request, READS // CONNECTIONS) for _ in range(CONNECTIONS)
+        )
+        await asyncio.gather(*connections)
+
+
 def measure() -> Sequence[Figure]:
     """Lesson, lesson the reader has already, and catalogue, each beside the bare route."""
     server = PostgresServer.start()
@@ -79,26 +110,38 @@ def measure() -> Sequence[Figure]:
 def _figures(content: _Server, lesson: str) -> list[Figure]:
     page = httpx.get(f"http://127.0.0.1:{content.port}{lesson}")
     known = {"If-None-Match": page.headers["ETag"]}
-    with _bare(page.content) as bare:
-        peer = _reads_per_core(bare, lesson, {})
     bound = (
-        "ids, trace, metrics and log line of every request in Python (kit); one statement a second and page"
+        "FastAPI, and around it (kit) ids, trace, metrics and log line of every request; "
+        "one statement a second and page"
     )
-    measured = (
-        ("lesson", _reads_per_core(content, lesson, {})),
-        ("lesson, unchanged (304)", _reads_per_core(content, lesson, known)),
-        ("catalogue", _reads_per_core(content, "/v1/courses", {})),
-    )
+    with _bare(page.content) as bare:
+        peer, *ours = _best(
+            _Reads("bare", bare, lesson),
+            _Reads("lesson", content, lesson),
+            _Reads("lesson, unchanged (304)", content, lesson, known),
+            _Reads("catalogue", content, "/v1/courses"),
+        )
     return [
         Figure(
-            f"content: {name}",
-            f"{ours:,.0f} reads/s/core",
-            f"{peer:,.0f} bare FastAPI",
-            over(ours, peer),
+            f"content: {reads.name}",
+            f"{rate:,.0f} reads/s/core",
+            f"{peer[1]:,.0f} bare FastAPI",
+            over(rate, peer[1]),
             bound,
         )
-        for name, ours in measured
+        for reads, rate in ours
     ]
+
+
+def _best(*all_reads: _Reads) -> list[tuple[_Reads, float]]:
+    """Each with the best of its rates."""
+    for reads in all_reads:
+        reads.per_core()  # warm: pools, plans, caches
+    rounds = []
+    for number in range(1, ROUNDS + 1):
+        rounds.append([reads.per_core() for reads in all_reads])
+        say(f"round {number} of {ROUNDS}")
+    return list(zip(all_reads, map(max, zip(*rounds, strict=True)), strict=True))
 
 
 async def _publish(url: str) -> str:
@@ -172,19 +215,6 @@ def _await(process: subprocess.Popen[bytes], port: int) -> None:
         answer = client.get(f"http://127.0.0.1:{port}/v1/courses")
     if process.poll() is not None or answer.status_code >= 500:
         raise RuntimeError(f"the server on port {port} did not start: {answer.status_code}")
-
-
-def _reads_per_core(server: _Server, path: str, headers: dict[str, str]) -> float:
-    asyncio.run(_read(server.port, path, headers, READS // 8))  # warm: pools, plans, caches
-    before = server.seconds()
-    asyncio.run(_read(server.port, path, headers, READS))
-    return READS / (server.seconds() - before)
-
-
-async def _read(port: int, path: str, headers: dict[str, str], count: int) -> None:
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    request = f"GET {path} HTTP/1.1\r\nHost: content\r\n{lines}\r\n".encode()
-    await asyncio.gather(*(_connection(port, request, count // CONNECTIONS) for _ in range(CONNECTIONS)))
 
 
 async def _connection(port: int, request: bytes, count: int) -> None:

@@ -13,19 +13,24 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from services.content import contract
-from services.content.api.dependencies import CourseKey, Db, Kept, LessonKey
+from services.content.api.dependencies import (
+    CourseName,
+    LessonName,
+    Published,
+    Shelf,
+    id_or_slug,
+)
 from services.content.domain.publishing import Document
 from services.content.domain.search import title_query
 from services.content.store import shown
 from services.content.usecases.problems import not_found
-from suuupra.app import Now
 from suuupra.db import Database
 from suuupra.etags import etag_of, not_modified
 from suuupra.pagination import Page, PageRequest, Paging
 
 router = APIRouter(tags=["courses"])
 
-_Find = Callable[..., Awaitable[Document | None]]
+_Finder = Callable[..., Awaitable[Document | None]]
 
 _FRESH: Final = "public, max-age=5, stale-while-revalidate=30"
 """A withdrawn course may still be seen for the 35 seconds that this adds up to."""
@@ -33,9 +38,7 @@ _FRESH: Final = "public, max-age=5, stale-while-revalidate=30"
 
 @router.get("/v1/courses", response_model=Page[contract.CourseSummary])
 async def list_courses(
-    db: Db,
-    copies: Kept,
-    clock: Now,
+    shelf: Published,
     paging: Paging,
     q: Annotated[
         str | None, Query(max_length=200, description="Words that titles must have, or their beginnings.")
@@ -45,10 +48,10 @@ async def list_courses(
     words = title_query(q) if q is not None else None
     if q is not None and q.strip() and words is None:
         return _page(Document('{"items":[],"next":null}', ""))
-    load = partial(_catalogue, db, paging, words)
+    load = partial(_catalogue, shelf.db, paging, words)
     if words is not None or paging.cursor is not None:
         return _page(await load())
-    front = await copies.get(paging.limit, clock.monotonic(), load)
+    front = await shelf.copies.get(paging.limit, shelf.now, load)
     return _page(front or await load())
 
 
@@ -66,45 +69,40 @@ def _page(page: Document) -> Response:
 
 
 @router.get("/v1/courses/{course}", response_model=contract.CourseDetails)
-async def read_course(request: Request, db: Db, copies: Kept, clock: Now, course: CourseKey) -> Response:
+async def read_course(request: Request, shelf: Published, course: CourseName) -> Response:
     """A published course."""
-    load = partial(_load, db, shown.course, course)
-    found = await copies.get((shown.course, course), clock.monotonic(), load)
-    return _answer(request, found, "course", course)
+    key = id_or_slug(course)
+    return _answer(request, await _find(shelf, shown.course, key), "course", key)
 
 
 @router.get("/v1/courses/{course}/contents", response_model=contract.Contents)
-async def read_contents(request: Request, db: Db, copies: Kept, clock: Now, course: CourseKey) -> Response:
+async def read_contents(request: Request, shelf: Published, course: CourseName) -> Response:
     """The table of contents of a published course."""
-    load = partial(_load, db, shown.contents, course)
-    found = await copies.get((shown.contents, course), clock.monotonic(), load)
-    return _answer(request, found, "course", course)
+    key = id_or_slug(course)
+    return _answer(request, await _find(shelf, shown.contents, key), "course", key)
 
 
 @router.get("/v1/courses/{course}/lessons/{lesson}", response_model=contract.LessonPage)
 async def read_lesson_of_course(
-    request: Request,
-    db: Db,
-    copies: Kept,
-    clock: Now,
-    course: CourseKey,
-    lesson: LessonKey,
+    request: Request, shelf: Published, course: CourseName, lesson: LessonName
 ) -> Response:
     """A published lesson, by its address in the course."""
-    load = partial(_load, db, shown.lesson_of, course, lesson)
-    found = await copies.get((shown.lesson_of, course, lesson), clock.monotonic(), load)
-    return _answer(request, found, "lesson", lesson)
+    key = id_or_slug(lesson)
+    found = await _find(shelf, shown.lesson_of, id_or_slug(course), key)
+    return _answer(request, found, "lesson", key)
 
 
 @router.get("/v1/lessons/{lesson_id}", response_model=contract.LessonPage)
-async def read_lesson(request: Request, db: Db, copies: Kept, clock: Now, lesson_id: UUID) -> Response:
+async def read_lesson(request: Request, shelf: Published, lesson_id: UUID) -> Response:
     """A published lesson."""
-    load = partial(_load, db, shown.lesson, lesson_id)
-    found = await copies.get((shown.lesson, lesson_id), clock.monotonic(), load)
-    return _answer(request, found, "lesson", lesson_id)
+    return _answer(request, await _find(shelf, shown.lesson, lesson_id), "lesson", lesson_id)
 
 
-async def _load(db: Database, find: _Find, *keys: shown.Key) -> Document | None:
+async def _find(shelf: Shelf, find: _Finder, *keys: shown.Key) -> Document | None:
+    return await shelf.copies.get((find, *keys), shelf.now, partial(_load, shelf.db, find, *keys))
+
+
+async def _load(db: Database, find: _Finder, *keys: shown.Key) -> Document | None:
     async with db.reading() as tx:
         return await find(tx, *keys)
 
