@@ -67,6 +67,26 @@ async def test_a_reader_who_leaves_does_not_take_the_load_along() -> None:
     assert await staying == "1"
 
 
+async def test_what_still_loads_when_all_have_left_is_over_before_the_database_is_let_go() -> None:
+    copies, shelf = Copies(), Shelf()
+    shelf.open.clear()
+    over = asyncio.Event()
+
+    async def load() -> Document:
+        try:
+            return await shelf.load()
+        finally:
+            over.set()
+
+    leaving = asyncio.create_task(copies.get("key", 0.0, load))
+    await shelf.asked.wait()
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert not over.is_set()
+    await copies.close()
+    assert over.is_set()
+
+
 async def test_what_is_missing_is_asked_for_again() -> None:
     copies = Copies()
 

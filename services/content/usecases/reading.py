@@ -34,13 +34,18 @@ class Copies:
     def __init__(self) -> None:
         self._kept: dict[Hashable, _Copy] = {}
         self._loading: dict[Hashable, asyncio.Task[Document | None]] = {}
+        self._running: set[asyncio.Task[Document | None]] = set()
         self._characters = 0
 
     async def open(self) -> None:
         """Nothing to prepare."""
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """End what is still being loaded: it may outlive who asked for it, not the database that it reads."""
+        running = tuple(self._running)
+        for one in running:
+            one.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def check(self) -> None:
         """Always usable."""
@@ -56,6 +61,8 @@ class Copies:
         loading = self._loading.get(key)
         if loading is None:
             loading = self._loading[key] = asyncio.create_task(self._load(key, now, load))
+            self._running.add(loading)
+            loading.add_done_callback(self._running.discard)
         return await asyncio.shield(loading)
 
     def drop(self) -> None:
