@@ -21,6 +21,8 @@ from bringup.verdicts import Check, Verdict
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 PLAIN = "not integration and not cluster and not journey"
 CONFORMANCE = "tests/conformance"
+ON_THE_HOST = ("hack", "charts")
+"""What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 INTEGRATION = {
     "the kit": "suuupra",
     "services": "services",
@@ -150,7 +152,8 @@ def _in_image(image: str) -> tuple[str, ...]:
     )
     tests = ("python", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", PLAIN)
     quiet = ("--env", "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis", "--env", "PYTHONDONTWRITEBYTECODE=1")
-    return (*run, *quiet, "--entrypoint", "", image, *tests, "--ignore", CONFORMANCE)
+    left_out = [f"--ignore={folder}" for folder in (CONFORMANCE, *ON_THE_HOST)]
+    return (*run, *quiet, "--entrypoint", "", image, *tests, *left_out)
 
 
 def _environment() -> dict[str, str]:
