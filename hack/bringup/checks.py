@@ -37,6 +37,9 @@ INTEGRATION = {
     "alerts": "tests/alerts",
 }
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
+imports takes longer than to run it."""
 AT_ONCE = 4
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
@@ -178,7 +181,7 @@ def _in_image(image: str) -> tuple[str, ...]:
 
 def _environment() -> dict[str, str]:
     path = f"{paths.BIN}:{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}"
-    return {"PATH": path, "MYPY_CACHE_DIR": str(paths.CACHE / "mypy"), **documents.environment()}
+    return {"PATH": path, **BYTECODE, "MYPY_CACHE_DIR": str(paths.CACHE / "mypy"), **documents.environment()}
 
 
 def _install(job: Job) -> None:

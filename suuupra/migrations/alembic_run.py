@@ -1,4 +1,4 @@
-"""Alembic, on the versions of one folder. Only what migrates imports this: it is a third of a pod's start-up time."""
+"""Alembic, on the versions of one folder. Only what migrates imports this: it is a fifth of a process's start."""
 
 import io
 from pathlib import Path
