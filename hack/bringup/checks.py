@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 from bringup import apt, coverage, documents, images, paths, plan, status, up, verdicts
 from bringup.cluster import Cluster
@@ -20,7 +21,15 @@ from bringup.verdicts import Check, Verdict
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
 PLAIN = "not integration and not cluster and not journey"
+UNIT = {
+    "services": ("services",),
+    "the kit": ("suuupra",),
+    "all else": ("operator", "hack/tests", "images/tests", "charts/tests", "tests"),
+}
+"""Unit tests by what they are of: processes of their own, so that no core is idle while another has hundreds to do."""
 CONFORMANCE = "tests/conformance"
+ON_THE_HOST = ("hack", "charts")
+"""What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 INTEGRATION = {
     "the kit": "suuupra",
     "services": "services",
@@ -28,6 +37,9 @@ INTEGRATION = {
     "alerts": "tests/alerts",
 }
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""
+BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
+imports takes longer than to run it."""
 AT_ONCE = 4
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
@@ -45,7 +57,8 @@ def test(knobs: Knobs, *, fast: bool) -> bool:
         found = [prepared, *_without_cluster(knobs, fast=fast)]
         if not fast:
             found += _with_cluster(run)
-    print(f"\n{verdicts.summary(found, time.monotonic() - began)}\n{coverage.report()}")
+    told = "coverage: the whole `make test` measures it" if fast else coverage.report()
+    print(f"\n{verdicts.summary(found, time.monotonic() - began)}\n{told}")
     return all(verdict.passed for verdict in found)
 
 
@@ -56,15 +69,23 @@ def _prepare(run: Run, *, fast: bool) -> None:
 
 
 def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
-    """Everything but the cluster, side by side: the integration tests wait most of the time, the others compute."""
+    """Everything but the cluster, side by side: the integration tests wait most of the time, the others compute.
+
+    What is fast neither records what it covers nor waits for what is marked slow.
+    """
     coverage.forget()
     servers = {"SUUUPRA_TEST_IMAGES": _named(images.servers(knobs))}
+    but = " and not slow" if fast else ""
+    made = _tests if fast else _recorded
     checks = [
         *(
-            _recorded(f"integration, {what}", "-m", "integration", folder, **servers)
+            made(f"integration, {what}", "-m", f"integration{but}", folder, **servers)
             for what, folder in INTEGRATION.items()
         ),
-        _recorded(f"unit, Python {PYTHON}", "-m", PLAIN, "--ignore", CONFORMANCE),
+        *(
+            made(f"unit, {what}, Python {PYTHON}", "-m", f"{PLAIN}{but}", f"--ignore={CONFORMANCE}", *folders)
+            for what, folders in UNIT.items()
+        ),
         Check("types", (_venv("mypy"),), _environment()),
         Check("lint", (_venv("ruff"), "check", "."), _environment()),
         Check("format", (_venv("ruff"), "format", "--check", "."), _environment()),
@@ -129,10 +150,14 @@ def _pytest(*args: str) -> tuple[str, ...]:
     return (_venv("pytest"), "-q", "--no-header", "--durations=10", *args)
 
 
+def _tests(name: str, *args: str, **env: str) -> Check:
+    return Check(name, _pytest(*args), {**_environment(), **env})
+
+
 def _recorded(name: str, *args: str, **env: str) -> Check:
     """A pytest that records what it covers."""
-    check = Check(name, _pytest(*args, *coverage.recording()))
-    return Check(name, check.argv, {**_environment(), "COVERAGE_FILE": coverage.file(check.slug), **env})
+    check = _tests(name, *args, *coverage.recording(), **env)
+    return replace(check, env={**check.env, "COVERAGE_FILE": coverage.file(check.slug)})
 
 
 def _in_image(image: str) -> tuple[str, ...]:
@@ -150,12 +175,13 @@ def _in_image(image: str) -> tuple[str, ...]:
     )
     tests = ("python", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", PLAIN)
     quiet = ("--env", "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis", "--env", "PYTHONDONTWRITEBYTECODE=1")
-    return (*run, *quiet, "--entrypoint", "", image, *tests, "--ignore", CONFORMANCE)
+    left_out = [f"--ignore={folder}" for folder in (CONFORMANCE, *ON_THE_HOST)]
+    return (*run, *quiet, "--entrypoint", "", image, *tests, *left_out)
 
 
 def _environment() -> dict[str, str]:
     path = f"{paths.BIN}:{paths.VENV / 'bin'}:{os.environ.get('PATH', os.defpath)}"
-    return {"PATH": path, **documents.environment()}
+    return {"PATH": path, **BYTECODE, "MYPY_CACHE_DIR": str(paths.CACHE / "mypy"), **documents.environment()}
 
 
 def _install(job: Job) -> None:

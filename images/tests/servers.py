@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from suuupra.testing.containers import docker
+from suuupra.testing.containers import docker, listens
 
 READY_SECONDS = 90.0
 
@@ -27,7 +27,7 @@ class Server:
     def wait(self) -> None:
         """Return when the image's own readiness check succeeds."""
         deadline = time.monotonic() + READY_SECONDS
-        while self.run(*self.ready).returncode != 0:
+        while not (listens(self.port) and self.run(*self.ready).returncode == 0):
             assert time.monotonic() < deadline, f"not ready in {READY_SECONDS:.0f} s\n{self.log()}"
             time.sleep(0.1)
 
@@ -51,6 +51,16 @@ class Server:
     def exit_code(self) -> int:
         """Wait for the process to end; returns its exit code."""
         return int(docker("wait", self.id))
+
+    def says(self, words: str) -> bool:
+        """Wait until a line of its log has these words; False when it ended without them."""
+        follow = ("docker", "logs", "--follow", self.id)
+        with subprocess.Popen(follow, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as log:
+            assert log.stdout is not None
+            try:
+                return any(words in line for line in log.stdout)
+            finally:
+                log.kill()
 
     def log(self) -> str:
         """Everything the server has said."""

@@ -1,6 +1,6 @@
-"""alembic's environment, shared by every service: it runs what `suuupra.migrations.schema` prepared.
+"""alembic's environment, shared by every service: it runs what `suuupra.migrations.alembic_run` prepared.
 
-alembic executes this file; it is not imported. There is no alembic.ini: `schema.Schema` makes the configuration.
+alembic executes this file; it is not imported. There is no alembic.ini: `alembic_run` makes the configuration.
 """
 
 from alembic import context

@@ -1,6 +1,5 @@
 """Find, run and check the migrations of one service."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,14 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import Connection, NullPool, create_engine, make_url, text
 
 from suuupra.errors import Unavailable
+from suuupra.migrations import versions
 from suuupra.names import folder_of
 
 ADVISORY_LOCK: Final = 0x5355_5550_5241
@@ -66,33 +62,33 @@ class Migrated:
 class Schema:
     """The versions in one folder."""
 
-    def __init__(self, versions: Path) -> None:
-        self._versions = versions
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     @classmethod
     def of(cls, service: str) -> "Schema | None":
         """The schema of services/<service>, or None when it has no migrations."""
         spec = find_spec(f"services.{folder_of(service)}")
         roots = list(spec.submodule_search_locations or ()) if spec else []
-        versions = [Path(root) / "migrations" / "versions" for root in roots]
-        return next((cls(folder) for folder in versions if folder.is_dir()), None)
+        folders = [Path(root) / "migrations" / "versions" for root in roots]
+        return next((cls(folder) for folder in folders if folder.is_dir()), None)
 
     @cached_property
-    def _scripts(self) -> ScriptDirectory:
-        return ScriptDirectory.from_config(self._config())
+    def _versions(self) -> versions.Versions:
+        return versions.read(self._folder)
 
     @cached_property
     def head(self) -> str:
-        """The newest revision; two heads are a mistake and alembic says so."""
-        head = self._scripts.get_current_head()
-        if head is None:
-            raise LookupError(f"{self._versions} holds no version; add one or remove the folder")
-        return head
+        """The newest revision; LookupError without one, or with two."""
+        try:
+            return versions.head(self._versions)
+        except LookupError as error:
+            raise LookupError(f"{self._folder}: {error}") from error
 
-    @cached_property
+    @property
     def revisions(self) -> frozenset[str]:
         """Every revision known to this code."""
-        return frozenset(script.revision for script in self._scripts.walk_revisions())
+        return frozenset(self._versions)
 
     def satisfied_by(self, current: str | None) -> bool:
         """Whether code with these versions can run on a database at `current`: at the head, or at a newer one."""
@@ -118,9 +114,11 @@ class Schema:
             before = _current(connection)
             if self.satisfied_by(before):
                 return Migrated(before, before, ())
-            command.upgrade(self._config(connection), "head")
+            from suuupra.migrations import alembic_run  # noqa: PLC0415 - only a migration needs Alembic
+
+            alembic_run.upgrade(self._folder, connection)
             after = _current(connection)
-        return Migrated(before, after, tuple(self._between(before)))
+        return Migrated(before, after, alembic_run.between(self._folder, before))
 
     def pending_sql(self, settings: OwnedDatabase) -> str:
         """The SQL still to be run from the database's revision to the head; empty when there is none."""
@@ -128,21 +126,9 @@ class Schema:
             current = _current(connection)
         if self.satisfied_by(current):
             return ""
-        config = self._config()
-        config.output_buffer = buffer = io.StringIO()
-        command.upgrade(config, f"{current or 'base'}:head", sql=True)
-        return buffer.getvalue()
+        from suuupra.migrations import alembic_run  # noqa: PLC0415 - only a migration needs Alembic
 
-    def _between(self, before: str | None) -> list[str]:
-        steps = self._scripts.iterate_revisions(self.head, before or "base")
-        return [script.revision for script in reversed(list(steps)) if script.revision != before]
-
-    def _config(self, connection: Connection | None = None) -> Config:
-        config = Config(stdout=io.StringIO(), attributes={"connection": connection})
-        config.set_main_option("script_location", _option(Path(__file__).parent))
-        config.set_main_option("path_separator", "newline")
-        config.set_main_option("version_locations", _option(self._versions))
-        return config
+        return alembic_run.sql(self._folder, current)
 
 
 def migrate(settings: OwnedDatabase, service: str) -> Migrated:
@@ -161,11 +147,6 @@ def pending_sql(settings: OwnedDatabase, service: str) -> str:
     """The SQL that `migrate` would run now."""
     schema = Schema.of(service)
     return schema.pending_sql(settings) if schema else ""
-
-
-def _option(path: Path) -> str:
-    """A path as alembic's configuration wants it: per cent signs doubled."""
-    return str(path).replace("%", "%%")
 
 
 @contextmanager
@@ -196,6 +177,8 @@ def _set_lock_timeout(connection: Connection, limit: timedelta) -> None:
 
 
 def _current(connection: Connection) -> str | None:
-    current = MigrationContext.configure(connection).get_current_revision()
+    """The revision that Alembic recorded, or None in a database that was never migrated."""
+    known = connection.scalar(text("SELECT to_regclass('alembic_version')"))
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     connection.rollback()
-    return current
+    return found

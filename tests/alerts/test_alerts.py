@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from .rendered import promtool, texts
+from .rendered import Promtool, promtool, texts
 
 pytestmark = pytest.mark.integration
 
@@ -34,15 +34,16 @@ MEDIA = "/v1/media/{media_id}/{name}"
 
 
 @pytest.fixture(scope="module")
-def rules(tmp_path_factory: pytest.TempPathFactory, containers: None) -> Path:
-    """A folder with every rule file."""
+def rules(tmp_path_factory: pytest.TempPathFactory, containers: None) -> Iterator[Promtool]:
+    """promtool in a folder with every rule file."""
     folder = tmp_path_factory.mktemp("rules")
     for name, text in texts().items():
         (folder / name).write_text(text)
-    return folder
+    with promtool(folder) as found:
+        yield found
 
 
-def firing(rules: Path, resource: str, series: dict[str, str], *expected: str) -> None:
+def firing(rules: Promtool, resource: str, series: dict[str, str], *expected: str) -> None:
     """Fail with promtool's words unless exactly these alerts of the resource fire at the end, as often as named."""
     samples = [
         {"labels": f'{{alertname="{name}"}}', "value": times} for name, times in Counter(expected).items()
@@ -54,21 +55,21 @@ def firing(rules: Path, resource: str, series: dict[str, str], *expected: str) -
         "promql_expr_test": [{"expr": question, "eval_time": f"{MINUTES}m", "exp_samples": samples}],
     }
     document = {"rule_files": list(texts()), "evaluation_interval": "1m", "tests": [case]}
-    (rules / "case.test").write_text(json.dumps(document))
-    done = promtool(rules, "test", "rules", "case.test")
+    (rules.folder / "case.test").write_text(json.dumps(document))
+    done = rules.run("test", "rules", "case.test")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_o12_prometheus_accepts_every_rule_file(rules: Path) -> None:
-    done = promtool(rules, "check", "rules", "--lint-fatal", *texts())
+def test_o12_prometheus_accepts_every_rule_file(rules: Promtool) -> None:
+    done = rules.run("check", "rules", "--lint-fatal", *texts())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_o12_nothing_is_raised_while_all_is_well(rules: Path) -> None:
+def test_o12_nothing_is_raised_while_all_is_well(rules: Promtool) -> None:
     firing(rules, "content", CONTENT_IS_WELL)
 
 
-def test_o12_a_burst_of_errors_pages(rules: Path) -> None:
+def test_o12_a_burst_of_errors_pages(rules: Promtool) -> None:
     errors = {of(REQUESTS, "content", route="/v1/courses", status="5xx"): "0+600x60"}
     firing(
         rules, "content", CONTENT_IS_WELL | errors,
@@ -76,42 +77,42 @@ def test_o12_a_burst_of_errors_pages(rules: Path) -> None:
     )  # fmt: skip
 
 
-def test_o12_errors_of_another_resource_of_the_same_code_are_not_this_one_s(rules: Path) -> None:
+def test_o12_errors_of_another_resource_of_the_same_code_are_not_this_one_s(rules: Promtool) -> None:
     errors = {of(REQUESTS, "content-of-another", service="content", status="5xx"): "0+600x60"}
     firing(rules, "content", CONTENT_IS_WELL | errors)
 
 
-def test_o12_pods_that_vanish_are_missed(rules: Path) -> None:
+def test_o12_pods_that_vanish_are_missed(rules: Promtool) -> None:
     gone = {of("up", "content"): "1x30 _x30", of("up", "content", "work"): "1x30 0x30"}
     firing(rules, "content", CONTENT_IS_WELL | gone, "NoPodAnswers", "NoPodAnswers")
 
 
-def test_o12_a_worker_without_kafka_is_told_of_though_its_resource_stays_ready(rules: Path) -> None:
+def test_o12_a_worker_without_kafka_is_told_of_though_its_resource_stays_ready(rules: Promtool) -> None:
     away = {of("suuupra_ready", "content", "work", check="kafka"): "1x50 0x10"}
     firing(rules, "content", CONTENT_IS_WELL | away, "WorkerCannotWork")
 
 
-def test_o12_events_that_wait_in_the_outbox_are_told_of(rules: Path) -> None:
+def test_o12_events_that_wait_in_the_outbox_are_told_of(rules: Promtool) -> None:
     waiting = {of("suuupra_outbox_lag_seconds", "content", "work"): "0x40 90x20"}
     firing(rules, "content", CONTENT_IS_WELL | waiting, "EventsWaitUnpublished", "ContentCompletionsBehind")
 
 
 @pytest.mark.parametrize("values", ["_x50 1x10", "4x50 5x10"])
-def test_o12_one_dead_letter_is_enough_even_the_very_first(rules: Path, values: str) -> None:
+def test_o12_one_dead_letter_is_enough_even_the_very_first(rules: Promtool, values: str) -> None:
     dead = {
         of("suuupra_inbox_events_total", "content", "work", topic="lesson.completed", outcome="dead"): values
     }
     firing(rules, "content", CONTENT_IS_WELL | dead, "EventsDeadLettered")
 
 
-def test_o12_an_old_dead_letter_is_quiet(rules: Path) -> None:
+def test_o12_an_old_dead_letter_is_quiet(rules: Promtool) -> None:
     dead = {
         of("suuupra_inbox_events_total", "content", "work", topic="lesson.completed", outcome="dead"): "3x60"
     }
     firing(rules, "content", CONTENT_IS_WELL | dead)
 
 
-def test_o12_special_alerts_of_content(rules: Path) -> None:
+def test_o12_special_alerts_of_content(rules: Promtool) -> None:
     failing = {
         of(REQUESTS, "content", route=MEDIA, status="2xx"): "0+60x60",
         of(REQUESTS, "content", route=MEDIA, status="5xx"): "0+6x60",
@@ -119,7 +120,7 @@ def test_o12_special_alerts_of_content(rules: Path) -> None:
     firing(rules, "content", CONTENT_IS_WELL | failing, "ContentMediaFailing")
 
 
-def test_o12_special_alerts_of_the_gateway(rules: Path) -> None:
+def test_o12_special_alerts_of_the_gateway(rules: Promtool) -> None:
     gateway = {
         of("up", "api-gateway"): "1x60",
         of("suuupra_gateway_routes", "api-gateway", state="held"): "0x50 1x10",
@@ -128,7 +129,7 @@ def test_o12_special_alerts_of_the_gateway(rules: Path) -> None:
     firing(rules, "api-gateway", gateway, "GatewayRefusesRoutes", "GatewayHearsNoApiServer")
 
 
-def test_o12_special_alerts_of_web(rules: Path) -> None:
+def test_o12_special_alerts_of_web(rules: Promtool) -> None:
     web = {
         of("up", "web"): "1x60",
         of(REQUESTS, "web", route="/", status="2xx"): "0+60x60",
