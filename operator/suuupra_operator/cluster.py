@@ -256,7 +256,7 @@ async def established(cluster: Cluster, *kinds: Kind, pause: float = 2.0) -> Non
                 await cluster.items(kind, limit="1")
                 break
             except ApiError as error:
-                if not error.missing:
+                if not (error.missing or error.temporary):  # a definition just applied: first 404, then 429
                     raise
             except Unreachable:
                 pass

@@ -14,7 +14,7 @@ from typing import Any
 
 import kopf
 import yaml
-from suuupra_operator.cluster import Cluster, Object
+from suuupra_operator.cluster import Cluster, Object, established
 from suuupra_operator.errors import ApiError
 from suuupra_operator.kinds import BY_NAME, CHILDREN, PLATFORM, SERVICE, Kind
 from suuupra_operator.writer import FINALIZER
@@ -52,6 +52,7 @@ class Api:
         await cluster.open()
         api = cls(cluster, kind, servers)
         try:
+            await established(cluster, SERVICE, PLATFORM)
             await api._accounts()
             yield api
         finally:
