@@ -131,9 +131,7 @@ class Rollout:
 
     def stale(self, subject: Subject, live: Object) -> bool:
         """Whether a finished Job is of no more use: only the present version's are kept."""
-        image = subject.image or ""
-        present = live["metadata"]["labels"].get("app.kubernetes.io/version") in (version_of(image), None)
-        return conditions.job_state(live) in ("Succeeded", "Failed") and not present
+        return conditions.job_state(live) in ("Succeeded", "Failed") and not jobs.present(subject, live)
 
     async def log_tail(self, subject: Subject, selector: str, containers: tuple[str, ...]) -> str:
         """Last lines that a Job's newest pod wrote, of the container that failed."""

@@ -36,8 +36,23 @@ def one_off(subject: Subject, job: JobSpec, image: str) -> Manifest:
     """A job of spec.jobs, with the environment of the service."""
     env = environment(subject, image)
     spec = pod(subject, [container(subject, "job", image, list(job.args), env)], restartPolicy="Never")
-    name = f"{subject.name}-job-{job.name}-{one_off_hash(job, image)}"
-    return _job(subject, name[:63], "job", image, spec, retries=4, deadline=3600)
+    return _job(subject, one_off_name(subject, job, image), "job", image, spec, retries=4, deadline=3600)
+
+
+def one_off_name(subject: Subject, job: JobSpec, image: str) -> str:
+    """One name per arguments and image."""
+    return f"{subject.name}-job-{job.name}-{one_off_hash(job, image)}"[:63]
+
+
+def present(subject: Subject, live: Manifest) -> bool:
+    """Whether a Job is of the wanted version; what spec.jobs runs may be of an image, so of a version, of its own."""
+    wanted = ((job, one_off_image(subject, job)) for job in subject.spec.jobs)
+    if live["metadata"]["name"] in {one_off_name(subject, job, image) for job, image in wanted if image}:
+        return True
+    return live["metadata"]["labels"].get("app.kubernetes.io/version") in (
+        version_of(subject.image or ""),
+        None,
+    )
 
 
 def one_off_hash(job: JobSpec, image: str) -> str:

@@ -54,6 +54,26 @@ def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler() -> Non
     assert deployments(subject({"replicas": {"min": 3}}), IMAGE, "")[0]["spec"]["replicas"] == 3
 
 
+def test_a_job_of_an_image_of_its_own_is_kept_as_long_as_it_is_wanted() -> None:
+    """Or it would be made again as soon as it is done, for as long as its end is not yet written down."""
+    pins = {"images": {"pins": {"shop": "abc123", "samples": "s1"}}}
+    fill = {"name": "fill", "image": "samples", "args": ["fill"]}
+    wanted = subject({"jobs": [fill]}, pins)
+    image = jobs.one_off_image(wanted, wanted.spec.jobs[0])
+    assert image is not None
+    done = jobs.one_off(wanted, wanted.spec.jobs[0], image)
+    assert done["metadata"]["labels"]["app.kubernetes.io/version"] == "s1"
+    assert jobs.present(wanted, done)
+    assert not jobs.present(subject({"jobs": [fill | {"args": ["fill", "again"]}]}, pins), done)
+    assert not jobs.present(subject({}, pins), done)
+
+
+def test_a_migration_is_kept_while_its_version_is_wanted() -> None:
+    done = jobs.migration(subject(), IMAGE, 1, linter=None)
+    assert jobs.present(subject(), done)
+    assert not jobs.present(subject(platform={"images": {"pins": {"shop": "abc124"}}}), done)
+
+
 def test_changed_secrets_roll_the_pods() -> None:
     one, other = (deployments(subject(), IMAGE, digest)[0]["spec"]["template"] for digest in ("a", "b"))
     assert one != other
