@@ -30,6 +30,9 @@ class KafkaServer:
             f"KAFKA_ADVERTISED=127.0.0.1:{port}",
             "--env",
             "KAFKA_SET_GROUP_INITIAL_REBALANCE_DELAY_MS=0",
+            # It lives for minutes: code that is compiled at best speed would never earn its compilation.
+            "--env",
+            "JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1",
         )
         container = Container.run("kafka", 9092, *options, host_port=port)
         container.wait(lambda started: started.succeeds(["ready"]))

@@ -29,7 +29,7 @@ from confluent_kafka.admin import (
 from psycopg.pq import ExecStatus
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
-from suuupra.testing.containers import Container, docker, image_of
+from suuupra.testing.containers import Container, docker, free_port, image_of
 
 NAME = "suuupra-operator"
 HTTP_PORT, METRICS_PORT = 18081, 19091
@@ -115,14 +115,16 @@ class Servers:
             *("--env", "POSTGRES_SET_FSYNC=off", "--env", "POSTGRES_SET_LOG_STATEMENT=all"),
         )
         advertised = "KAFKA_ADVERTISED=$(hostname -i | cut -d' ' -f1):9092 exec entrypoint"
+        published = free_port()
         kafka = Container(
             docker(
                 *("run", "--detach", "--rm", "--read-only", "--tmpfs", "/tmp", *network),
+                *("--publish", f"127.0.0.1:{published}:9092"),
                 *("--label", f"suuupra.test={_pid()}", "--entrypoint", "/bin/bash"),
                 *(image_of("kafka"), "-c", advertised),
             ),
             "kafka",
-            9092,
+            published,
         )
         objects = Container.run(
             "seaweedfs",

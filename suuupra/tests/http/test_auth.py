@@ -283,6 +283,7 @@ async def test_t3_nonsense_is_refused_in_words(text: str) -> None:
             st.lists(inner)
             | st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), inner)
         ),
+        max_leaves=20,
     )
 )
 async def test_t3_headers_of_any_json_are_refused_in_words(header: Any) -> None:
