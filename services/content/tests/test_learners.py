@@ -16,9 +16,6 @@ from suuupra.db import Database
 
 pytestmark = pytest.mark.integration
 
-PAGES_AT_ONCE = 16
-"""How many pages tell at the same time: more than there are connections, fewer than would be turned away."""
-
 
 async def tell(
     reader: httpx.AsyncClient, visitor: object, lesson: str, state: str, position: int = 0
@@ -56,15 +53,6 @@ async def test_a_lesson_is_completed_once_however_often_it_is_told(
     ]
     reports *= 3
     random.Random(7).shuffle(reports)
-<<<<<<< HEAD
-    pages = asyncio.Semaphore(PAGES_AT_ONCE)
-
-    async def report(visitor: UUID, lesson: str, state: str) -> int:
-        async with pages:
-            return (await tell(reader, visitor, lesson, state)).status_code
-
-    assert set(await asyncio.gather(*(report(*each) for each in reports))) == {200}
-=======
     at_once = asyncio.Semaphore(10)  # as many as there are connections: more may be told to come again
 
     async def told(visitor: UUID, lesson: str, state: str) -> httpx.Response:
@@ -73,7 +61,6 @@ async def test_a_lesson_is_completed_once_however_often_it_is_told(
 
     answers = await asyncio.gather(*(told(*report) for report in reports))
     assert {answer.status_code for answer in answers} == {200}
->>>>>>> speed
     assert await completions_told(database) == len(visitors) * len(made.lesson_ids)
 
 
