@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +62,31 @@ class Server:
         )
 
 
+@contextmanager
+def answered_within(seconds: float, connection: psycopg.AsyncConnection[Any]) -> Iterator[None]:
+    """Hang up on a server that is still silent after ``seconds``, and raise TimeoutError.
+
+    Not by cancelling: psycopg then asks the server to stop and waits for it, ten seconds more where it is frozen.
+    """
+    late = asyncio.Event()
+
+    def hang_up() -> None:
+        late.set()
+        if not connection.closed:
+            with socket.socket(fileno=os.dup(connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    timer = asyncio.get_running_loop().call_later(seconds, hang_up)
+    try:
+        yield
+    except psycopg.Error as error:
+        if late.is_set():
+            raise TimeoutError(f"no answer within {seconds:g} s") from error
+        raise
+    finally:
+        timer.cancel()
+
+
 class Databases:
     """The platform's PostgreSQL."""
 
@@ -86,7 +114,7 @@ class Databases:
     async def refresh(self) -> bool:
         """Read everything once; False, with `problem` saying why, when the server does not answer."""
         try:
-            async with self._lock, asyncio.timeout(READ_SECONDS):
+            async with self._lock:
                 await self._read()
         except (psycopg.Error, OSError, TimeoutError, Unreachable) as error:
             self._failed(error)
@@ -153,13 +181,12 @@ class Databases:
     ) -> None:
         async with self._lock:
             try:
-                async with asyncio.timeout(WRITE_SECONDS), self._gate.external(write):
+                async with self._gate.external(write):
                     if database:
                         await self._elsewhere(database, statements)
                     else:
                         await self._execute(await self._connected(), statements, transaction=transaction)
-                async with asyncio.timeout(READ_SECONDS):
-                    await self._read()
+                await self._read()
             except (psycopg.OperationalError, OSError, TimeoutError) as error:
                 self._failed(error)
                 raise Unreachable("PostgreSQL", error) from error
@@ -181,20 +208,22 @@ class Databases:
         transaction: bool,
     ) -> None:
         self._gate.check()
-        if not transaction:
-            for statement in statements:
-                await connection.execute(statement)
-            return
-        async with connection.transaction():
-            for statement in statements:
-                await connection.execute(statement)
-            self._gate.check()
+        with answered_within(WRITE_SECONDS, connection):
+            if not transaction:
+                for statement in statements:
+                    await connection.execute(statement)
+                return
+            async with connection.transaction():
+                for statement in statements:
+                    await connection.execute(statement)
+                self._gate.check()
 
     async def _read(self) -> None:
         connection = await self._connected()
-        async with connection.cursor(row_factory=scalar_row) as cursor:
-            await cursor.execute(catalogs.read(verifiers=self._superuser))
-            row: dict[str, Any] | None = await cursor.fetchone()
+        with answered_within(READ_SECONDS, connection):
+            async with connection.cursor(row_factory=scalar_row) as cursor:
+                await cursor.execute(catalogs.read(verifiers=self._superuser))
+                row: dict[str, Any] | None = await cursor.fetchone()
         self.catalog, self.problem = Catalog.of(row or {"roles": [], "databases": []}), ""
 
     async def _connected(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
@@ -202,8 +231,11 @@ class Databases:
             connection = await psycopg.AsyncConnection.connect(
                 self._known_server().conninfo("postgres"), autocommit=True
             )
-            cursor = await connection.execute("select rolsuper from pg_roles where rolname = current_user")
-            row = await cursor.fetchone()
+            with answered_within(READ_SECONDS, connection):
+                cursor = await connection.execute(
+                    "select rolsuper from pg_roles where rolname = current_user"
+                )
+                row = await cursor.fetchone()
             self._superuser, self._connection = bool(row and row[0]), connection
         return self._connection
 

@@ -99,9 +99,9 @@ class OperatorProcess:
             self.code = self.launcher.code(self.pid)
         return self.code is not None
 
-    async def died(self, within: float = 60) -> int | None:
-        """Wait for its end; how it ended."""
-        await eventually(self.ended, within, lambda: f"its end:\n{self.log()[-2000:]}")
+    async def died(self, within: float = 60, at: str = "a signal") -> int | None:
+        """Wait for its end; how it ended. ``at`` says what it should die of."""
+        await eventually(self.ended, within, lambda: f"its end by {at}:\n{self.log()[-2000:]}")
         return self.code
 
     def signal(self, number: signal.Signals) -> None:

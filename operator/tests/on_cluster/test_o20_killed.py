@@ -146,7 +146,7 @@ async def _killed_at_each(crew: Crew, writes: Sequence[Write]) -> None:
     for write, following in pairwise([*writes, None]):
         await eventually(lambda: process.leads() or process.ended(), 60, process.log)  # noqa: B023 - asked at once
         successor = _doomed(crew, following) if following else None
-        code = await process.died(60)
+        code = await process.died(60, f"its {write.value}")
         assert code == -signal.SIGKILL, f"not killed at {write}: {process.log()[-2000:]}"
         await crew.forget_lease()
         process = successor or process
