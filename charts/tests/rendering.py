@@ -58,7 +58,7 @@ class Chart:
 
     def render(self, *options: str) -> list[Object]:
         """Its objects."""
-        return [item for item in yaml.safe_load_all(self.text(*options)) if item]
+        return [item for item in yaml.load_all(self.text(*options), Loader=yaml.CSafeLoader) if item]
 
 
 def compare(name: str, rendered: str) -> None:

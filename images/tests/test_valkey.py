@@ -2,6 +2,8 @@
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from images.tests.servers import Launch, Server
 
@@ -15,7 +17,10 @@ def server(launch: Launch) -> Server:
 
 
 def client(server: Server, password: str | None = "secret") -> redis.Redis:
-    return redis.Redis(host="127.0.0.1", port=server.port, password=password, single_connection_client=True)
+    at_once = Retry(NoBackoff(), 0)  # a refusal stays one, however often it is asked for
+    return redis.Redis(
+        host="127.0.0.1", port=server.port, password=password, single_connection_client=True, retry=at_once
+    )
 
 
 @pytest.mark.parametrize("password", [None, "wrong"])

@@ -47,7 +47,7 @@ def containers() -> None:
 @pytest.fixture(scope="session")
 def postgres(containers: None) -> Iterator[PostgresServer]:
     """PostgreSQL, for the whole session."""
-    server = PostgresServer.start()
+    server = PostgresServer.start(in_memory=True)
     try:
         yield server
     finally:

@@ -46,9 +46,14 @@ class PostgresServer:
     _templates: dict[Schema | None, str] = field(default_factory=dict)
 
     @classmethod
-    def start(cls) -> "PostgresServer":
-        """Start it without durability, which no test of ours takes away from it, and wait until it answers."""
-        options = ("--tmpfs", "/run/postgresql:uid=65532", "--shm-size", "128m")
+    def start(cls, *, in_memory: bool = False) -> "PostgresServer":
+        """Start it without durability, which no test of ours takes away from it, and wait until it answers.
+
+        With its files `in_memory` a new database takes a tenth of the time, and a restart would lose them all.
+        """
+        options = ["--tmpfs", "/run/postgresql:uid=65532", "--shm-size", "128m"]
+        if in_memory:
+            options += ["--tmpfs", "/data:uid=65532,gid=65532,mode=0700"]
         secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_FSYNC=off")
         speed = ("--env", "POSTGRES_SET_SYNCHRONOUS_COMMIT=off", "--env", "POSTGRES_SET_FULL_PAGE_WRITES=off")
         server = cls(Container.run("postgres", 5432, *options, *secrets, *speed))
@@ -121,6 +126,6 @@ class PostgresServer:
         return self._templates[schema]
 
     def _copy(self, template: str, name: str) -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY")
         identifiers = (sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER))
         self.execute("postgres", statement.format(*identifiers))
