@@ -74,8 +74,10 @@ class Deletion:
         """Say what is waited for; pods end soon, a server that is away may take its time."""
         text = f"{cause}. To let go at once and keep what is there: annotate {RELEASE}=true"
         finding = Finding("Deleted", False, "WaitingToDelete", text)
-        composed = conditions.compose([finding], status.conditions, obj["metadata"]["generation"], now())
-        await self.writer.status(obj, status.model_copy(update={"conditions": composed}))
+        generation = obj["metadata"]["generation"]
+        composed = conditions.compose([finding], status.conditions, generation, now())
+        said = {"conditions": composed, "observed_generation": generation}
+        await self.writer.status(obj, status.model_copy(update=said))
         if isinstance(cause, Pending):
             return Outcome(again=POLL_SECONDS)
         await self.recorder.post(obj, "Warning", "WaitingToDelete", text)
