@@ -19,7 +19,14 @@ from suuupra.relay import Relay
 from suuupra.testing.kafka import Topics
 from suuupra.testing.waiting import until
 from suuupra.tests.data.conftest import Settings
-from suuupra.tests.data.events import append, assert_once_and_in_order, effects_reach, everything_is_published
+from suuupra.tests.data.events import (
+    append,
+    assert_once_and_in_order,
+    effects_reach,
+    everything_is_published,
+    message,
+    send,
+)
 from suuupra.tests.data.ledger import Closed, Counted, record
 from suuupra.tests.data.running import running
 
@@ -139,19 +146,40 @@ async def test_a_parked_event_that_the_new_code_cannot_read_becomes_a_dead_lette
     async with running(Relay(settings)):
         await everything_is_published(database)
     async with running(Consumer(database, settings, [on(Closed, record), on(Counted, held_back)])):
-        await until(lambda: parked(database))
+        await until(lambda: parked(database, 1))
     async with running(Consumer(database, settings, [on(Counted, record)])):
         (letter,) = await topics.read(f"{Closed.type}.dlt", 1)
     assert "kit.closed version 1 is not known here" in reason(letter.headers)["cause"]
+
+
+async def test_a_parked_event_whose_headers_the_new_code_cannot_read_becomes_one_dead_letter(
+    database: Database, settings: Settings, topics: Topics
+) -> None:
+    await topics.create(Counted.type)
+    events = [message("a", 2, counted=1), message("a", 3, counted=2), message("a", 4, counted=3)]
+    await send(settings.kafka_bootstrap, Counted.type, events)
+    async with running(Consumer(database, settings, [on(Counted, record)])):
+        await until(lambda: parked(database, 3))
+    # As if this code were the newer: it asks for a header that was not asked for when the event was parked.
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE inbox_parked SET headers = '[[\"ce_id\", \"1\"]]' WHERE sequence = 2"))
+    await send(settings.kafka_bootstrap, Counted.type, [message("a", 1)])
+    async with running(Consumer(database, settings, [on(Counted, record)])):
+        done = await effects_reach(database, 3)
+        await until(lambda: parked(database, 0))
+    assert [number for _, _, number in done] == [1, 3, 4]
+    letters = await topics.read(f"{Counted.type}.dlt", 1)
+    assert "the header ce_type is missing" in reason(letters[0].headers)["cause"]
+    assert await topics.count(f"{Counted.type}.dlt") == 1
 
 
 async def held_back(_tx: Transaction, _event: Counted, _meta: Meta) -> None:
     raise DatabaseUnavailable("as if PostgreSQL were away for this event alone")
 
 
-async def parked(database: Database) -> int:
+async def parked(database: Database, count: int) -> bool:
     async with database.reading() as tx:
-        return int(await tx.scalar(text("SELECT count(*) FROM inbox_parked")))
+        return bool(await tx.scalar(text("SELECT count(*) FROM inbox_parked")) == count)
 
 
 async def test_a_batch_too_slow_for_one_transaction_is_done_in_smaller_ones(
