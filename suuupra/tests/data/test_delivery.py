@@ -162,7 +162,7 @@ async def test_a_parked_event_whose_headers_the_new_code_cannot_read_becomes_one
         await until(lambda: parked(database, 3))
     # As if this code were the newer: it asks for a header that was not asked for when the event was parked.
     async with database.transaction() as tx:
-        await tx.execute(text("UPDATE inbox_parked SET headers = '[[\"ce_id\", \"1\"]]' WHERE sequence = 2"))
+        await tx.execute(text('UPDATE inbox_parked SET headers = \'[["ce_id", "1"]]\' WHERE sequence = 2'))
     await send(settings.kafka_bootstrap, Counted.type, [message("a", 1)])
     async with running(Consumer(database, settings, [on(Counted, record)])):
         done = await effects_reach(database, 3)
