@@ -114,6 +114,32 @@ async def test_a_topic_that_is_not_there_yet_holds_up_only_its_own_events(
         assert len(await topics.read(Closed.type, 1)) == 1
 
 
+async def test_a_topic_whose_partition_acknowledges_nothing_holds_up_only_its_own_events(
+    database: Database, settings: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "SLOW_SECONDS", 0.5)
+    await topics.create(Counted.type)
+    # More replicas than there are brokers must have it: nothing is taken and the producer goes on trying, as it does
+    # while a partition has no leader.
+    await topics.create(Closed.type, configs={"min.insync.replicas": "2"})
+    async with database.transaction() as tx:
+        await outbox.append_many(tx, [("a", Closed(number=1)), ("a", Counted(number=2))])
+    publishing = Relay(settings)
+    async with running(publishing):
+        assert len(await topics.read(Counted.type, 1)) == 1
+        await append(database, "a", 3)
+        assert len(await topics.read(Counted.type, 2)) == 2
+
+        async def complains() -> bool:
+            return f"Kafka has not acknowledged {Closed.type}" in str(publishing.health())
+
+        await until(complains)
+        await topics.configure(Closed.type, {"min.insync.replicas": "1"})
+        await everything_is_published(database)
+        assert publishing.health() is None
+    assert await topics.count(Closed.type) == 1
+
+
 async def test_published_events_are_kept_for_a_while_and_then_deleted(
     database: Database, settings: Settings, topics: Topics
 ) -> None:

@@ -81,7 +81,6 @@ def test_aggregates_do_not_wait_for_each_other() -> None:
 
 
 def test_a_late_event_does_not_set_progress_back() -> None:
-    first, _, third = history("a", [Counted.type] * 3)
     progress = advanced({}, Counted.type, 3)
     assert advanced(progress, Counted.type, 1) == {Counted.type: 3}
 
