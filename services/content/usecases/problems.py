@@ -38,7 +38,9 @@ class RangeNotSatisfiable(Problem):
 def not_found(what: str, key: UUID | str) -> Problem:
     """The same answer for what does not exist and for what belongs to somebody else."""
     error = FieldError(
-        "path", f"must lead to a {what} that is there and yours to see", "take the address from a list of them"
+        "path",
+        f"must lead to a {what} that is there and yours to see",
+        "take the address from a list of them",
     )
     return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
 
