@@ -265,56 +265,6 @@ async def test_header_names_with_underscores_are_refused(rig: Rig) -> None:
     assert status == 400
 
 
-async def test_two_hosts_are_one_too_many(rig: Rig) -> None:
-    status, headers, body = await rig.raw("/v1/courses", "Host: evil.example")
-    assert status == 400
-    assert "one Host header" in assert_problem(headers, body, 400)["errors"][0]["fix"]
-
-
-async def test_an_old_version_of_http_is_told_which_to_use(rig: Rig) -> None:
-    status, headers, body = await rig.raw("/v1/courses", version="HTTP/1.0")
-    assert status == 426
-    assert assert_problem(headers, body, 426)["errors"][0]["field"] == "version"
-
-
-@pytest.mark.parametrize("coding", ["xchunked", "gzip, chunked", "identity"])
-async def test_a_transfer_coding_that_is_not_known_is_named(rig: Rig, coding: str) -> None:
-    status, headers, body = await rig.raw("/v1/live", f"Transfer-Encoding: {coding}", method="POST")
-    assert status == 501
-    assert assert_problem(headers, body, 501)["errors"][0]["field"] == "header.Transfer-Encoding"
-
-
-@pytest.mark.parametrize(
-    "framing",
-    [
-        ("Content-Length: 3", "Transfer-Encoding: chunked"),
-        ("Content-Length: 3", "Content-Length: 4"),
-        ("Content-Length: -3",),
-        ("Transfer-Encoding : chunked",),
-        ("X-Nothing: a\0b",),
-    ],
-)
-async def test_a_body_whose_end_can_be_read_in_two_ways_never_reaches_a_service(
-    rig: Rig, framing: tuple[str, ...]
-) -> None:
-    status, headers, body = await rig.raw("/v1/live", *framing, method="POST")
-    assert status == 400
-    assert_problem(headers, body, 400)
-
-
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-async def test_the_schemes_name_has_no_case(rig: Rig, scheme: str) -> None:
-    token = {"Authorization": f"{scheme} {rig.issuer.token()}"}
-    assert (await rig.http.get("/v1/users", headers=token)).status_code == 200
-    assert (await rig.http.get("/v1/users", headers={"Authorization": f"{scheme} x"})).status_code == 401
-
-
-async def test_a_part_is_sent_as_it_is(rig: Rig) -> None:
-    answer = await rig.http.get("/v1/courses/part", headers={"Accept-Encoding": "gzip, br"})
-    assert answer.status_code == 206
-    assert "content-encoding" not in answer.headers
-
-
 async def test_unknown_paths_are_404_for_programs_and_a_page_for_people(rig: Rig) -> None:
     api = await rig.http.get("/internal/x")
     browser = await rig.http.get("/internal/x", headers={"Accept": "text/html,*/*;q=0.8"})
