@@ -10,6 +10,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -24,7 +25,12 @@ TOPIC_LIMIT: Final = 2.0
 LATE_SECONDS: Final = 2.0
 """How long all topics wait for the acknowledgements of a slow one."""
 
-TOPIC_FAULTS: Final = (UnknownTopicOrPartitionError, TopicAuthorizationFailedError, MessageSizeTooLargeError)
+TOPIC_FAULTS: Final = (
+    UnknownTopicOrPartitionError,
+    TopicAuthorizationFailedError,
+    MessageSizeTooLargeError,
+    KafkaTimeoutError,  # a batch that found no room behind one of its partition which nobody takes
+)
 """Errors that concern one topic; the others can go on."""
 
 

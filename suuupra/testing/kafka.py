@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from suuupra.kafka import dead_letter_topic
 from suuupra.testing.containers import Container, free_port
@@ -109,10 +108,6 @@ class Topics:
             TopicPartition(topic, number): RecordsToDelete(offset) for number, offset in offsets.items()
         }
         await self._admin.delete_records(records)
-
-    async def configure(self, topic: str, configs: Mapping[str, str]) -> None:
-        """Change a topic's configuration to `configs` and the broker's defaults."""
-        await self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, dict(configs))])
 
     async def count(self, topic: str) -> int:
         """How many messages a topic has had."""

@@ -1,15 +1,18 @@
 """From a transaction's outbox, through Kafka, to one effect."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from sqlalchemy import text
 
-from suuupra import outbox, relay
+from suuupra import kafka, outbox, relay
 from suuupra.consuming import Consumer
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.dead_letters import reason
@@ -118,26 +121,72 @@ async def test_a_topic_whose_partition_acknowledges_nothing_holds_up_only_its_ow
     database: Database, settings: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(kafka, "BATCH_BYTES", 2048)  # several batches to one partition
+    producers, leader = counting_producers(monkeypatch), leaderless(monkeypatch, Closed.type)
     await topics.create(Counted.type)
-    # More replicas than there are brokers must have it: nothing is taken and the producer goes on trying, as it does
-    # while a partition has no leader.
-    await topics.create(Closed.type, configs={"min.insync.replicas": "2"})
+    await topics.create(Closed.type)
     async with database.transaction() as tx:
-        await outbox.append_many(tx, [("a", Closed(number=1)), ("a", Counted(number=2))])
+        closed = [("a", Closed(number=number)) for number in range(50)]
+        await outbox.append_many(tx, [*closed, ("a", Counted(number=1))])
     publishing = Relay(settings)
     async with running(publishing):
         assert len(await topics.read(Counted.type, 1)) == 1
-        await append(database, "a", 3)
+
+        async def is_held() -> bool:
+            return Closed.type in publishing._held
+
+        await until(is_held)
+        await append(database, "a", 2)
         assert len(await topics.read(Counted.type, 2)) == 2
 
         async def complains() -> bool:
             return f"Kafka has not acknowledged {Closed.type}" in str(publishing.health())
 
         await until(complains)
-        await topics.configure(Closed.type, {"min.insync.replicas": "1"})
+        leader.set()
         await everything_is_published(database)
-        assert publishing.health() is None
-    assert await topics.count(Closed.type) == 1
+    letters = await topics.read(Closed.type, 50)
+    sequences = [int(dict(one.headers)["ce_sequence"]) for one in letters]
+    assert sequences == list(range(1, 51))
+    assert await topics.count(Closed.type) == 50
+    assert len(producers) == 1
+
+
+def leaderless(monkeypatch: pytest.MonkeyPatch, topic: str) -> asyncio.Event:
+    """As if the topic's partitions had no leader until the event is set, which one broker alone cannot be made to do.
+
+    The producer takes a batch and goes on trying; for the next one of that partition it finds no room in time.
+    """
+    leader, original = asyncio.Event(), AIOKafkaProducer.send_batch
+    waiting: list[asyncio.Task[Any]] = []
+
+    async def later(producer: AIOKafkaProducer, batch: Any, partition: int) -> Any:
+        await leader.wait()
+        return await (await original(producer, batch, topic, partition=partition))
+
+    async def send_batch(producer: AIOKafkaProducer, batch: Any, to: str, *, partition: int) -> Any:
+        if to != topic or leader.is_set():
+            return await original(producer, batch, to, partition=partition)
+        if waiting:
+            raise KafkaTimeoutError
+        waiting.append(asyncio.create_task(later(producer, batch, partition)))
+        return waiting[0]
+
+    monkeypatch.setattr(AIOKafkaProducer, "send_batch", send_batch)
+    return leader
+
+
+def counting_producers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The role of each producer that is made from now on."""
+    made: list[str] = []
+    original = kafka.producer
+
+    def counted(settings: kafka.BusOfService, role: str) -> AbstractAsyncContextManager[AIOKafkaProducer]:
+        made.append(role)
+        return original(settings, role)
+
+    monkeypatch.setattr(kafka, "producer", counted)
+    return made
 
 
 async def test_published_events_are_kept_for_a_while_and_then_deleted(
