@@ -131,7 +131,12 @@ class RequireUser(_Bearer):
 def _lacking(scopes: frozenset[str]) -> Forbidden:
     wanted = " ".join(sorted(scopes))
     challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
-    return Forbidden(f"The access token lacks the scope {wanted}.", headers={"WWW-Authenticate": challenge})
+    error = FieldError(
+        "header.Authorization", f"must be a token with the scope {wanted}", "ask for a token that has it"
+    )
+    return Forbidden(
+        f"The access token lacks the scope {wanted}.", errors=[error], headers={"WWW-Authenticate": challenge}
+    )
 
 
 def _authenticator(request: Request) -> Authenticator:

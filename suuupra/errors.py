@@ -207,7 +207,7 @@ def from_http_exception(error: HTTPException, request: Request) -> Problem:
     if isinstance(error, Passing):
         return error.problem
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return NotFound(f"Nothing is found at {request.url.path}.")
+        return _nothing_at(request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _method_not_allowed(request, (error.headers or {}).get("Allow", ""))
     known = GENERIC.get(error.status_code)
@@ -220,11 +220,21 @@ def from_http_exception(error: HTTPException, request: Request) -> Problem:
     return known(str(error.detail), headers=error.headers)
 
 
+def _nothing_at(path: str) -> Problem:
+    error = FieldError(
+        "path", "must be an address that this service has", "compare it with the service's description"
+    )
+    return NotFound(f"Nothing is found at {path}.", errors=[error])
+
+
 def _method_not_allowed(request: Request, allowed: str) -> Problem:
     if "GET" in allowed and "HEAD" not in allowed:
         allowed += ", HEAD"  # suuupra.edge answers it wherever there is a GET
+    error = FieldError("method", f"must be one that this address takes: {allowed}", f"send {allowed}")
     return MethodNotAllowed(
-        f"{request.url.path} takes {allowed}, not {request.method}.", headers={"Allow": allowed}
+        f"{request.url.path} takes {allowed}, not {request.method}.",
+        errors=[error],
+        headers={"Allow": allowed},
     )
 
 

@@ -116,9 +116,9 @@ def is_due(
     )
 
 
-def advanced(progress: Mapping[str, int], meta: Meta) -> Progress:
-    """`progress` after the event; a late one does not set it back."""
-    return {**progress, meta.type: max(progress.get(meta.type, 0), meta.sequence)}
+def advanced(progress: Mapping[str, int], type_: str, sequence: int) -> Progress:
+    """`progress` after the event of that type and number; a late one does not set it back."""
+    return {**progress, type_: max(progress.get(type_, 0), sequence)}
 
 
 def filled(progress: Mapping[str, int], meta: Meta, types: Collection[str]) -> Progress:
@@ -126,7 +126,7 @@ def filled(progress: Mapping[str, int], meta: Meta, types: Collection[str]) -> P
     before = {
         type_: max(progress.get(type_, 0), last) for type_, last in meta.after.items() if type_ in types
     }
-    return advanced({**progress, **before}, meta)
+    return advanced({**progress, **before}, meta.type, meta.sequence)
 
 
 def plan(

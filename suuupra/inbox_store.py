@@ -52,6 +52,11 @@ INSERT INTO inbox_parked
 VALUES (:id, :source, :aggregate_id, :sequence, CAST(:after AS jsonb), :topic, :partition, :offset, :key, :value, :headers, :now)
 """)
 _UNPARK: Final = text("DELETE FROM inbox_parked WHERE id = :id AND source = :source")
+# Nothing but its row says which event it is. Its headers tell it from one at the same offset of a topic made anew.
+_UNPARK_UNREADABLE: Final = text("""
+DELETE FROM inbox_parked WHERE topic = :topic AND partition = :partition AND "offset" = :offset AND headers = :headers
+RETURNING id, source, aggregate_id, sequence
+""")
 _DUE: Final = text("""
 SELECT p.topic, p.partition, p."offset", p.key, p.value, p.headers
 FROM inbox_parked p LEFT JOIN inbox_progress g USING (source, aggregate_id)
@@ -161,6 +166,19 @@ async def unpark(tx: Transaction, key: Key, outcome: str, now: datetime) -> bool
         return False
     await settle(tx, [key], outcome, now)
     return True
+
+
+async def unpark_unreadable(tx: Transaction, message: Message, now: datetime) -> dict[Aggregate, int]:
+    """Take events whose headers cannot be read out of the parked ones, as dead; their aggregates and sequences."""
+    values = {
+        "topic": message.topic,
+        "partition": message.partition,
+        "offset": message.offset,
+        "headers": _packed(message.headers),
+    }
+    rows = (await tx.execute(_UNPARK_UNREADABLE, values)).all()
+    await settle(tx, [(id_, source) for id_, source, _, _ in rows], "dead", now)
+    return {(source, subject): sequence for _, source, subject, sequence in rows}
 
 
 async def due(tx: Transaction, types: Collection[str], subjects: Collection[str] | None) -> list[Message]:

@@ -83,7 +83,16 @@ class Intake:
             if not await inbox_store.unpark(tx, key, "dead", self._clock.now()):
                 await inbox_store.claim(tx, [key], self._clock.now(), "dead")
             progress = await self._progress(tx, aggregate)
-            await inbox_store.advance(tx, {aggregate: advanced(progress, meta)})
+            await inbox_store.advance(tx, {aggregate: advanced(progress, meta.type, meta.sequence)})
+
+    async def give_up_unreadable(self, message: Message) -> set[Aggregate]:
+        """Record parked events as dead whose headers this code cannot read; their aggregates can go on."""
+        async with self._transaction() as tx:
+            found = await inbox_store.unpark_unreadable(tx, message, self._clock.now())
+            for aggregate, sequence in found.items():
+                progress = await self._progress(tx, aggregate)
+                await inbox_store.advance(tx, {aggregate: advanced(progress, message.topic, sequence)})
+        return set(found)
 
     async def due(self, aggregates: Collection[Aggregate] | None = None) -> list[Message]:
         """Parked events that nothing stands before any more."""

@@ -69,7 +69,10 @@ class Queue:
         return frozenset(self._shards)
 
     async def balance(self) -> None:
-        """Lease up to our fair share of the shards and let go of what is beyond it. Nothing may be in flight."""
+        """Lease up to our fair share of the shards and let go of what is beyond it.
+
+        What is in flight may be: whoever leases it next sends it again, which is what a lost lease does too.
+        """
         cursor = await self._connection.execute(_MEMBERS, [_MEMBER])
         (members,) = await cursor.fetchone() or (1,)
         share = math.ceil(SHARDS / max(members, 1))

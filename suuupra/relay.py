@@ -3,12 +3,13 @@
 It reads the oldest events of its shards, sends them, waits for the acknowledgement of all replicas and only then
 marks them. Killed in between, it sends them again; consumers count each event once. Several relays share the shards
 and rebalance within BALANCE_SECONDS; a NOTIFY wakes them, a poll of the same period is the safety net. While Kafka
-is away events wait in the outbox and the relay tries again with backoff.
+is away events wait in the outbox and the relay tries again with backoff. A topic that takes nothing (it is not there,
+a partition has no leader) holds up only its own events.
 """
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, Self
 
@@ -23,7 +24,7 @@ from suuupra import failpoints, kafka, logs
 from suuupra.events import source_of
 from suuupra.halting import Haltable
 from suuupra.outbox_queue import PRUNED_AT_ONCE, Queue, Waiting, opened
-from suuupra.publishing import Publisher
+from suuupra.publishing import Published, Publisher
 
 BATCH: Final = 2_000
 """Most events of one round."""
@@ -70,7 +71,7 @@ class Relay:
         self._retention = retention
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._trouble: str | None = "not connected yet"
-        self._sending_since: float | None = None
+        self._publisher: Publisher | None = None
         self._held: dict[str, float] = {}
         self._next_balance = 0.0
         self._next_prune = 0.0
@@ -90,9 +91,12 @@ class Relay:
 
     def health(self) -> str | None:
         """None, or why events are not being published."""
-        waited = time.monotonic() - (self._sending_since or time.monotonic())
-        if waited > SLOW_SECONDS:
-            return f"Kafka has not acknowledged anything for {waited:.0f} s; events wait in the outbox"
+        publisher = self._publisher
+        since = publisher.late_since if publisher is not None else None
+        waited = 0.0 if since is None else time.monotonic() - since
+        if publisher is not None and waited > SLOW_SECONDS:
+            topics = ", ".join(sorted(publisher.late))
+            return f"Kafka has not acknowledged {topics} for {waited:.0f} s; events wait in the outbox"
         return self._trouble or next((f"the topic {topic} takes no events" for topic in self._held), None)
 
     async def _reconnecting(self) -> None:
@@ -116,7 +120,7 @@ class Relay:
             opened(url, f"{self._settings.name}-relay") as queue,
             kafka.producer(self._settings, "relay") as producer,
         ):
-            publisher = Publisher(producer, source_of(self._settings.name))
+            publisher = self._publisher = Publisher(producer, source_of(self._settings.name))
             self._next_balance, worked = 0.0, False
             try:
                 while True:
@@ -125,28 +129,28 @@ class Relay:
             except _TRANSIENT as error:
                 if not worked or not self._passes(error):
                     raise
+            finally:
+                self._publisher = None
+                await publisher.abandon()
 
     async def _round(self, queue: Queue, publisher: Publisher) -> bool:
         """Publish what waits, or wait for it; whether anything was achieved."""
         await self._maintain(queue)
-        waiting = await queue.fetch(BATCH, without=self._held)
-        if not waiting:
+        waiting = await queue.fetch(BATCH, without={*self._held, *publisher.late})
+        if waiting:
+            failpoints.hit("relay.fetched")
+        else:
             await queue.wait(max(0.0, self._next_balance - time.monotonic()))
-            return True
-        failpoints.hit("relay.fetched")
         with self._halt.busy():
-            return await self._publish(queue, publisher, waiting)
+            await publisher.send(waiting)
+            return await self._record(queue, publisher.taken()) or not waiting
 
-    async def _publish(self, queue: Queue, publisher: Publisher, waiting: Sequence[Waiting]) -> bool:
-        self._sending_since = time.monotonic()
-        try:
-            published = await publisher.publish(waiting)
-        finally:
-            self._sending_since = None
+    async def _record(self, queue: Queue, published: Published) -> bool:
+        """Mark what is in Kafka; whether there was something."""
         if published.acknowledged:
             failpoints.hit("relay.sent")
-            await queue.mark(published.acknowledged)
-            _observe(waiting, set(published.acknowledged))
+            await queue.mark(event.position for event in published.acknowledged)
+            _observe(published.acknowledged)
         self._hold(published.faults)
         if published.error is not None:
             raise published.error
@@ -175,9 +179,8 @@ class Relay:
             self._next_prune = now if full else now + PRUNE_SECONDS
 
 
-def _observe(waiting: Sequence[Waiting], acknowledged: Set[int]) -> None:
+def _observe(done: Sequence[Waiting]) -> None:
     now = datetime.now(UTC)
-    done = [event for event in waiting if event.position in acknowledged]
     for type_, count in Counter(event.type for event in done).items():
         _published.labels(type_).inc(count)
     for event in done:

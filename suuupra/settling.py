@@ -160,10 +160,12 @@ class Settler:
     async def _give_up(self, message: Message) -> None:
         try:
             meta = events.parse(message)
-        except MalformedMessage:
-            return  # without an id and an aggregate there is nothing to record
-        await self._intake.give_up(meta)
-        await self._release_behind({(meta.source, meta.subject)})
+        except MalformedMessage:  # without an id there is nothing to record, unless it was parked under one
+            behind = await self._intake.give_up_unreadable(message)
+        else:
+            await self._intake.give_up(meta)
+            behind = {(meta.source, meta.subject)}
+        await self._release_behind(behind)
 
 
 def _numbered(delivery: Delivery, attempt: int) -> Delivery:

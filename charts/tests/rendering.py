@@ -25,7 +25,7 @@ def helm(*words: str) -> subprocess.CompletedProcess[str]:
     try:
         found = os.environ.get("HELM") or tool("helm")
     except Refusal as missing:
-        pytest.skip(str(missing))
+        pytest.fail(str(missing))
     return subprocess.run([found, *words], capture_output=True, text=True, check=False, timeout=60)
 
 

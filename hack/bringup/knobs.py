@@ -80,14 +80,17 @@ def read(env_text: str, environ: Mapping[str, str]) -> Knobs:
     Raises:
         KnobError: an unknown name or a value outside its range.
     """
-    given = parse_env(env_text) | {key: value for key, value in environ.items() if key.startswith(PREFIX)}
+    written = parse_env(env_text)
+    given = written | {key: value for key, value in environ.items() if key.startswith(PREFIX)}
     defaults = {PREFIX + item.name.upper(): item for item in fields(Knobs)}
-    for name in given:
-        if name not in defaults:
-            near = difflib.get_close_matches(name, defaults, n=1)
-            raise KnobError(
-                f"{name} is not a knob{f'; did you mean {near[0]}?' if near else ''} See .env.example."
-            )
+    for name in sorted(given.keys() - defaults.keys()):
+        near = difflib.get_close_matches(name, defaults, n=1)
+        if name not in written and not near:
+            del given[name]  # another program's, whose variables begin alike
+            continue
+        raise KnobError(
+            f"{name} is not a knob{f'; did you mean {near[0]}?' if near else ''} See .env.example."
+        )
     values = {defaults[name].name: _typed(name, raw) for name, raw in given.items() if raw != ""}
     return _checked(Knobs(**values))  # type: ignore[arg-type]
 

@@ -117,11 +117,13 @@ def memory_available(meminfo: str) -> int:
 
 
 def taken(port: int) -> bool:
-    """Whether 127.0.0.1:port cannot be listened on."""
+    """Whether another program listens on 127.0.0.1:port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError:  # a port below 1024: Docker may have it, so only whether it answers counts
+            return probe.connect_ex(("127.0.0.1", port)) == 0
         except OSError:
             return True
     return False

@@ -21,6 +21,12 @@ def test_environment_wins_over_the_file() -> None:
     assert (knobs.http_port, knobs.cluster) == (8082, "file")
 
 
+def test_another_programs_variable_is_left_alone_and_a_misspelt_knob_is_not() -> None:
+    assert read("", {"UP_YOURS_BE_THE_GLORY": "1"}) == Knobs()
+    with pytest.raises(KnobError, match="did you mean UP_CLUSTER"):
+        read("", {"UP_CLUSTERS": "mine"})
+
+
 def test_empty_value_means_the_default() -> None:
     assert read("UP_HTTP_PORT=\n", {}).http_port == Knobs().http_port
 

@@ -52,6 +52,19 @@ def test_a_port_somebody_listens_on_is_taken() -> None:
     assert not taken(port)
 
 
+def test_a_port_that_only_root_may_listen_on_is_taken_when_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(socket.socket, "bind", refused)
+        assert taken(port)
+    assert not taken(port)
+
+
 def test_ports_are_put_into_the_one_configuration() -> None:
     moved = with_ports(CONFIG.read_text(), {30080: 18080, 30090: 19090})
     assert "containerPort: 30080, hostPort: 18080" in moved

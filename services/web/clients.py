@@ -89,7 +89,10 @@ class Content:
     async def courses(self, query: str, cursor: str | None, limit: int) -> Page[CourseSummary]:
         """A page of published courses whose title matches."""
         params = {"q": query, "cursor": cursor or "", "limit": str(limit)}
-        return await self._get(Page[CourseSummary], "/v1/courses", {k: v for k, v in params.items() if v})
+        try:
+            return await self._get(Page[CourseSummary], "/v1/courses", {k: v for k, v in params.items() if v})
+        except errors.BadRequest as refusal:
+            raise _no_such_page() from refusal
 
     async def course(self, course: str) -> CourseDetails:
         """A published course by slug or id; NotFound."""
@@ -168,6 +171,14 @@ def _segment(value: str) -> str:
 
 def _nothing_there() -> errors.NotFound:
     return errors.NotFound("There is no such course or lesson.")
+
+
+def _no_such_page() -> errors.BadRequest:
+    """Words and limit are checked here already: what content refuses of a search is the place it goes on from."""
+    error = errors.FieldError(
+        "query.cursor", "must come from a link of the catalogue", "start from the catalogue"
+    )
+    return errors.BadRequest("The catalogue has no such page.", errors=[error])
 
 
 def _refuse(response: httpx.Response) -> None:

@@ -21,6 +21,7 @@ from services.content.contract import (
 )
 from services.web import domain
 from services.web.clients import Content, ContentAway
+from suuupra.errors import NotFound
 
 T = TypeVar("T")
 COURSES_PER_PAGE = 24
@@ -152,10 +153,18 @@ async def _unless_away(answer: Awaitable[T]) -> T | None:
         return None
 
 
+async def _unless_withdrawn(answer: Awaitable[T]) -> T | None:
+    """None as well for a course that was there a moment ago."""
+    try:
+        return await _unless_away(answer)
+    except NotFound:
+        return None
+
+
 async def _shelf(content: Content, visitor: UUID | None) -> list[ShelfItem]:
     visited = await _unless_away(content.visited(visitor)) if visitor else None
     items = (_shelf_item(content, visitor, item.course) for item in (visited or [])[:SHELF_LENGTH] if visitor)
-    return [item for item in await asyncio.gather(*map(_unless_away, items)) if item]
+    return [item for item in await asyncio.gather(*map(_unless_withdrawn, items)) if item]
 
 
 async def _shelf_item(content: Content, visitor: UUID, course: CourseSummary) -> ShelfItem:

@@ -14,6 +14,12 @@ Found = TypeVar("Found")
 
 POLL_SECONDS = 0.2
 WORKLOADS, INFRA, SYSTEM = "suuupra", "suuupra-infra", "suuupra-system"
+MANIFESTS = Path(__file__).resolve().parents[2] / "manifests" / "services"
+
+
+def resources() -> list[str]:
+    """The names of all SuuupraServices of the platform: there is no other list of them."""
+    return sorted(path.stem for path in MANIFESTS.glob("*.yaml"))
 
 
 def eventually(look: Callable[[], Found | None], within: float, what: str) -> Found:
@@ -77,6 +83,12 @@ class Kube:
             return current and self.condition(name).get("status") == "True"
 
         eventually(ready, within, f"{name} is Ready: {self.condition(name)}")
+
+    def retention(self, topic: str) -> str:
+        """A topic's own `retention.ms=…`, as Kafka tells it. Asking starts a Java program: it takes seconds."""
+        command = ("kafka", "configs", "--describe", "--entity-type", "topics", "--entity-name", topic)
+        described = self.run("exec", "-n", INFRA, "kafka-0", "--", *command).stdout
+        return next((word for word in described.split() if word.startswith("retention.ms=")), "")
 
     def psql(self, database: str, sql: str) -> list[str]:
         """Rows of a query as the superuser, in the server's own pod."""

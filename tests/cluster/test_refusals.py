@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from suuupra_operator.schema import DURATION, QUANTITY, TOPIC
 
 from .kube import WORKLOADS, Kube, eventually
 
@@ -15,19 +16,44 @@ NAME = "refused"
 
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"replicas": {"min": 5, "max": 2}}, ["spec.replicas", "max must be at least min"]),
-    ({"replicas": {"min": -1}}, ["spec.replicas.min"]),
-    ({"replicas": {"min": "two"}}, ["spec.replicas.min", "integer"]),
-    ({"events": {"publishes": [{"topic": "Not A Topic"}]}}, ["spec.events.publishes[0].topic"]),
-    ({"events": {"publishes": [{"topic": "a.made", "partitions": 0}]}}, ["partitions"]),
-    ({"events": {"publishes": [{"topic": "a.made", "retention": "soon"}]}}, ["retention"]),
-    ({"routes": [{"path": "no-slash", "auth": "none"}]}, ["spec.routes[0]", "path"]),
-    ({"routes": [{"path": "/x", "auth": "maybe"}]}, ["spec.routes[0].auth"]),
-    ({"routes": [{"path": "/x", "auth": "none", "limit": {"rate": "fast"}}]}, ["spec.routes[0].limit.rate"]),
-    ({"database": {"reclaim": "Shred"}}, ["spec.database.reclaim", "Retain"]),
-    ({"env": {"SUUUPRA_DATABASE_URL": "postgresql://elsewhere"}}, ["env", "SUUUPRA_"]),
-    ({"resources": {"requests": {"memory": "lots"}}}, ["spec.resources.requests.memory"]),
-    ({"databse": {}}, ["databse"]),
+    ({"replicas": {"min": -1}}, ["spec.replicas.min", "should be greater than or equal to 0"]),
+    ({"replicas": {"min": "two"}}, ["spec.replicas.min", "must be of type integer"]),
+    (
+        {"events": {"publishes": [{"topic": "Not A Topic"}]}},
+        ["spec.events.publishes[0].topic", f"should match '{TOPIC}'"],
+    ),
+    (
+        {"events": {"publishes": [{"topic": "a.made", "partitions": 0}]}},
+        ["spec.events.publishes[0].partitions", "should be greater than or equal to 1"],
+    ),
+    (
+        {"events": {"publishes": [{"topic": "a.made", "retention": "soon"}]}},
+        ["spec.events.publishes[0].retention", f"should match '{DURATION}'"],
+    ),
+    ({"routes": [{"path": "no-slash", "auth": "none"}]}, ["spec.routes[0].path", "should match '^/"]),
+    (
+        {"routes": [{"path": "/x", "auth": "maybe"}]},
+        ["spec.routes[0].auth", '"maybe"', 'supported values: "none", "optional", "user"'],
+    ),
+    (
+        {"routes": [{"path": "/x", "auth": "none", "limit": {"rate": "fast"}}]},
+        ["spec.routes[0].limit.rate", "should match", "/(s|m|h)$"],
+    ),
+    (
+        {"database": {"reclaim": "Shred"}},
+        ["spec.database.reclaim", '"Shred"', "supported values: ", '"Retain"', '"Delete"', '"Snapshot"'],
+    ),
+    (
+        {"env": {"SUUUPRA_DATABASE_URL": "postgresql://elsewhere"}},
+        ["env: a key", "does not start with SUUUPRA_"],
+    ),
+    (
+        {"resources": {"requests": {"memory": "lots"}}},
+        ["spec.resources.requests.memory", f"should match '{QUANTITY}'"],
+    ),
+    ({"databse": {}}, ['unknown field "spec.databse"']),
 ]
+"""What is wrong, and where the answer names the field, the rule, and with it what to write instead."""
 
 
 def manifest(name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -54,30 +80,56 @@ def test_o2_a_wrong_field_is_refused_by_name(kube: Kube, spec: dict[str, Any], s
     assert pods(kube) == before
 
 
-@pytest.fixture
-def rival(kube: Kube) -> Iterator[dict[str, Any]]:
-    """A younger resource that claims what content has."""
-    claims = manifest("rival", {
-        "service": "content",
-        "replicas": {"min": 0},
-        "database": {"name": "content"},
-        "events": {"publishes": [{"topic": "course.published"}]},
-        "routes": [{"path": "/v1/courses", "auth": "none"}],
-    })  # fmt: skip
-    kube.apply(claims)
-    yield claims
+CLAIMS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "database": (
+        {"database": {"name": "content"}},
+        "DatabaseReady",
+        ["database content belongs to the older resource suuupra/content", "set database.name"],
+    ),
+    "topic": (
+        {"events": {"publishes": [{"topic": "course.published", "partitions": 9, "retention": "1h"}]}},
+        "TopicsReady",
+        ["course.published belongs to the older resource suuupra/content"],
+    ),
+    "route": (
+        {"routes": [{"path": "/v1/courses", "methods": ["GET", "DELETE"], "auth": "none"}]},
+        "RoutesReady",
+        ["routes[0]", "GET /v1/courses (prefix) belongs to the older resource suuupra/content"],
+    ),
+}
+
+
+@pytest.fixture(params=CLAIMS)
+def claimed(kube: Kube, request: pytest.FixtureRequest) -> Iterator[tuple[str, list[str]]]:
+    """A younger resource that claims one thing content has; the condition and the words that must tell of it."""
+    claim, condition, said = CLAIMS[request.param]
+    before = belongings(kube)
+    kube.apply(manifest("rival", {"service": "content", "replicas": {"min": 0}} | claim))
+    yield condition, said
     kube.delete("suuupraservice", "rival", "--timeout=60s")
+    assert belongings(kube) == before, (
+        "what the younger one asked for, or its going, has changed the older one's"
+    )
 
 
-@pytest.mark.usefixtures("rival")
-def test_o4_of_two_resources_that_claim_the_same_the_older_wins_and_the_other_says_so(kube: Kube) -> None:
+def belongings(kube: Kube) -> tuple[Any, ...]:
+    """What content has: its routes, its database as a thing of PostgreSQL, its topic's retention."""
+    routes = kube.get("suuupraservice", "content")["status"]["routes"]
+    database = kube.psql("postgres", "select oid, datdba from pg_database where datname = 'content'")
+    return routes, database, kube.retention("course.published")
+
+
+def test_o4_of_two_resources_that_claim_the_same_the_older_wins_and_the_other_says_so(
+    kube: Kube, claimed: tuple[str, list[str]]
+) -> None:
     before = pods(kube)
+    kind, said = claimed
 
     def refused(kind: str) -> bool:
         found = kube.condition("rival", kind)
-        return found.get("status") == "False" and "content" in found.get("message", "")
+        return found.get("status") == "False" and all(part in found["message"] for part in said)
 
-    for kind in ("DatabaseReady", "Ready"):
-        eventually(lambda kind=kind: refused(kind), 30, f"rival's {kind} names content")  # type: ignore[misc]
+    eventually(lambda: refused(kind), 30, f"rival's {kind} says {said}: {kube.condition('rival', kind)}")
+    eventually(lambda: kube.condition("rival").get("status") == "False", 30, "rival is not Ready")
     assert kube.condition("content")["status"] == "True"
     assert pods(kube) == before

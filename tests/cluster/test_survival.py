@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from .kube import INFRA, SYSTEM, Kube, eventually
+from .kube import INFRA, SYSTEM, Kube, eventually, resources
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-LEARNERS = 60
+AT_ONCE = 6
+"""Learners who read at the same time; one comes after another until the test has seen enough."""
 PATIENCE_SECONDS = 120.0
 """How long a learner keeps trying: longer than any single outage here."""
 RETRY_SECONDS = 0.5
@@ -28,6 +31,13 @@ class Class:
     pages: list[str]
     acknowledged: set[tuple[int, str]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def attend(self, _place: int) -> None:
+        """Learner after learner, each to the end, until it is over: whatever is killed, somebody is at it."""
+        while not self.over.is_set():
+            self.learn(next(self.numbers))
 
     def learn(self, learner: int) -> None:
         with httpx.Client(base_url=self.url, headers={"Origin": self.url}, timeout=10) as browser:
@@ -74,6 +84,19 @@ def operator_pods(kube: Kube) -> list[str]:
     return [pod["metadata"]["name"] for pod in pods]
 
 
+def leads(kube: Kube, gone: list[str]) -> bool:
+    """Whether a pod that was not killed holds a Lease of the operator's."""
+    alive = [pod for pod in operator_pods(kube) if pod not in gone]
+    holders = [lease["spec"].get("holderIdentity", "") for lease in kube.items("leases", namespace=SYSTEM)]
+    return any(holder.startswith(pod) for holder in holders for pod in alive)
+
+
+def await_progress(learners: Class) -> None:
+    """Lessons are completed after this moment, not only before it."""
+    seen = len(learners.acknowledged)
+    eventually(lambda: len(learners.acknowledged) > seen, 60, "learners go on")
+
+
 def await_pod(kube: Kube, pod: str, namespace: str) -> None:
     def ready() -> bool:
         found = kube.get("pod", pod, namespace=namespace) or {}
@@ -107,22 +130,27 @@ def test_o24_nothing_is_lost_or_doubled_while_kafka_postgresql_and_the_operator_
 ) -> None:
     """O24: others go on, and everything recovers by itself; completions equal what learners were told."""
     learners = Class(platform_url, pages)
-    with ThreadPoolExecutor(max_workers=6) as pool:
-        done = pool.map(learners.learn, range(LEARNERS))
-        for pod, namespace in (("kafka-0", INFRA), ("postgres-0", INFRA)):
-            progress = len(learners.acknowledged)
-            kill(kube, pod, namespace)
-            await_pod(kube, pod, namespace)
-            eventually(lambda seen=progress: len(learners.acknowledged) > seen, 60, "learners go on")  # type: ignore[misc]
-        for pod in operator_pods(kube):
-            kill(kube, pod, SYSTEM)
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        done = pool.map(learners.attend, range(AT_ONCE))
+        try:
+            for pod, namespace in (("kafka-0", INFRA), ("postgres-0", INFRA)):
+                kill(kube, pod, namespace)
+                await_pod(kube, pod, namespace)
+                await_progress(learners)
+            gone = operator_pods(kube)
+            for pod in gone:
+                kill(kube, pod, SYSTEM)
+            await_progress(learners)
+            eventually(lambda: leads(kube, gone), 120, "a new operator leads")
+        finally:
+            learners.over.set()
         list(done)
     before, _ = settled
-    assert len(learners.acknowledged) == LEARNERS * len(pages)
+    assert len(learners.acknowledged) == next(learners.numbers) * len(pages)
     assert completed(kube) - before == len(learners.acknowledged), (
         "told to a learner, but not in the database"
     )
     eventually(lambda: counted(kube) == completed(kube), 120, "every completion is counted exactly once")
     eventually(lambda: unpublished(kube) == 0, 30, "the outbox is empty")
-    for name in ("content", "web", "api-gateway"):
+    for name in resources():
         kube.await_ready(name, within=120)

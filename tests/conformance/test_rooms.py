@@ -8,6 +8,8 @@ import pytest
 import yaml
 from suuupra_operator.models import SuuupraServiceSpec
 
+from suuupra import scaffold
+
 from .tree import OF_ITS_OWN, OPTIONAL, REQUIRED, ROOT, services, tracked
 
 
@@ -46,6 +48,18 @@ def test_a_service_has_one_resource_that_the_operators_model_accepts(service: Pa
     assert document["kind"] == "SuuupraService"
     assert document["metadata"]["name"] == service.name.replace("_", "-")
     SuuupraServiceSpec.model_validate(document["spec"])
+
+
+@pytest.mark.parametrize("name", ["exams", "live-classes"])
+def test_the_operators_model_accepts_the_resource_of_a_new_service(tmp_path: Path, name: str) -> None:
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "__init__.py").touch()
+    scaffold.new(name, tmp_path)
+    document = yaml.safe_load((tmp_path / "manifests" / "services" / f"{name}.yaml").read_text())
+    SuuupraServiceSpec.model_validate(document["spec"])
+    rooms = {path.name for path in (tmp_path / "services" / name.replace("-", "_")).iterdir()}
+    assert rooms >= REQUIRED
+    assert rooms <= REQUIRED | OPTIONAL
 
 
 def test_every_resource_has_its_service() -> None:

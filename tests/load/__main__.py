@@ -39,26 +39,29 @@ def main(
             f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}"
         )
     chosen = [slug for slug in BENCHES if not only or slug in only]
-    failed = [slug for number, slug in enumerate(chosen, 1) if not _run(slug, f"[{number}/{len(chosen)}]")]
+    faults = [
+        fault for number, slug in enumerate(chosen, 1) for fault in _run(slug, f"[{number}/{len(chosen)}]")
+    ]
     typer.echo(f"kept in {index(BENCHES)}")
-    if failed:
-        typer.echo(f"gave no figures: {', '.join(failed)}", err=True)
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults:
         raise typer.Exit(1)
 
 
-def _run(slug: str, place: str) -> bool:
-    """Whether there are figures. One that fails says why and leaves the others their turn."""
+def _run(slug: str, place: str) -> Sequence[str]:
+    """What is wrong: no figures, or some beyond their budget. One that fails leaves the others their turn."""
     title, began = BENCHES[slug], time.monotonic()
     say(f"{place} {title}")
     try:
         figures = measure_of(slug)()
     except Exception:  # noqa: BLE001 - the last word on any error of a benchmark: it is printed whole
         traceback.print_exc()
-        return False
+        return [f"{slug} gave no figures"]
     show(title, figures)
     say(f"{place} took {time.monotonic() - began:.0f} s")
     keep(slug, title, figures)
-    return True
+    return [f"{slug}: {f.name} is {f.ours}, beyond {f.peer}" for f in figures if f.breaks]
 
 
 typer.run(main)

@@ -44,7 +44,8 @@ class Figure:
 
     `ours` and `peer` carry their units ("3.1 ms", "12,400 events/s"); `ratio` is ours over peer, or "—" where a
     peer makes no sense (then `peer` says what the figure is held against, such as a budget); `bound` says what
-    limits it: the next thing that would have to change for a better figure.
+    limits it: the next thing that would have to change for a better figure. One that `breaks` its budget is written
+    down like the others, and fails the run.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Figure:
     peer: str
     ratio: str
     bound: str
+    breaks: bool = False
 
 
 def percentile(samples: Iterable[float], share: float) -> float:

@@ -198,10 +198,12 @@ class Rig:
         """Wait until the newest snapshot is what Envoy runs."""
         await until(lambda: self.gateway.status.applied.snapshot == self.source.snapshot, seconds)
 
-    async def raw(self, target: str, *headers: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+    async def raw(
+        self, target: str, *headers: str, method: str = "GET", version: str = "HTTP/1.1"
+    ) -> tuple[int, dict[str, str], bytes]:
         """A request byte for byte: no client library tidies the path up."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", ""]
+        lines = [f"{method} {target} {version}", "Host: localhost", "Connection: close", *headers, "", ""]
         writer.write("\r\n".join(lines).encode("latin-1"))
         await writer.drain()
         first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip().split("\r\n")

@@ -61,10 +61,16 @@ def found(config: Config, path: str, method: str) -> str:
 
 
 def _matches(match: dict[str, Any], path: str, method: str) -> bool:
+    sent = {":method": method, ":authority": "localhost:8080"}
     return _path_matches(match, path) and all(
-        re.fullmatch(header["string_match"]["safe_regex"]["regex"], method)
-        for header in match.get("headers", ())
+        _says(header["string_match"], sent[header["name"]]) for header in match.get("headers", ())
     )
+
+
+def _says(asked: dict[str, Any], value: str) -> bool:
+    if "contains" in asked:
+        return str(asked["contains"]) in value
+    return re.fullmatch(asked["safe_regex"]["regex"], value) is not None
 
 
 def _path_matches(match: dict[str, Any], path: str) -> bool:

@@ -42,6 +42,8 @@ async def _http(scope: Scope, receive: Any, send: Any) -> None:
             await _answer(send, int(last[-3:]), {"from": "the service itself"})
         case "large":
             await _answer(send, 200, {"text": "x" * 100_000})
+        case "part":
+            await _answer(send, 206, {"text": "x" * 100_000})
         case _:
             await _answer(send, 200, _seen(scope, body))
 

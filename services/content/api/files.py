@@ -46,7 +46,8 @@ async def read_media(
     reader: MaybeUser,
     media_id: UUID,
     name: Annotated[str, Path(max_length=300, description="For people; the id decides.")],
-    asked: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+    asked: Annotated[str | None, Header(alias="Range")] = None,
+    held: Annotated[str | None, Header(alias="If-Range", description="The ETag of the rest.")] = None,
 ) -> Response:
     """A picture, film or file, whole or in part."""
     async with db.reading() as tx:
@@ -58,7 +59,8 @@ async def read_media(
     if unchanged is not None:
         unchanged.headers.update(headers)
         return unchanged
-    part = part_of(asked, row.size)
+    # A part fits only to the rest of the same file (RFC 9110, 13.1.5).
+    part = part_of(asked, row.size) if held in (None, headers["ETag"]) else None
     if isinstance(part, Unsatisfiable):
         raise RangeNotSatisfiable(row.size)
     return await _stream(objects, row, part, headers)

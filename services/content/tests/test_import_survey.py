@@ -329,3 +329,20 @@ def test_a_book_beyond_a_bound_is_refused(book: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(surveys, bound, 1)
     with pytest.raises(ImportRefused):
         look(book)
+
+
+def test_a_list_beyond_its_bound_is_refused_before_any_page_on_it_is_opened(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    original = Folder.page
+
+    def watched(self: Folder, path: str) -> str:
+        opened.append(path)
+        return original(self, path)
+
+    monkeypatch.setattr(Folder, "page", watched)
+    monkeypatch.setattr(surveys, "MAX_PAGES", 1)
+    with pytest.raises(ImportRefused, match="more than 1"):
+        look(book)
+    assert opened == ["index.html"]

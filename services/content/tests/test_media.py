@@ -124,6 +124,7 @@ async def test_an_svg_cannot_run_anything(author: Author) -> None:
         ("bytes=-5", 206, slice(-5, None), "bytes {five}-{last}/{}"),
         ("bytes=0-1,4-5", 200, slice(None), None),
         ("lines=1-2", 200, slice(None), None),
+        ("bytes=" + ",".join(["0-1"] * 100), 200, slice(None), None),
         ("bytes=99999999-", 416, None, "bytes */{}"),
     ],
 )
@@ -139,6 +140,21 @@ async def test_players_get_the_part_they_ask_for(
         assert answer.content == film[part]
     expected = content_range.format(size, last=size - 1, five=size - 5) if content_range else None
     assert answer.headers.get("Content-Range") == expected
+
+
+async def test_a_part_is_sent_only_to_whoever_holds_the_rest_of_this_file(author: Author) -> None:
+    course, film = await author.course(), pictures.mp4()
+    media = (await author.upload(course["id"], "film.mp4", film)).json()
+    tag = (await author.get(media["url"])).headers["ETag"]
+
+    async def asked(held: str) -> tuple[int, bytes]:
+        headers = {**author.headers, "Range": "bytes=0-3", "If-Range": held}
+        answer = await author.client.get(media["url"], headers=headers)
+        return answer.status_code, answer.content
+
+    assert await asked(tag) == (206, film[:4])
+    for other in (f"W/{tag}", '"another"', "Tue, 24 Nov 2026 00:00:00 GMT"):
+        assert await asked(other) == (200, film)
 
 
 async def test_lessons_are_about_films_and_files_of_their_course(

@@ -217,7 +217,10 @@ async def test_unknown_and_odd_ids_are_not_found(reader: httpx.AsyncClient) -> N
         ("/v1/lessons/none", 422),
         ("/v1/nothing", 404),
     ):
-        assert (await reader.get(path)).status_code == status, path
+        refused = await reader.get(path)
+        assert refused.status_code == status, path
+        assert all(set(error) == {"field", "rule", "fix"} for error in refused.json()["errors"]), path
+        assert refused.json()["errors"][0]["field"].startswith("path"), path
 
 
 async def test_every_revision_is_remembered(author: Author) -> None:

@@ -37,7 +37,12 @@ class RangeNotSatisfiable(Problem):
 
 def not_found(what: str, key: UUID | str) -> Problem:
     """The same answer for what does not exist and for what belongs to somebody else."""
-    return NotFound(f"There is no {what} {key}, or it is not yours to see.")
+    error = FieldError(
+        "path",
+        f"must lead to a {what} that is there and yours to see",
+        "take the address from a list of them",
+    )
+    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
 
 
 def invalid(field: str, rule: str, fix: str) -> Problem:

@@ -68,9 +68,7 @@ async def lesson_page(
     """A lesson to read. Opening it is noted, and gives a new visitor a cookie."""
     reader = visitor or visitors.new_visitor()
     view = await usecases.open_lesson(content, reader, course, lesson, opened=_is_opened(request))
-    if moved := _moved(request, view.url):
-        return moved
-    response = _page(request, "lesson.html", view, view.url, reader)
+    response = _moved(request, view.url) or _page(request, "lesson.html", view, view.url, reader)
     visitors.remember(response, reader, secure=_settings(request).secure)
     return response
 

@@ -85,6 +85,19 @@ async def test_the_catalogue_is_there_while_progress_is_away(
     assert titles(await browser.get("/")) == ["The Python Tutorial", "SQL"]
 
 
+async def test_a_course_withdrawn_between_two_answers_is_left_out_and_the_catalogue_is_there(
+    browser: httpx.AsyncClient, content: ContentDouble
+) -> None:
+    await browser.get("/courses/python/lessons/appetite")
+    await browser.get("/courses/sql/lessons/tables")
+    content.failing["/v1/courses/python/contents"] = 404
+    response = await browser.get("/")
+    assert response.status_code == 200
+    assert [node.attributes["href"] for node in tree(response).css(".shelf-card a")] == [
+        "/courses/sql/lessons/tables"
+    ]
+
+
 async def test_headers_alone_can_be_asked_for(browser: httpx.AsyncClient) -> None:
     response = await browser.head("/")
     assert response.status_code == 200

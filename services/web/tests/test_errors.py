@@ -58,7 +58,9 @@ async def test_a_passing_fault_is_asked_again_and_not_more_than_a_few_times(
 
 async def test_a_refusal_is_not_asked_again(browser: httpx.AsyncClient, content: ContentDouble) -> None:
     content.failing["/v1"] = 422
-    assert (await browser.get("/", params={"cursor": "broken"})).status_code == 400
+    refused = await browser.get("/", params={"cursor": "broken"})
+    assert refused.status_code == 400
+    assert "start from the catalogue" in one(tree(refused), ".empty li").text().lower()
     assert len(content.asked("GET", "/v1/courses")) == 1
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from services.web.tests.content_double import ContentDouble
 from services.web.tests.markup import one, tree
 
 PAGES = ["/", "/?q=nothing", "/courses/python", "/courses/python/lessons/appetite", "/missing", "/_ui/guide"]
+
+PUPILS = 400
 
 
 @pytest.fixture(params=PAGES)
@@ -61,6 +65,15 @@ async def test_what_a_page_loads_is_there_and_may_be_kept_for_ever(
         asset = await browser.get(str(node.attributes.get("href") or node.attributes.get("src")))
         assert asset.status_code == 200
         assert "immutable" in asset.headers["cache-control"]
+
+
+async def test_a_whole_school_behind_one_address_may_open_a_page_at_once(browser: httpx.AsyncClient) -> None:
+    manifest = Path(__file__).parents[3] / "manifests" / "services" / "web.yaml"
+    routes = yaml.safe_load(manifest.read_text())["spec"]["routes"]
+    burst = {route["path"]: route["limit"]["burst"] for route in routes}
+    loaded = tree(await browser.get("/")).css("link[rel=stylesheet], link[rel=icon], script")
+    assert burst["/"] >= PUPILS
+    assert burst["/_ui"] >= PUPILS * len(loaded)
 
 
 async def test_what_content_tells_is_escaped_outside_the_lesson(

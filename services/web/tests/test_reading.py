@@ -75,6 +75,15 @@ async def test_a_page_only_fetched_ahead_starts_nothing(
     assert content.asked("PUT") == []
 
 
+async def test_whoever_comes_by_an_id_is_one_visitor_before_and_after_the_redirect(
+    browser: httpx.AsyncClient, content: ContentDouble
+) -> None:
+    by_id = f"/courses/python/lessons/{an_id('python', 'appetite')}"
+    response = await browser.get(by_id, follow_redirects=True)
+    assert response.url.path == LESSON
+    assert list(content.progress) == [UUID(browser.cookies[COOKIE])]
+
+
 async def test_completing_leads_to_the_next_lesson_and_is_there_on_return(browser: httpx.AsyncClient) -> None:
     await browser.get(LESSON)
     done = await browser.post(f"{LESSON}/complete", headers=OURS)

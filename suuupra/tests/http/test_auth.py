@@ -121,6 +121,13 @@ async def test_missing_scope_gets_403_naming_it(make_app: Any, client: Client, b
         allowed = await http.post("/courses", headers=bearer("creator"))
     assert (refused.status_code, allowed.status_code) == (403, 200)
     assert refused.headers["www-authenticate"] == 'Bearer error="insufficient_scope", scope="content:write"'
+    assert refused.json()["errors"] == [
+        {
+            "field": "header.Authorization",
+            "rule": "must be a token with the scope content:write",
+            "fix": "ask for a token that has it",
+        }
+    ]
 
 
 async def test_optional_user_is_nobody_without_a_token_but_a_bad_token_is_refused(

@@ -69,7 +69,7 @@ def _exact(text: str) -> Message:
 
 
 def compressors() -> Iterator[Message]:
-    """Brotli where the client knows it, else gzip, for text of at least 1 KiB; never for event streams."""
+    """Brotli where the client knows it, else gzip, for text of at least 1 KiB; never for event streams and parts."""
     yield _compressor("brotli", "compression.brotli.compressor.v3.Brotli", quality=4, window_bits=18)
     yield _compressor(
         "gzip", "compression.gzip.compressor.v3.Gzip", compression_level="COMPRESSION_LEVEL_3", window_bits=12
@@ -86,12 +86,15 @@ def _compressor(name: str, kind: str, **fields: object) -> Message:
                 "content_type_matcher": [_prefix(kind) for kind in _COMPRESSED],
             },
             "weaken_etag_on_compress": True,
+            "uncompressible_response_codes": [_PARTIAL],
         },
         compressor_library=extension(f"{name}", f"extensions.{kind}", **fields),
         choose_first=name == "brotli",
     )
 
 
+_PARTIAL = 206
+"""A range counts the bytes of the whole as it is stored, not those of its compressed form (RFC 9110, 14.4)."""
 _COMPRESSED = (
     "text/html",
     "text/css",

@@ -20,9 +20,16 @@ OPERATOR_ROLE: Final = "operator"
 
 def route_config(table: Table, options: Options) -> Message:
     """One virtual host for every name; what no route takes is 404."""
-    routes = [*_own(options), *_followed(table, options), _answer("unmatched", {"prefix": "/"}, 404)]
+    unmatched = _answer("unmatched", {"prefix": "/"}, 404)
+    routes = [_two_hosts(), *_own(options), *_followed(table, options), unmatched]
     host = {"name": "platform", "domains": ["*"], "routes": routes, "retry_policy": retry_policy()}
     return {"name": ROUTES, "virtual_hosts": [host]}
+
+
+def _two_hosts() -> Message:
+    """Two Host headers, which Envoy joins by a comma, are one too many (RFC 9112, 3.2)."""
+    joined = {"name": ":authority", "string_match": {"contains": ","}}
+    return _answer("two hosts", {"prefix": "/", "headers": [joined]}, 400)
 
 
 def _own(options: Options) -> Iterator[Message]:

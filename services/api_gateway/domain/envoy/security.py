@@ -32,6 +32,8 @@ TOKEN_POLICY: Final = "unacceptable-token"  # noqa: S105
 ALGORITHMS: Final = ("ES256", "RS256")
 """Of the signatures the services accept, those Envoy's verifier knows by the same name."""
 
+_SCHEMES: Final = ("Bearer", "bearer", "BEARER")
+"""Its name has no case (RFC 9110, 11.1), but Envoy's prefixes have: the spellings that clients use."""
 _LONG: Final = {"safe_regex": {"regex": ".{1000}.*"}}
 """Tokens worth measuring: the measuring (CEL) costs as much as all else that is done with a token."""
 _CACHED_TOKENS: Final = 10_000
@@ -45,7 +47,7 @@ def token_filter(options: Options) -> Message:
         "audiences": [options.audience],
         "require_expiration": True,
         "clock_skew_seconds": 30,
-        "from_headers": [{"name": "Authorization", "value_prefix": "Bearer "}],
+        "from_headers": [{"name": "Authorization", "value_prefix": f"{scheme} "} for scheme in _SCHEMES],
         "forward": True,
         "forward_payload_header": PAYLOAD_HEADER,
         "payload_in_metadata": PAYLOAD,

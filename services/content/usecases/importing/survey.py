@@ -125,13 +125,17 @@ def _chapters(reader: _Reader, entry: str) -> list[list[str]]:
         beside = entry.rpartition("/")[0]
         others = [path for path in reader.folder.pages(beside) if path != entry]
         listed = [contents.Entry(path) for path in others]
+    _check_count(entry, len(listed))  # before any of them is opened
     taken = {entry, *(it.path for it in listed)}
     chapters = [[it.path, *_below(reader, it, taken)] for it in listed]
-    count = sum(map(len, chapters))
-    if count > MAX_PAGES:
-        fix = "import a part of it, or name another --entry"
-        raise ImportRefused([Finding(entry, f"lists {count} pages, more than {MAX_PAGES}", fix)])
+    _check_count(entry, sum(map(len, chapters)))
     return chapters
+
+
+def _check_count(entry: str, pages: int) -> None:
+    if pages > MAX_PAGES:
+        fix = "import a part of it, or name another --entry"
+        raise ImportRefused([Finding(entry, f"lists {pages} pages, more than {MAX_PAGES}", fix)])
 
 
 def _below(reader: _Reader, chapter: contents.Entry, taken: set[str]) -> list[str]:
