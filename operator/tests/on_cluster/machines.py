@@ -114,7 +114,8 @@ class Servers:
             *("--env", f"POSTGRES_PASSWORD={cls.PASSWORD}"),
             *("--env", "POSTGRES_SET_FSYNC=off", "--env", "POSTGRES_SET_LOG_STATEMENT=all"),
         )
-        advertised = "KAFKA_ADVERTISED=$(hostname -i | cut -d' ' -f1):9092 exec entrypoint"
+        ipv4 = "for address in $(hostname -i); do [[ $address == *:* ]] || break; done"  # pods have no other
+        advertised = f"{ipv4}; KAFKA_ADVERTISED=$address:9092 exec entrypoint"
         published = free_port()
         kafka = Container(
             docker(
