@@ -47,6 +47,17 @@ def test_every_pod_passes_restricted_pod_security(chart: Chart, profile: str) ->
 
 @EVERY
 @PROFILES
+def test_no_pod_is_told_services_as_environment(chart: Chart, profile: str) -> None:
+    """SUUUPRA_OPERATOR_PORT=tcp://... would be taken for a setting."""
+    found = dict(pods(chart.render(*options(chart, profile))))
+    assert found
+    assert {name: spec.get("enableServiceLinks") for name, spec in found.items()} == dict.fromkeys(
+        found, False
+    )
+
+
+@EVERY
+@PROFILES
 def test_every_container_is_confined_and_bounded(chart: Chart, profile: str) -> None:
     for name, spec in pods(chart.render(*options(chart, profile))):
         for container in spec["containers"]:
