@@ -36,6 +36,10 @@ Every page begins with when, on which commit and on which machine it was measure
 Rates are told per second of one core's time where they could be, so that a shared machine blurs them less. Times are
 told by the one who waits, as p50 and p95 or p99.
 """
+_BY_HAND = (
+    "- [Bring-up, timed](bring-up.md), recorded from the tables that `make up` and `make test` print",
+)
+"""Pages that no benchmark writes."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,6 @@ def index(titles: Mapping[str, str]) -> Path:
     """Write docs/bench/README.md: how to read the pages, and which there are."""
     target = RESULTS / "README.md"
     kept = [slug for slug in titles if (RESULTS / f"{slug}.md").exists()]
-    pages = [f"- [{titles[slug]}]({slug}.md)" for slug in kept]
+    pages = [*_BY_HAND, *(f"- [{titles[slug]}]({slug}.md)" for slug in kept)]
     target.write_text("\n".join([_HOW_TO_READ, *pages, ""]))
     return target
