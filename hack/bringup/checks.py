@@ -28,7 +28,7 @@ UNIT = {
 }
 """Unit tests by what they are of: processes of their own, so that no core is idle while another has hundreds to do."""
 CONFORMANCE = "tests/conformance"
-ON_THE_HOST = ("hack", "charts")
+ON_THE_HOST = ("hack/tests", "charts/tests")
 """What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 INTEGRATION = {
     "the kit": "suuupra",

@@ -122,8 +122,9 @@ class Buckets:
             )
 
     async def delete_user(self, user: str) -> None:
-        """With keys and policies. Already gone is fine."""
-        await self._write(Write.USER_DELETED, lambda s3, iam: iam.delete_user(UserName=user))
+        """With keys and policy: AWS refuses to delete what still has them, SeaweedFS keeps the policy for the next user
+        of that name. Already gone is fine."""
+        await self._write(Write.USER_DELETED, lambda s3, iam: _delete_user(iam, user))
 
     async def upload(self, bucket: str, key: str, stream: Stream) -> None:
         """Store a stream of unknown length. It may take long, so nobody else waits for it."""
@@ -222,6 +223,17 @@ def _normal(value: Any) -> Any:
         return {key: _normal(child) for key, child in value.items()}
     items = value if isinstance(value, list) else [value]
     return sorted((_normal(item) if isinstance(item, Mapping) else str(item) for item in items), key=repr)
+
+
+def _delete_user(iam: Any, name: str) -> None:
+    for key in iam.list_access_keys(UserName=name).get("AccessKeyMetadata", []):
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+    try:
+        iam.delete_user_policy(UserName=name, PolicyName=POLICY)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+    iam.delete_user(UserName=name)
 
 
 def _user(iam: Any, name: str) -> User:

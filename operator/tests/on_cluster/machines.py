@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -27,6 +28,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from psycopg.pq import ExecStatus
+from suuupra_operator.buckets import POLICY
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
 from suuupra.testing.containers import Container, docker, free_port, image_of
@@ -220,6 +222,8 @@ class Servers:
             self.psql(f'drop owned by "{role}"; drop role "{role}"')
         self.delete_topics(*self.topics())
         for user in self.users():
+            with contextlib.suppress(self.iam.exceptions.NoSuchEntityException):
+                self.iam.delete_user_policy(UserName=user, PolicyName=POLICY)
             self.iam.delete_user(UserName=user)
         for bucket in self.buckets():
             for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
