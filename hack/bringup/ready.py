@@ -6,13 +6,14 @@ import urllib.request
 from bringup import why
 from bringup.cluster import Cluster
 from bringup.job import CommandFailed, Job, wait_until
+from bringup.why import Object
 
 KINDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
 GATEWAY_SECONDS = 60
 
 
 def everything(job: Job, cluster: Cluster, seconds: float) -> None:
-    """Return when every resource of ours is Ready and the gateway answers.
+    """Return when every resource and every pod of ours is Ready and the gateway answers.
 
     Raises:
         NotReady: it took longer than `seconds`; the message names what was still missing.
@@ -32,13 +33,26 @@ def network_policy_is_enforced(job: Job, cluster: Cluster) -> bool:
 def _waiting(job: Job, cluster: Cluster) -> str | None:
     try:
         items = [item for kind in KINDS for item in cluster.get(job, kind, "--all-namespaces")]
+        pods = [pod for pod in cluster.get(job, "pods", "--all-namespaces") if _ours(pod)]
     except CommandFailed:
         return "the API server to answer"
     waiting = {why.name_of(item): missing for item in items if (missing := why.resource_waits(item))}
+    waiting |= {f"pod {why.name_of(pod)}": causes[0] for pod in pods if (causes := why.pod_waits(pod))}
     if not waiting:
         return None
     name, missing = next(iter(waiting.items()))
     return f"{name}: {missing}" + (f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else "")
+
+
+def _ours(pod: Object) -> bool:
+    """After a restart of the node even a backing server that was Ready may still have to find its way back.
+
+    Not the pods of Jobs: a try that failed stays, and how its Job ended is the resource's to say.
+    """
+    meta = pod["metadata"]
+    if any(owner["kind"] == "Job" for owner in meta.get("ownerReferences", [])):
+        return False
+    return bool(meta["namespace"] == "kube-system" or meta["namespace"].startswith("suuupra"))
 
 
 def _gateway_silent(port: int) -> str | None:
