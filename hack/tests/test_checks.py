@@ -24,3 +24,9 @@ def _tests() -> set[Path]:
     return {path for folder in folders for path in (paths.ROOT / folder).rglob("test_*.py")} - {
         Path(__file__)
     }
+
+
+def test_the_image_is_given_no_test_that_needs_make_or_helm() -> None:
+    asked = checks._in_image("suuupra/tests:1")
+    assert {"suuupra", "services", "operator", "tests"} <= {*asked}
+    assert not {"hack/tests", "charts/tests"} & {*asked}
