@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,8 @@ def answered_within(seconds: float, connection: psycopg.AsyncConnection[Any]) ->
     def hang_up() -> None:
         late.set()
         if not connection.closed:
-            with socket.socket(fileno=os.dup(connection.fileno())) as line:
+            # The server may have hung up itself just now, which is as good.
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
 
     timer = asyncio.get_running_loop().call_later(seconds, hang_up)
