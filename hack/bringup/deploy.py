@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from bringup import paths, status
 from bringup.cluster import Cluster
@@ -46,33 +45,15 @@ def release(job: Job, cluster: Cluster, name: str, tags: Mapping[str, str]) -> N
         )
 
 
-def issuer_file(cluster: Cluster) -> Path:
-    """The local issuer's key: where `python -m suuupra token` looks, or beside a test cluster's other state."""
-    folder = paths.STATE if cluster.announce else paths.cluster_state(cluster.name)
-    return folder / "local-issuer.json"
-
-
-def local_issuer(job: Job, cluster: Cluster, knobs: Knobs) -> dict[str, str]:
-    """Make the key once; return the platform's `auth` that trusts it."""
-    state = str(issuer_file(cluster))
-    issue = [str(paths.VENV / "bin/python"), "-m", "suuupra", "token", "--state", state]
-    job.output([*issue, "--init", "--issuer", knobs.public_url, "--audience", "suuupra"], cwd=paths.ROOT)
-    told = json.loads(issuer_file(cluster).read_text())
-    keys = job.output([*issue, "--jwks"], cwd=paths.ROOT)
-    return {"issuer": told["issuer"], "audience": told["audience"], "jwks": json.dumps(json.loads(keys))}
-
-
-def platform(
-    job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str], auth: Mapping[str, str]
-) -> None:
-    """Apply manifests/platform.yaml with this machine's images, URL, profile and issuer in it."""
+def platform(job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str]) -> None:
+    """Apply manifests/platform.yaml with this machine's images, URL and profile in it."""
     for crd in CRDS:
         cluster.kubectl(job, "wait", "--for=condition=Established", "--timeout=60s", f"crd/{crd}")
     spec = {
         "profile": knobs.profile,
         "publicURL": knobs.public_url,
         "images": {"pins": dict(pins)},
-        "auth": dict(auth),
+        "auth": {"issuer": knobs.public_url},
     }
     merged = cluster.kubectl(
         job,

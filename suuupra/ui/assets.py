@@ -37,8 +37,9 @@ _HASHED = re.compile(rf"(?P<stem>.+)\.(?P<hash>[0-9a-f]{{{HASH_LENGTH}}})(?P<suf
 
 @dataclass(frozen=True)
 class Asset:
-    """One static file as it is served."""
+    """One static file as it is served, below the path `at`."""
 
+    at: str
     name: str
     digest: str
     body: bytes
@@ -48,15 +49,16 @@ class Asset:
     def url(self) -> str:
         """The path that changes whenever the content does."""
         path = Path(self.name)
-        return f"{PREFIX}/{path.with_suffix('')}.{self.digest}{path.suffix}"
+        return f"{self.at}/{path.with_suffix('')}.{self.digest}{path.suffix}"
 
 
 class Assets:
     """The static files of one application: the shared ones and the service's own."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
+    def __init__(self, folders: Iterable[Path], at: str = PREFIX) -> None:
+        self.at = at
         self._assets: Mapping[str, Asset] = {
-            asset.name: asset for folder in folders for asset in _assets_in(folder)
+            asset.name: asset for folder in folders for asset in _assets_in(folder, at)
         }
 
     def url(self, name: str) -> str:
@@ -78,18 +80,22 @@ class Assets:
 
 
 @cache
-def assets_of(*own: Path) -> Assets:
-    """The shared files and those in a service's own folders; read once per process."""
-    return Assets((SHARED, *own))
+def assets_of(*own: Path, at: str = PREFIX) -> Assets:
+    """The shared files and those in a service's own folders; read once per process.
+
+    `at` is where the service serves them. Behind one gateway each service with pages has a place of its own:
+    `/_ui` is the web app's, `/_ui/NAME` is the service NAME's.
+    """
+    return Assets((SHARED, *own), at)
 
 
-def _assets_in(folder: Path) -> Iterable[Asset]:
+def _assets_in(folder: Path, at: str) -> Iterable[Asset]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
-            yield _asset(path.relative_to(folder).as_posix(), path)
+            yield _asset(at, path.relative_to(folder).as_posix(), path)
 
 
-def _asset(name: str, path: Path) -> Asset:
+def _asset(at: str, name: str, path: Path) -> Asset:
     body = path.read_bytes()
     guessed = MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Asset(name, hashlib.sha256(body).hexdigest()[:HASH_LENGTH], body, guessed)
+    return Asset(at, name, hashlib.sha256(body).hexdigest()[:HASH_LENGTH], body, guessed)

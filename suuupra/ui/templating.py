@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from starlette.templating import Jinja2Templates
 
 from suuupra.ui.art import art
-from suuupra.ui.assets import assets_of
+from suuupra.ui.assets import PREFIX, assets_of
 from suuupra.ui.icons import icon
 
 SHARED_TEMPLATES = Path(__file__).parent / "templates"
@@ -18,12 +18,12 @@ STATIC = "static"  # the folder inside a service's pages/ that `mount` serves
 SITE_NAME = "Suuupra"
 
 
-def templates(pages: Path | None = None) -> Jinja2Templates:
-    """Templates of a service's ``pages`` folder in front of the shared ``ui/…`` ones."""
-    return Jinja2Templates(env=environment(pages))
+def templates(pages: Path | None = None, at: str = PREFIX) -> Jinja2Templates:
+    """Templates of a service's ``pages`` folder in front of the shared ``ui/…`` ones; its files are served `at`."""
+    return Jinja2Templates(env=environment(pages, at))
 
 
-def environment(pages: Path | None = None) -> Environment:
+def environment(pages: Path | None = None, at: str = PREFIX) -> Environment:
     """The Jinja2 environment behind :func:`templates`."""
     folders = [pages, SHARED_TEMPLATES] if pages else [SHARED_TEMPLATES]
     env = Environment(
@@ -34,7 +34,7 @@ def environment(pages: Path | None = None) -> Environment:
         lstrip_blocks=True,
     )
     own = (pages / STATIC,) if pages and (pages / STATIC).is_dir() else ()
-    env.globals |= {"asset": assets_of(*own).url, "icon": icon, "art": art, "site_name": SITE_NAME}
+    env.globals |= {"asset": assets_of(*own, at=at).url, "icon": icon, "art": art, "site_name": SITE_NAME}
     env.filters |= {"day": day, "plural": plural}
     return env
 

@@ -33,7 +33,18 @@ def _ingress(subject: Subject) -> list[Manifest]:
     ]
     if subject.service == GATEWAY:
         rules.append({"ports": _ports(HTTP_PORT)})
+    if _publishes_the_keys(subject):
+        rules.append({"from": [{"podSelector": {}}], "ports": _ports(HTTP_PORT)})
     return rules
+
+
+def _publishes_the_keys(subject: Subject) -> bool:
+    """Whether every pod of the namespace asks it for the issuer's public keys."""
+    auth = subject.platform.auth
+    if auth is None or not auth.jwks_url:
+        return False
+    host = urlsplit(auth.jwks_url).hostname or ""
+    return host.split(".")[:2] == [subject.name, subject.namespace]
 
 
 def _egress(subject: Subject) -> list[Manifest]:
