@@ -130,7 +130,7 @@ class Primaries:
             return
         del self.objects[key]
         self.queue.forget(key)
-        self._enqueue(self.claims.drop(key) | self._dependents(key) | {PLATFORM_KEY})
+        self._enqueue(self.claims.drop(key) | self._dependents(key) | _readers(known) | {PLATFORM_KEY})
         if key.kind == PLATFORM.name:
             self.enqueue_all()
 
@@ -161,7 +161,8 @@ class Primaries:
                 claims = claims_of(key, spec_of(obj))
             except InvalidSpec:
                 claims = set()
-            self._enqueue(self.claims.put(key, meta["creationTimestamp"], claims))
+            touched = self.claims.put(key, meta["creationTimestamp"], claims)
+            self._enqueue(touched | _readers(obj) | (_readers(known) if known is not None else set()))
         if known is None or is_ready(known) != is_ready(obj):
             self._enqueue(self._dependents(key) | {PLATFORM_KEY})
 
@@ -176,3 +177,10 @@ class Primaries:
         for key in keys:
             if key in self.objects:
                 self.queue.add(key)
+
+
+def _readers(obj: Object) -> set[Key]:
+    """Whom a resource lets read its secrets: what they may do follows from it."""
+    secrets = obj.get("spec", {}).get("secrets") or {}
+    names = {name for grant in secrets.get("grants") or [] for name in grant.get("to") or []}
+    return {Key(SERVICE.name, obj["metadata"].get("namespace", ""), name) for name in names}

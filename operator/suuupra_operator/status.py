@@ -47,6 +47,8 @@ class Claims(Model):
     database: str = ""
     topics: list[str] = []
     buckets: list[str] = []
+    secrets: str = ""
+    """The name below which secrets are kept, and of the policy and the role."""
 
 
 class JobStatus(Model):
@@ -74,6 +76,8 @@ class SuuupraServiceStatus(Model):
     """Which migration was last run to its end: of an image, on one incarnation of the database."""
     database: DatabaseStatus | None = None
     claims: Claims = Claims()
+    access: str = ""
+    """Digest of the policy and the role in the secret store, as last wanted."""
     routes: list[RouteStatus] = []
     jobs: list[JobStatus] = []
 

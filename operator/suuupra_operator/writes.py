@@ -45,6 +45,11 @@ class Write(StrEnum):
     KEY_DELETED = "objects.key-deleted"
     USER_DELETED = "objects.user-deleted"
     SNAPSHOT_STORED = "objects.snapshot-stored"
+    VAULT_POLICY_PUT = "openbao.policy-put"
+    VAULT_ROLE_PUT = "openbao.role-put"
+    VAULT_ROLE_DELETED = "openbao.role-deleted"
+    VAULT_POLICY_DELETED = "openbao.policy-deleted"
+    VAULT_EMPTIED = "openbao.emptied"
 
     @property
     def backend(self) -> str:

@@ -61,6 +61,12 @@ def _servers(subject: Subject) -> list[tuple[str, int]]:
         found += [(host, int(port)) for host, _, port in servers]
     if subject.spec.buckets:
         found.append(_host_port(platform.objects.endpoint))
+    if subject.spec.secrets is not None and platform.secret_store is not None:
+        found.append(_host_port(platform.secret_store.address))
+    if subject.spec.cache and platform.valkey is not None:
+        found.append((platform.valkey.host, platform.valkey.port))
+    if subject.spec.mail and platform.mail is not None:
+        found.append((platform.mail.host, platform.mail.port))
     if platform.auth is not None and platform.auth.jwks_url:
         found.append(_host_port(platform.auth.jwks_url))
     return list(dict.fromkeys(found))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from suuupra_operator.desired import access
 from suuupra_operator.desired.subject import Manifest, Subject
 
 USER = 65532
 GRACE_SECONDS = 45
 """The kit drains for at most 35 s after SIGTERM; Kubernetes waits longer than that before it kills."""
+
+_TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the one writable place, an emptyDir
+_MOUNT = {"name": "openbao-token", "mountPath": access.TOKEN_FOLDER, "readOnly": True}
 
 
 def pod(
@@ -28,7 +32,7 @@ def pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": containers,
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}, *_token(subject, containers)],
         **more,
     }
     return spec | ({"initContainers": init} if init else {})
@@ -55,6 +59,20 @@ def container(
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the one writable place, an emptyDir
+        "volumeMounts": [_TMP, *([_MOUNT] if _reads_secrets(subject, name) else [])],
         **more,
     }
+
+
+def _reads_secrets(subject: Subject, name: str) -> bool:
+    """Migrations need none, and what judges them runs another image."""
+    wanted = subject.spec.secrets is not None and subject.platform.secret_store is not None
+    return wanted and name in ("serve", "work", "job")
+
+
+def _token(subject: Subject, containers: list[Manifest]) -> list[Manifest]:
+    """The token that the pod logs in to the secret store with, which opens nothing else. The kubelet renews it."""
+    if not any(_reads_secrets(subject, container["name"]) for container in containers):
+        return []
+    token = {"path": "token", "audience": access.AUDIENCE, "expirationSeconds": 3600}
+    return [{"name": _MOUNT["name"], "projected": {"sources": [{"serviceAccountToken": token}]}}]
