@@ -86,7 +86,8 @@ class Reconciler:
         except Permanent as error:
             return await self._refuse(obj, "PlatformMissing", str(error))
         obj = await self.writer.add_finalizer(obj)
-        return await self._provide(Round.begin(obj, spec, platform))
+        operated = self.primaries.operated(key.namespace, key.name)
+        return await self._provide(Round.begin(obj, spec, platform, operated=operated))
 
     async def _provide(self, run: Round) -> Outcome:
         for claim, holder in self.primaries.claims.lost(key_of(run.obj)).items():

@@ -58,8 +58,11 @@ class Round:
     again: list[float] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Round:
-        return cls(obj, subject_of(obj, spec, platform), status_of(obj), settled=is_ready(obj))
+    def begin(
+        cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec, *, operated: bool = False
+    ) -> Round:
+        subject = subject_of(obj, spec, platform, operated=operated)
+        return cls(obj, subject, status_of(obj), settled=is_ready(obj))
 
     def held(self, kind: str) -> bool:
         """Whether the last look said of this very spec that the part was ready, or that nobody could see it since."""
@@ -131,10 +134,13 @@ def _refused(route: Route, names: list[str], lost: dict[str, str], taken: set[st
     return None
 
 
-def subject_of(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Subject:
+def subject_of(
+    obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec, *, operated: bool = False
+) -> Subject:
     """What manifests are rendered for."""
     meta = obj["metadata"]
-    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, meta.get("annotations", {}))
+    annotations = meta.get("annotations", {})
+    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, annotations, operated)
 
 
 def static_children(subject: Subject, alerts: str = "") -> list[Manifest]:

@@ -49,6 +49,8 @@ class Write(StrEnum):
     VAULT_ROLE_PUT = "openbao.role-put"
     VAULT_ROLE_DELETED = "openbao.role-deleted"
     VAULT_POLICY_DELETED = "openbao.policy-deleted"
+    RAIL_REGISTERED = "rail.registered"
+    RAIL_DEREGISTERED = "rail.deregistered"
     VAULT_EMPTIED = "openbao.emptied"
 
     @property

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from suuupra_operator.desired.subject import GATEWAY, HTTP_PORT, INSTANCE, OPS_PORT, Manifest, Subject
+from suuupra_operator.desired.subject import (
+    GATEWAY,
+    HTTP_PORT,
+    INSTANCE,
+    MANAGER,
+    OPS_PORT,
+    Manifest,
+    Subject,
+)
 
 INFRA_NAMESPACE = "suuupra-infra"
+OPERATOR_NAMESPACE = "suuupra-system"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -33,6 +42,9 @@ def _ingress(subject: Subject) -> list[Manifest]:
     ]
     if subject.service == GATEWAY:
         rules.append({"ports": _ports(HTTP_PORT)})
+    if subject.operated:
+        operator = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": MANAGER}}}
+        rules.append({"from": [_namespace(OPERATOR_NAMESPACE) | operator], "ports": _ports(HTTP_PORT)})
     return rules
 
 
