@@ -11,8 +11,7 @@ USER = 65532
 GRACE_SECONDS = 45
 """The kit drains for at most 35 s after SIGTERM; Kubernetes waits longer than that before it kills."""
 
-_TMP = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the one writable place, an emptyDir
-_MOUNT = {"name": "openbao-token", "mountPath": access.TOKEN_FOLDER, "readOnly": True}
+TOKEN = "openbao-token"  # noqa: S105 - the name of a volume
 
 
 def pod(
@@ -59,9 +58,16 @@ def container(
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [_TMP, *([_MOUNT] if _reads_secrets(subject, name) else [])],
+        "volumeMounts": _mounts(subject, name),
         **more,
     }
+
+
+def _mounts(subject: Subject, name: str) -> list[Manifest]:
+    found: list[Manifest] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the one writable place, an emptyDir
+    if _reads_secrets(subject, name):
+        found.append({"name": TOKEN, "mountPath": access.TOKEN_FOLDER, "readOnly": True})
+    return found
 
 
 def _reads_secrets(subject: Subject, name: str) -> bool:
@@ -75,4 +81,4 @@ def _token(subject: Subject, containers: list[Manifest]) -> list[Manifest]:
     if not any(_reads_secrets(subject, container["name"]) for container in containers):
         return []
     token = {"path": "token", "audience": access.AUDIENCE, "expirationSeconds": 3600}
-    return [{"name": _MOUNT["name"], "projected": {"sources": [{"serviceAccountToken": token}]}}]
+    return [{"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}]
