@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,13 @@ from suuupra_operator.schema import SET, Label, Model, cel, list_map, rules
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[int, Field(ge=1, le=1_000_000)]
 Paise = Annotated[int, Field(ge=1, le=10**15)]
+WRITTEN = ("RAIL_RULEBOOK", "BANK_PROFILE")
+_KEYS = cel(
+    "!has(self.env) || self.env.all(k, k.matches('^[A-Z_][A-Z0-9_]*$') && !k.startsWith('SUUUPRA_')"
+    " && !(k in ['RAIL_RULEBOOK', 'BANK_PROFILE']))",
+    "env: a key is upper case, does not start with SUUUPRA_, and is not what the rail writes",
+    fieldPath=".env",
+)
 LATENCY = r"^(0s|[1-9][0-9]{0,4}(ms|s))$"
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
 Code = Annotated[Label, Field(max_length=30)]
@@ -47,6 +54,19 @@ class Profile(Model):
         return self
 
 
+class _Environment(Model):
+    """Variables that the code of a rail knows beside those that the rail itself writes."""
+
+    env: dict[str, Annotated[str, Field(max_length=4096)]] = Field({}, max_length=32)
+
+    @model_validator(mode="after")
+    def _its_own(self) -> Self:
+        taken = sorted(key for key in self.env if key.startswith("SUUUPRA_") or key in WRITTEN)
+        if taken:
+            raise ValueError(f"env.{taken[0]} is written by the operator")
+        return self
+
+
 class Participant(Model):
     """A bank. It gets a resource ``bank-<code>`` with a database of its own, which outlives it."""
 
@@ -57,12 +77,12 @@ class Participant(Model):
     replicas: Replicas = Replicas()
 
 
-class Switch(Model):
+class Switch(_Environment):
     """The switch's own resource, named like the code it runs."""
 
     model_config = {
         "json_schema_extra": rules(
-            cel("self.service == oldSelf.service", "service cannot change: make another rail")
+            cel("self.service == oldSelf.service", "service cannot change: make another rail"), _KEYS
         )
     }
 
@@ -76,8 +96,10 @@ class Switch(Model):
     slo: Slo = Slo()
 
 
-class Banks(Model):
+class Banks(_Environment):
     """What all banks have in common."""
+
+    model_config = {"json_schema_extra": rules(_KEYS)}
 
     service: Label = "bank-simulator"
     resources: Resources | None = None

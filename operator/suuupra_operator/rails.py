@@ -189,7 +189,7 @@ class RailReconciler:
                 continue
             async with self.writer.gate.kubernetes(Write.CHILD_DELETED):
                 await self.cluster.delete(live)
-            text = f"{name} takes part no more: its pods go, its database and keys stay"
+            text = f"{name} takes part no more: its pods go, its database stays"
             await self.recorder.post(run.obj, "Normal", "ParticipantRemoved", text)
 
     async def _participants(self, run: _Run) -> list[RailParticipantStatus]:
@@ -200,6 +200,7 @@ class RailReconciler:
             self._answers(rail, rail.switch)
             answer = await self.peers.ask(rail.namespace, rail.switch, "GET", "/internal/v1/participants")
             seen = {item["code"]: item for item in (answer or {}).get("items", [])}
+            await self._forget_former(rail, seen)
         except Pending as error:
             trouble = Finding("ParticipantsHealthy", False, "Waiting", str(error), again=SOON_SECONDS)
         except OperatorError as error:
@@ -209,6 +210,16 @@ class RailReconciler:
         found = [_participant(self._ready(rail, resource_of(p)), p, seen) for p in rail.spec.participants]
         run.found(trouble or _health(found))
         return found
+
+    async def _forget_former(self, rail: Rail, seen: dict[str, Any]) -> None:
+        """Have the switch forget banks that are gone; one that still runs would only come back."""
+        codes = {participant.code for participant in rail.spec.participants}
+        for code, item in seen.items():
+            gone = self.primaries.get(Key(SERVICE.name, rail.namespace, f"bank-{code}")) is None
+            if item.get("kind") == "bank" and code not in codes and gone:
+                async with self.writer.gate.external(Write.PARTICIPANT_REMOVED):
+                    path = f"/internal/v1/participants/{code}"
+                    await self.peers.ask(rail.namespace, rail.switch, "DELETE", path)
 
     async def _conclude(self, run: _Run, participants: list[RailParticipantStatus]) -> Outcome:
         generation = run.obj["metadata"]["generation"]

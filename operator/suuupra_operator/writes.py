@@ -51,6 +51,7 @@ class Write(StrEnum):
     VAULT_POLICY_DELETED = "openbao.policy-deleted"
     RAIL_REGISTERED = "rail.registered"
     RAIL_DEREGISTERED = "rail.deregistered"
+    PARTICIPANT_REMOVED = "rail.participant-removed"
     VAULT_EMPTIED = "openbao.emptied"
 
     @property

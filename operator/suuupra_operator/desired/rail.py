@@ -77,7 +77,7 @@ def _switch(rail: Rail) -> Manifest:
         "resources": switch.resources.manifest() if switch.resources else None,
         "routes": [route.manifest() for route in switch.routes],
         "calls": sorted({*banks, *switch.calls, rail.spec.register_with}),
-        "env": {"RAIL_RULEBOOK": _json(rail.spec.rulebook.told())},
+        "env": switch.env | {"RAIL_RULEBOOK": _json(rail.spec.rulebook.told())},
         "slo": switch.slo.manifest(),
     }
     return _resource(rail, rail.switch, spec)
@@ -91,14 +91,14 @@ def _bank(rail: Rail, participant: Participant) -> Manifest:
         "replicas": participant.replicas.manifest(),
         "resources": banks.resources.manifest() if banks.resources else None,
         "calls": [rail.switch],
-        "env": {"BANK_PROFILE": _json(profile)},
+        "env": banks.env | {"BANK_PROFILE": _json(profile)},
         "slo": banks.slo.manifest(),
     }
     return _resource(rail, resource_of(participant), spec)
 
 
 def _resource(rail: Rail, name: str, spec: Manifest) -> Manifest:
-    """A member with a database and keys of its own, which outlive it: money is in the one, its name hangs on the other."""
+    """A member with a database of its own, which outlives it: its money is in there, and the keys it signs with."""
     owner = {
         "apiVersion": GROUP_VERSION,
         "kind": "PaymentRail",
@@ -107,7 +107,6 @@ def _resource(rail: Rail, name: str, spec: Manifest) -> Manifest:
         "controller": True,
         "blockOwnerDeletion": True,
     }
-    kept: Manifest = {"database": {"reclaim": "Retain"}, "secrets": {"reclaim": "Retain"}}
     return {
         "apiVersion": GROUP_VERSION,
         "kind": "SuuupraService",
@@ -121,7 +120,8 @@ def _resource(rail: Rail, name: str, spec: Manifest) -> Manifest:
             },
             "ownerReferences": [owner],
         },
-        "spec": kept | {key: value for key, value in spec.items() if value not in (None, [], {})},
+        "spec": {"database": {"reclaim": "Retain"}}
+        | {key: value for key, value in spec.items() if value not in (None, [], {})},
     }
 
 

@@ -91,6 +91,9 @@ class Services:
         if path == "/internal/v1/participants":
             return {"items": self.participants}
         name = path.rpartition("/")[2]
+        if path.startswith("/internal/v1/participants/"):
+            self.participants = [item for item in self.participants if item["code"] != name]
+            return {}
         if method == "PUT":
             if self.refuses:
                 raise ApiError(422, "", self.refuses)
@@ -168,7 +171,7 @@ class World:
         await self.reconcile()
         await self.serving()
         self.services.participants = [
-            {"code": code, "state": "up", "success_share": share, "timeout_share": 0.0}
+            {"code": code, "kind": "bank", "state": "up", "success_share": share, "timeout_share": 0.0}
             for code, share in (("asha", 1.0), ("banyan", 0.98))
         ]
         await self.reconcile()
@@ -252,7 +255,17 @@ async def test_a_participant_goes_only_after_the_merchant_was_told(world: World)
     world.services.away = False
     await world.reconcile()
     assert world.names() == {"payments", "upi-core", "bank-asha"}
-    assert any("its database and keys stay" in said for said in world.recorder.said)
+    assert any("its database stays" in said for said in world.recorder.said)
+    await world.reconcile()
+    assert [item["code"] for item in world.services.participants] == ["asha"], "the switch forgets it, too"
+
+
+async def test_a_participant_that_is_no_bank_of_the_rail_is_none_of_its_business(world: World) -> None:
+    await world.up()
+    world.services.participants.append({"code": "suuupra", "kind": "psp", "state": "up"})
+    await world.reconcile()
+    assert [item["code"] for item in world.services.participants] == ["asha", "banyan", "suuupra"]
+    assert world.rail["status"]["healthy"] == "2/2"
 
 
 async def test_o1_a_resource_that_was_deleted_or_changed_by_hand_is_put_right(world: World) -> None:

@@ -96,6 +96,8 @@ def test_the_merchant_is_told_the_switch_the_banks_and_where_its_account_is() ->
         ({"rulebook": {"netDebitCaps": {"dhak": 1}}}, "dhak is no participant"),
         ({"rulebook": {"payTime": 15}}, "payTime"),
         ({"type": "cards"}, "type"),
+        ({"switch": {"env": {"RAIL_RULEBOOK": "{}"}}}, "is written by the operator"),
+        ({"banks": {"env": {"SUUUPRA_NAME": "x"}}}, "is written by the operator"),
         (
             {
                 "participants": [
