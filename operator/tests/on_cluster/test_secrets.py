@@ -147,7 +147,7 @@ async def test_o8_a_deletion_waits_for_a_secret_store_that_is_away(
     await api.gone("SuuupraService", "shop")
 
 
-async def test_t22_a_secret_store_that_is_away_leaves_what_runs_alone(
+async def test_a_secret_store_that_is_away_leaves_what_runs_alone(
     api: Api, operator: OperatorProcess
 ) -> None:
     await api.service("shop", EVERY_PART | {"secrets": {}, "replicas": {"min": 1}})

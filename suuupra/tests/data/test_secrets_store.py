@@ -69,7 +69,7 @@ def test_a_secret_never_shows_its_values() -> None:
     assert "hunter2" not in repr(Secret({"password": "hunter2"}, 1))
 
 
-async def test_t22_readiness_waits_for_the_first_answer_and_survives_an_outage(
+async def test_readiness_waits_for_the_first_answer_and_survives_an_outage(
     secrets: SecretsStore, secrets_kept: MemorySecrets
 ) -> None:
     secrets_kept.away = True
