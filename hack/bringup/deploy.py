@@ -12,13 +12,14 @@ from bringup.knobs import Knobs
 
 MANIFESTS = paths.ROOT / "manifests"
 SERVICES = MANIFESTS / "services"
+RAILS = MANIFESTS / "rails"
 INFRA, OPERATOR = "suuupra-infra", "suuupra"
 NAMESPACE_OF = {INFRA: "suuupra-infra", OPERATOR: "suuupra-system"}
 WORKLOADS = "suuupra"
 FIELD_MANAGER = "bring-up"
 HELM_TIMEOUT = "5m"
 LOOK_SECONDS = 3
-CRDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
+CRDS = tuple(f"{plural}.suuupra.io" for plural in ("suuupraplatforms", "suuupraservices", "paymentrails"))
 
 
 def namespaces(job: Job, cluster: Cluster) -> None:
@@ -64,8 +65,8 @@ def platform(job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str]) 
 
 
 def services(job: Job, cluster: Cluster) -> None:
-    """Apply every resource of manifests/services."""
-    _apply(job, cluster, "--recursive", "-f", str(SERVICES))
+    """Apply every resource of manifests/services, and the rails, which bring services of their own."""
+    _apply(job, cluster, "--recursive", "-f", str(SERVICES), "-f", str(RAILS))
 
 
 def _apply(job: Job, cluster: Cluster, *args: str, stdin: str | None = None) -> None:

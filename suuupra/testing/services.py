@@ -17,10 +17,12 @@ from suuupra.settings import (
     DatabaseSettings,
     KafkaSettings,
     ObjectsSettings,
+    SecretsSettings,
     ServiceSettings,
 )
 from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
+from suuupra.testing.secrets import ROOT_TOKEN
 
 BASE_URL: Final = "http://service.test"
 
@@ -120,6 +122,11 @@ def _objects(request: pytest.FixtureRequest) -> Values:
     }
 
 
+def _secrets(request: pytest.FixtureRequest) -> Values:
+    server = request.getfixturevalue("openbao")
+    return {"openbao_url": server.url, "openbao_mount": server.mount(), "openbao_token": ROOT_TOKEN}
+
+
 def _auth(request: pytest.FixtureRequest) -> Values:
     keys = request.getfixturevalue("issuer").jwks()
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
@@ -129,6 +136,7 @@ _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
+    SecretsSettings: _secrets,
     AuthSettings: _auth,
 }
 
