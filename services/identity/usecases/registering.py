@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -13,7 +14,7 @@ from services.identity.usecases.keyring import Vault
 from suuupra import logs
 from suuupra.clock import Clock
 from suuupra.db import Database
-from suuupra.errors import Unavailable
+from suuupra.errors import NotFound, Unavailable
 from suuupra.secrets_store import SecretChanged
 
 WEB: Final = "web"
@@ -86,6 +87,27 @@ async def register(database: Database, clients: tuple[Client, ...], now: datetim
     async with database.transaction() as tx:
         for client in clients:
             await tx.run_sync(oauth.register, client, now)
+
+
+async def register_with_secret(
+    database: Database, vault: Vault, resource: str, client: Client, now: datetime
+) -> None:
+    """Keep a confidential client, with the secret that lies in the store or a new one. Raises SecretsUnavailable."""
+    secret = await secret_of(vault, resource, client.id)
+    await register(database, (replace(client, secret_hash=secret_hash(secret)),), now)
+
+
+async def renew_secret(
+    database: Database, vault: Vault, resource: str, client_id: str, now: datetime
+) -> None:
+    """Replace a confidential client's secret. Raises NotFound, SecretsUnavailable."""
+    async with database.reading() as tx:
+        client = await tx.run_sync(oauth.client, client_id)
+    if client is None or client.kind == "public":
+        raise NotFound(f"There is no client {client_id} with a secret.")
+    made = secrets.token_urlsafe(32)
+    await vault.write(secret_path(client_id, resource), {CLIENT_ID: client_id, CLIENT_SECRET: made})
+    await register(database, (replace(client, secret_hash=secret_hash(made)),), now)
 
 
 class OwnClients:
