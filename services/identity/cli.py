@@ -299,6 +299,7 @@ def client_secret(
         async with opened([store]):
             if renew:
                 await registering.renew_secret(database, store, loaded.name, client_id, _clock.now())
+            await registering.confidential(database, client_id)
             return await registering.secret_of(store, loaded.name, client_id)
 
     found = _run(find)

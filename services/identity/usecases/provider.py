@@ -17,6 +17,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 from authlib.oidc.core.grants.code import OpenIDToken
+from prometheus_client import Counter
 
 from services.identity.domain.accounts import Account
 from services.identity.domain.authorization import Session
@@ -31,6 +32,11 @@ METHODS: Final = ["client_secret_basic", "client_secret_post", "none"]
 """How clients may authenticate; `none` is for public ones, see Client.check_endpoint_auth_method."""
 _ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
+REVOKED = Counter(
+    "suuupra_identity_grants_revoked_total",
+    "Grants revoked because something of theirs came twice.",
+    ["because"],
+)
 _log = logs.get_logger(__name__)
 
 

@@ -97,14 +97,20 @@ async def register_with_secret(
     await register(database, (replace(client, secret_hash=secret_hash(secret)),), now)
 
 
-async def renew_secret(
-    database: Database, vault: Vault, resource: str, client_id: str, now: datetime
-) -> None:
-    """Replace a confidential client's secret. Raises NotFound, SecretsUnavailable."""
+async def confidential(database: Database, client_id: str) -> Client:
+    """A client that has a secret. Raises NotFound."""
     async with database.reading() as tx:
         client = await tx.run_sync(oauth.client, client_id)
     if client is None or client.kind == "public":
         raise NotFound(f"There is no client {client_id} with a secret.")
+    return client
+
+
+async def renew_secret(
+    database: Database, vault: Vault, resource: str, client_id: str, now: datetime
+) -> None:
+    """Replace a confidential client's secret. Raises NotFound, SecretsUnavailable."""
+    client = await confidential(database, client_id)
     made = secrets.token_urlsafe(32)
     await vault.write(secret_path(client_id, resource), {CLIENT_ID: client_id, CLIENT_SECRET: made})
     await register(database, (replace(client, secret_hash=secret_hash(made)),), now)
