@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +15,7 @@ from services.identity.contract import Locale, Name, secret_path
 from services.identity.domain import clients as rules
 from services.identity.domain.accounts import API_SCOPES, OPENID_SCOPES, Role, email_key, may_have, roles_of
 from services.identity.domain.clients import CODE, CREDENTIALS, REFRESH, Client
+from services.identity.domain.keys import Ring
 from services.identity.domain.passwords import fault
 from services.identity.settings import Settings
 from services.identity.store import oauth
@@ -81,7 +82,7 @@ def _in_transaction(work: Callable[[Transaction], Awaitable[T]]) -> T:
     return _run(run)
 
 
-def _checked(kind: object, name: str, value: str) -> str:
+def _checked(kind: Any, name: str, value: str) -> str:
     try:
         return str(TypeAdapter(kind).validate_python(value))
     except ValidationError as error:
@@ -204,7 +205,7 @@ def rotate_keys(
 ) -> None:
     """Make a new signing key. It is published now and signs in 15 minutes, when everybody has seen it."""
 
-    async def rotate(loaded: Settings, _database: Database) -> keyring.Ring:
+    async def rotate(loaded: Settings, _database: Database) -> Ring:
         store = SecretsStore.of(loaded)
         async with opened([store]):
             path = keyring.path_of_keys(loaded.name)

@@ -55,7 +55,7 @@ async def login_page(
     request: Request, db: Db, return_to: Said = "", hint: Said = "", notice: Said = ""
 ) -> Response:
     """Where people sign in."""
-    shown = {"notice": NOTICES.get(notice), "form": {"email": hint[:254], "name": ""}}
+    shown: dict[str, Any] = {"notice": NOTICES.get(notice), "form": {"email": hint[:254], "name": ""}}
     return await _form_page(request, db, "login.html", returning.checked(return_to), **shown)
 
 
@@ -69,7 +69,7 @@ async def login(request: Request, db: Db, passwords: Passwords, clock: Now) -> R
         form = SignInForm(forms.email(written), written.get("password", ""), return_to)
         opened = await signing_in.sign_in(db, passwords, clock, form, life=life, tries=settings.login_tries)
     except FormFault as error:
-        shown = {"notice": None, "form": forms.shown(written)}
+        shown: dict[str, Any] = {"notice": None, "form": forms.shown(written)}
         return await _form_page(
             request,
             db,

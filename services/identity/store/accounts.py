@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -43,7 +43,7 @@ def by_id_now(session: OrmSession, account_id: UUID) -> Account | None:
     return _account(session.execute(_BY_ID, {"key": account_id}).one_or_none())
 
 
-def _account(row: Row[tuple[object, ...]] | None) -> Account | None:
+def _account(row: Row[Any] | None) -> Account | None:
     if row is None:
         return None
     id_, email, name, locale, roles, password_hash, version, created_at, changed_at, disabled_at, joined = row

@@ -68,10 +68,24 @@ def _access(world: World, token: str) -> Presented | None:
         claims = jwts.read(token, lambda kid: world.ring.find(kid, world.now), jwts.ACCESS)
     except NotOurs:
         return None
+    if not _is_whole(world, claims):
+        return None
     expires_at = datetime.fromtimestamp(claims["exp"], UTC)
     active = world.now < expires_at and access_is_live(world, claims)
     told = {**claims, "token_type": "Bearer"}
     return Presented(claims["client_id"], active, told, _grant_id(claims), claims["jti"], expires_at)
+
+
+def _is_whole(world: World, claims: dict[str, Any]) -> bool:
+    """Whether it says all that ours say. Only a thief of the key could make one that does not."""
+    numbers = (claims.get("exp"), claims.get("nbf"))
+    texts = (claims.get("sub"), claims.get("client_id"), claims.get("jti"))
+    return (
+        all(isinstance(number, int) for number in numbers)
+        and all(isinstance(text, str) and text for text in texts)
+        and (claims.get("iss"), claims.get("aud")) == (world.rules.issuer, world.rules.audience)
+        and claims["nbf"] <= world.now.timestamp() + 1
+    )
 
 
 def _grant_id(claims: dict[str, Any]) -> UUID | None:
