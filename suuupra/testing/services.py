@@ -19,6 +19,7 @@ from suuupra.settings import (
     ObjectsSettings,
     SecretsSettings,
     ServiceSettings,
+    SmtpSettings,
 )
 from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
@@ -132,12 +133,17 @@ def _auth(request: pytest.FixtureRequest) -> Values:
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
 
 
+def _smtp(request: pytest.FixtureRequest) -> Values:
+    return {"smtp_host": "127.0.0.1", "smtp_port": request.getfixturevalue("mail_server").port}
+
+
 _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
     SecretsSettings: _secrets,
     AuthSettings: _auth,
+    SmtpSettings: _smtp,
 }
 
 
