@@ -1,6 +1,6 @@
 """A transaction's life as a state machine: what happened → the next state and what is to be done about it.
 
-    initiated ──▶ authorised ──▶ debited ──▶ credited ──▶ success
+    initiated ──▶ authorised ──▶ debited ──▶ (credited) ──▶ success
         │             │             ├──▶ deemed (RB) ──▶ success
         ▼             ▼             ▼        │
      failed      debit_unknown   reversal_pending ──▶ reversed ──▶ disputed
@@ -51,7 +51,8 @@ OPEN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What deciding needs to know. `checks` were sent for the leg in question; `late_credit`: it came after all."""
+    """What deciding needs to know: how many checks were sent for the leg in question and how often the reversal was;
+    and whether the credit turned out to be done after all."""
 
     state: State
     code: Code | None = None
@@ -242,18 +243,21 @@ def _debit_answered(payment: Payment, code: Code, limits: Limits) -> Decision:
             return _ended(payment, code)
         case State.FAILED if done:
             # Given up as never done, and done after all: nobody was credited, so it goes back.
-            return _to(
-                payment, State.REVERSAL_PENDING, Send("REVERSAL"), Dispute("late_debit"), note="late debit"
-            )
+            return _reverse(payment, Dispute("late_debit"), note="late debit")
         case _:
             return _nothing(payment)
+
+
+def _reverse(payment: Payment, *actions: Action, note: str, code: Code | None = None) -> Decision:
+    sent = replace(payment, reversals=payment.reversals + 1)
+    return _to(sent, State.REVERSAL_PENDING, Send("REVERSAL"), *actions, note=note, code=code)
 
 
 def _debited(payment: Payment, limits: Limits) -> Decision:
     if limits.may_complete:
         return _to(replace(payment, checks=0), State.DEBITED, Send("CREDIT"), note="debited")
-    actions = (Send("REVERSAL"), Tell("FAILURE", Code.DEBIT_TIMEOUT))
-    return _to(payment, State.REVERSAL_PENDING, *actions, note="debited too late", code=Code.DEBIT_TIMEOUT)
+    told = Tell("FAILURE", Code.DEBIT_TIMEOUT)
+    return _reverse(payment, told, note="debited too late", code=Code.DEBIT_TIMEOUT)
 
 
 def _credit_answered(payment: Payment, code: Code) -> Decision:
@@ -263,9 +267,9 @@ def _credit_answered(payment: Payment, code: Code) -> Decision:
             return _succeeded(payment)
         case State.DEBITED | State.DEEMED:
             return _taken_back(payment, note="credit refused")
-        case State.DISPUTED if done and not payment.late_credit and not payment.reversals:
+        case State.DISPUTED if done and not payment.reversals:
             return _succeeded(payment)
-        case State.REVERSAL_PENDING | State.REVERSED if done and not payment.late_credit:
+        case State.REVERSAL_PENDING | State.REVERSED | State.DISPUTED if done and not payment.late_credit:
             return _late_credit(payment)
         case _:
             return _nothing(payment)
@@ -278,8 +282,8 @@ def _succeeded(payment: Payment) -> Decision:
 
 def _taken_back(payment: Payment, note: str) -> Decision:
     """The payee was not credited: the payer gets the money back. It is told as a failure at once, for it is one."""
-    actions = (Send("REVERSAL"), Tell("FAILURE", Code.CREDIT_FAILED))
-    return _to(payment, State.REVERSAL_PENDING, *actions, note=note, code=Code.CREDIT_FAILED)
+    told = Tell("FAILURE", Code.CREDIT_FAILED)
+    return _reverse(payment, told, note=note, code=Code.CREDIT_FAILED)
 
 
 def _late_credit(payment: Payment) -> Decision:
@@ -290,12 +294,17 @@ def _late_credit(payment: Payment) -> Decision:
 
 
 def _reversal_answered(payment: Payment, code: Code) -> Decision:
-    if payment.state is not State.REVERSAL_PENDING:
-        return _nothing(payment)
-    if code is not Code.SUCCESS:
-        return _to(payment, State.DISPUTED, Dispute("reversal_refused"), note="reversal refused")
-    state = State.DISPUTED if payment.late_credit else State.REVERSED
-    return _to(payment, state, Release(), note="reversed")
+    done = code is Code.SUCCESS
+    match payment.state:
+        case State.REVERSAL_PENDING if done:
+            state = State.DISPUTED if payment.late_credit else State.REVERSED
+            return _to(payment, state, Release(), note="reversed")
+        case State.REVERSAL_PENDING:
+            return _to(payment, State.DISPUTED, Dispute("reversal_refused"), note="reversal refused")
+        case State.DISPUTED if done and payment.reversals and not payment.late_credit:
+            return _to(payment, State.REVERSED, Release(), Settle(), note="reversed")
+        case _:
+            return _nothing(payment)
 
 
 def _timed_out(
@@ -345,10 +354,8 @@ def _next_check(payment: Payment, limits: Limits, note: str) -> Decision:
 def _unresolved(payment: Payment) -> Decision:
     """Nobody could say how it ended. A debit is taken back, which is safe either way; a credit is for people."""
     if payment.state is State.DEBIT_UNKNOWN:
-        actions = (Send("REVERSAL"), Tell("FAILURE", Code.DEBIT_TIMEOUT))
-        return _to(
-            payment, State.REVERSAL_PENDING, *actions, note="debit unresolved", code=Code.DEBIT_TIMEOUT
-        )
+        told = Tell("FAILURE", Code.DEBIT_TIMEOUT)
+        return _reverse(payment, told, note="debit unresolved", code=Code.DEBIT_TIMEOUT)
     return _to(payment, State.DISPUTED, Dispute("unresolved"), note="credit unresolved")
 
 
@@ -383,6 +390,5 @@ def _not_found(payment: Payment, limits: Limits) -> Decision:
 def _late_answer(payment: Payment, leg: LegName, answer: Answer, limits: Limits) -> Decision:
     """The answer to a check of a step that is over says as much as a late answer of the leg itself."""
     if answer == "SUCCESS" and leg != "REVERSAL":
-        happening = LegAnswered(leg, Code.SUCCESS)
-        return decide(payment, happening, limits)
+        return decide(payment, LegAnswered(leg, Code.SUCCESS), limits)
     return _nothing(payment)

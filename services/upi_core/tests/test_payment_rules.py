@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.upi_core.domain.codes import Code
 from services.upi_core.domain.payment import (
-    AuthRefused,
     Authorised,
+    AuthRefused,
     Check,
     CheckDue,
     Checked,
@@ -32,10 +32,10 @@ OK = Code.SUCCESS
 LATE = Limits(may_check=False, may_reverse=False, may_complete=False)
 
 
-def after(*happenings: Happening, limits: Limits = Limits()) -> Payment:
+def after(*happenings: Happening) -> Payment:
     payment = Payment(State.INITIATED)
     for happening in happenings:
-        payment = decide(payment, happening, limits).payment
+        payment = decide(payment, happening).payment
     return payment
 
 
