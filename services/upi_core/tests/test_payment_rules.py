@@ -163,14 +163,14 @@ HAPPENINGS: list[Happening] = [
 
 
 @pytest.mark.parametrize(("state", "happening"), product(State, HAPPENINGS))
-def test_m15_every_happening_in_every_state_has_a_decision(state: State, happening: Happening) -> None:
+def test_every_happening_in_every_state_has_a_decision(state: State, happening: Happening) -> None:
     decision = decide(Payment(state), happening)
     assert (decision.note is None) == (decision.payment == Payment(state) and not decision.actions)
 
 
 @settings(max_examples=500)
 @given(st.lists(st.sampled_from(HAPPENINGS), max_size=30), st.booleans())
-def test_m15_whatever_happens_the_payee_is_credited_once_and_success_is_final(
+def test_whatever_happens_the_payee_is_credited_once_and_success_is_final(
     happenings: list[Happening], late: bool
 ) -> None:
     payment, credits_sent, told_success = Payment(State.INITIATED), 0, 0
