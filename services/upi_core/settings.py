@@ -4,7 +4,7 @@ import json
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.upi_core.domain.rulebook import Rulebook
 from suuupra.settings import AuthSettings, DatabaseSettings, ServiceSettings
@@ -33,4 +33,4 @@ class Settings(ServiceSettings, DatabaseSettings, AuthSettings):
         description="whether /phone plays the payer's app; true for demonstrations, false where real money moves",
     )
 
-    model_config = {**ServiceSettings.model_config, "populate_by_name": True}
+    model_config = SettingsConfigDict(populate_by_name=True)
