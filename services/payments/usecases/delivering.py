@@ -70,8 +70,12 @@ class WebhookPost:
 
     async def settle(self, tx: Transaction, parcel: Parcel, result: Answer, now: datetime) -> None:
         """Log the try, and decide what follows."""
+        if result.status == GONE:
+            await _switch_off(
+                tx, parcel.endpoint_id
+            )  # first: whoever changes an endpoint locks in this order
         row = await store.lock_delivery(tx, parcel.endpoint_id, parcel.id)
-        if row is None or row.state != "waiting":
+        if row is None or (row.state != "waiting" and result.status != GONE):
             return
         tx.add(
             TryRow(
@@ -88,19 +92,17 @@ class WebhookPost:
             _tries.labels("delivered").inc()
             return
         _tries.labels("failed").inc()
-        row.next_at = next_try(row.begun_at, parcel.attempts, now)
+        row.next_at = None if result.status == GONE else next_try(row.begun_at, parcel.attempts, now)
         if row.next_at is None:
             row.state = "failed"
-        if result.status == GONE:
-            await self._switch_off(tx, parcel)
 
-    async def _switch_off(self, tx: Transaction, parcel: Parcel) -> None:
-        await tx.flush()
-        endpoint = await store.lock_endpoint(tx, parcel.endpoint_id)
-        if endpoint is not None:
-            endpoint.enabled, endpoint.version = False, endpoint.version + 1
-            endpoint.disabled_reason = "the receiver answered 410 Gone"
-            await store.stop(tx, parcel.endpoint_id)
+
+async def _switch_off(tx: Transaction, endpoint_id: UUID) -> None:
+    endpoint = await store.lock_endpoint(tx, endpoint_id)
+    if endpoint is not None:
+        endpoint.enabled, endpoint.version = False, endpoint.version + 1
+        endpoint.disabled_reason = "the receiver answered 410 Gone"
+        await store.stop(tx, endpoint_id)
 
 
 def signed(secrets: Sequence[str], message_id: str, payload: str, now: datetime) -> dict[str, str]:
