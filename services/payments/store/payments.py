@@ -113,6 +113,12 @@ async def read(tx: Transaction, payment_id: UUID) -> Payment | None:
     return None if state is None else Payment.model_validate_json(state)
 
 
+async def kept(tx: Transaction, payment_id: UUID) -> str | None:
+    """The fold of a payment, as it is kept."""
+    state: str | None = await tx.scalar(_STATE, {"id": payment_id})
+    return state
+
+
 async def of_orders(tx: Transaction, orders: Iterable[UUID]) -> dict[UUID, UUID]:
     """Order → its payment."""
     found = select(PaymentRow.order_id, PaymentRow.id).where(col(PaymentRow.order_id).in_(list(orders)))

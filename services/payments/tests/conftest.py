@@ -105,7 +105,7 @@ class World:
 
     def person(self, scope: str = "") -> Person:
         """Somebody else."""
-        return Person(self.http, self.issuer, scope)
+        return Person(self.http, self.issuer, self.clock, scope)
 
     async def order(self, minor: int = MINOR, tax: int = 7_612, **changes: Any) -> UUID:
         """An order of the learner's was created; its payment."""
@@ -200,9 +200,9 @@ async def world(
         clock,
         switch,
         issuer,
-        learner=Person(http, issuer),
-        finance=Person(http, issuer, "payments:refund orders:read"),
-        integrator=Person(http, issuer, "payments:webhooks"),
+        learner=Person(http, issuer, clock),
+        finance=Person(http, issuer, clock, "payments:refund orders:read"),
+        integrator=Person(http, issuer, clock, "payments:webhooks"),
     )
     answer = await http.put("/internal/v1/rails/upi", json=RAIL)
     assert answer.status_code == 200, answer.text

@@ -9,22 +9,22 @@ from uuid import UUID, uuid4
 import httpx
 from joserfc import jwt
 
-from suuupra.clock import SystemClock
+from suuupra.clock import Clock
 from suuupra.local_issuer import LocalIssuer
 
 _keys = count()
 
 
-def token(issuer: LocalIssuer, subject: str, scope: str = "") -> str:
-    """An access token with these scopes, good for an hour of the machine's time."""
-    now = int(SystemClock().now().timestamp())
+def token(issuer: LocalIssuer, clock: Clock, subject: str, scope: str = "") -> str:
+    """An access token with these scopes, good for an hour."""
+    now = int(clock.now().timestamp())
     claims = {
         "iss": issuer.issuer,
         "aud": issuer.audience,
         "sub": subject,
         "client_id": "test",
-        "iat": now - 7200,
-        "nbf": now - 7200,
+        "iat": now,
+        "nbf": now,
         "exp": now + 3600,
         "jti": str(uuid4()),
         "scope": scope,
@@ -39,12 +39,13 @@ class Person:
 
     http: httpx.AsyncClient
     issuer: LocalIssuer
+    clock: Clock
     scope: str = ""
     id: UUID = field(default_factory=uuid4)
 
     def headers(self, key: str | None = None, **more: str) -> dict[str, str]:
         """The token, and an Idempotency-Key that is new unless given."""
-        bearer = {"Authorization": f"Bearer {token(self.issuer, str(self.id), self.scope)}"}
+        bearer = {"Authorization": f"Bearer {token(self.issuer, self.clock, str(self.id), self.scope)}"}
         return {**bearer, "Idempotency-Key": key or f"key-{next(_keys)}", **more}
 
     async def get(self, path: str, **options: Any) -> httpx.Response:

@@ -40,6 +40,8 @@ class RecordedSwitch:
     away: bool = False
     refuses: Code | None = None
     http: httpx.AsyncClient | None = None
+    published: dict[str, Any] = field(default_factory=dict)
+    """What is at the address of its keys."""
 
     def transport(self) -> httpx.MockTransport:
         """The network to us."""
@@ -48,6 +50,8 @@ class RecordedSwitch:
     async def _take(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectTimeout("no answer", request=request)
+        if request.url.path == upi.JWKS_PATH:
+            return httpx.Response(200, json=self.published)
         body = json.loads(request.content) if request.content else {}
         api = request.url.path.rpartition("/")[2]
         if request.method == "PUT":
