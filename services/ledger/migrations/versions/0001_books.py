@@ -2,13 +2,12 @@
 
 from alembic import op
 
-from services.ledger.domain.sealing import GENESIS
 from suuupra.migrations import kit_tables
 
 revision = "0001"
 down_revision = None
 
-_CHAIN = f"""
+_CHAIN = """
 CREATE TABLE head (
     id        smallint    PRIMARY KEY CHECK (id = 1),
     sequence  bigint      NOT NULL,
@@ -17,7 +16,8 @@ CREATE TABLE head (
     posted_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE head IS 'The end of the chain. Whoever appends locks it first, so the chain cannot fork.';
-INSERT INTO head VALUES (1, 0, '\\x{GENESIS.hex()}', '', '2000-01-01T00:00:00Z');
+INSERT INTO head VALUES (1, 0, decode('8dc98e6caffbe0661143c9651580ee1068c1251bd9d7cf0d74b68af10cdbee94', 'hex'), '',
+    '2000-01-01T00:00:00Z'); -- the hash of the genesis: nothing changes it
 
 CREATE TABLE journal (
     sequence     bigint      PRIMARY KEY CHECK (sequence > 0),
