@@ -12,11 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.ledger.domain.checkpoints import Signed
-from services.ledger.domain.journals import Draft
+from services.ledger.domain.journals import Draft, Leg, Transfer
 from services.ledger.domain.merkle import Frontier
 from services.ledger.domain.projections import HoldState, Projections
 from services.ledger.domain.refusals import Refusal
-from services.ledger.domain.sealing import GENESIS, entries_of, leaf_of, link, record_of, seal_of
+from services.ledger.domain.sealing import GENESIS, entry, leaf_of, link, record_of, seal_of
 
 MOST_FINDINGS: Final = 1000
 MOST_MISSING: Final = 1_000_000
@@ -45,7 +45,7 @@ class Claimed:
     leaf: bytes
     hash: bytes
     entries: Sequence[Any]
-    """Rows with leg, effective_at and seal, in the order of their legs."""
+    """Rows of `entry`, in the order of their legs."""
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Audit:
     def add(self, claimed: Claimed) -> None:
         """Judge the next journal."""
         self._gap(claimed.sequence)
-        entries = entries_of(claimed.draft)
+        entries = [_text(row) for row in claimed.entries]
         bad = self._bad_entries(claimed, entries)
         leaf = self._leaf(claimed, entries, named=bad > 0)
         self._order(claimed)
@@ -104,18 +104,15 @@ class Audit:
 
     def _bad_entries(self, claimed: Claimed, entries: Sequence[str]) -> int:
         bad = 0
-        for place, (row, text) in enumerate(zip(claimed.entries, entries, strict=True), 1):
-            key = f"{claimed.sequence}/{row.leg}"
+        for row, text in zip(claimed.entries, entries, strict=True):
             what = None
-            if row.leg != place:
-                what = f"stands where leg {place} was"
-            elif seal_of(claimed.sequence, text) != row.seal:
+            if seal_of(claimed.sequence, text) != row.seal:
                 what = "is not as it was sealed"
             elif row.effective_at != claimed.draft.effective_at:
                 what = "does not count when its journal does"
             if what is not None:
                 bad += 1
-                self.find("entry", key, what)
+                self.find("entry", f"{claimed.sequence}/{row.leg}", what)
         return bad
 
     def _leaf(self, claimed: Claimed, entries: list[str], *, named: bool) -> bytes:
@@ -217,7 +214,10 @@ class Audit:
         """The rows of `checkpoint` beside the journals, and beside what the object store has."""
         for row in rows:
             head = self.heads.get(row.size)
-            if head is not None and head != (bytes(row.hash), bytes(row.root)):
+            if head is None:
+                missing = f"{self._tree.size + 1} to {row.size}"
+                self.find("journal", missing, f"is missing: there is a checkpoint of {row.size} journals")
+            elif head != (bytes(row.hash), bytes(row.root)):
                 self.find("checkpoint", row.size, "the row is not the head of that size")
             if outside is None:
                 continue
@@ -237,6 +237,12 @@ class Audit:
                 self.find(table, _name(key), "does not belong there")
             elif right[key] != kept[key]:
                 self.find(table, _name(key), what)
+
+
+def _text(row: Any) -> str:
+    """An entry as the record has it, of nothing but its row."""
+    transfer = Transfer(row.currency, (), row.pending)
+    return entry(row.leg, row.transfer, transfer, Leg(row.account, row.side, row.amount))
 
 
 def _name(key: object) -> str:
