@@ -2,6 +2,7 @@
 
 from alembic import op
 
+from suuupra import schedule
 from suuupra.migrations import kit_tables
 
 revision = "0001"
@@ -170,5 +171,6 @@ END $$;
 def upgrade() -> None:
     """Make every table."""
     kit_tables.create(op)
+    schedule.create_table(op)
     for statements in (_CHAIN, _DERIVED, _DOUBLE_ENTRY, _IMMUTABLE):
         op.execute(statements)
