@@ -136,7 +136,7 @@ class ObjectsSettings(Environment):
         examples=["example"], description="the secret key of the service's own identity"
     )
     buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
-        examples=[{"media": "content-media"}],
+        examples=[{"media": "content-media", "checkpoints": "ledger-checkpoints"}],
         default_factory=dict,
         description='declared bucket → real bucket, for example {"media": "content-media"}',
     )
