@@ -9,6 +9,7 @@
 | `database`         | test    | the same as `suuupra.db.Database`, with the rights of a pod, not of an owner  |
 | `topics`           | test    | makes Kafka topics, and deletes them after the test                           |
 | `bucket`           | test    | an empty bucket as `suuupra.objects.ObjectStore`                              |
+| `mail_server`      | test    | an SMTP server in this process that keeps what it takes, with faults on demand |
 | `clock`            | test    | a FakeClock                                                                   |
 | `token`            | test    | `token("creator")`: a bearer token of the test issuer                         |
 | `service_settings` | test    | the service's Settings with every server filled in                            |

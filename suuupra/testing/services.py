@@ -19,6 +19,7 @@ from suuupra.settings import (
     KafkaSettings,
     ObjectsSettings,
     ServiceSettings,
+    SmtpSettings,
 )
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
 
@@ -127,11 +128,16 @@ def _auth(request: pytest.FixtureRequest) -> Values:
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
 
 
+def _smtp(request: pytest.FixtureRequest) -> Values:
+    return {"smtp_host": "127.0.0.1", "smtp_port": request.getfixturevalue("mail_server").port}
+
+
 _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
     AuthSettings: _auth,
+    SmtpSettings: _smtp,
 }
 
 
