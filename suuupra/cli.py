@@ -89,14 +89,15 @@ def serve(name: Name) -> None:
 
 @app.command()
 def work(name: Name) -> None:
-    """Relay the service's events and consume others' until SIGTERM."""
+    """Relay the service's events, consume others' and do what is due, until SIGTERM."""
     from suuupra.work import assemble  # noqa: PLC0415 - `serve` without events must not carry Kafka in memory
 
     service, loaded = _loaded(name)
     subscriptions, publishes = service.subscriptions(loaded), bool(service.events())
-    if not subscriptions and not publishes:
+    schedules = service.schedules(loaded)
+    if not subscriptions and not publishes and not schedules:
         _fail(2, f"{service.name} neither publishes nor consumes events: it has nothing to work on")
-    parts = assemble(cast("WorkSettings", loaded), subscriptions, publishes=publishes)
+    parts = assemble(cast("WorkSettings", loaded), subscriptions, publishes, schedules)
     _exit(serving.run(serving.work(loaded, parts.resources, parts.runnables, optional=parts.optional)))
 
 
