@@ -91,10 +91,10 @@ def work(name: Name) -> None:
 
     service, loaded = _loaded(name)
     subscriptions, publishes = service.subscriptions(loaded), bool(service.events())
-    schedules = service.schedules(loaded)
-    if not subscriptions and not publishes and not schedules:
+    schedules, workers = service.schedules(loaded), service.workers(loaded)
+    if not subscriptions and not publishes and not schedules and not workers:
         _fail(2, f"{service.name} neither publishes nor consumes events: it has nothing to work on")
-    parts = assemble(cast("WorkSettings", loaded), subscriptions, publishes, schedules)
+    parts = assemble(cast("WorkSettings", loaded), subscriptions, publishes, schedules, workers)
     _exit(serving.run(serving.work(loaded, parts.resources, parts.runnables, optional=parts.optional)))
 
 

@@ -21,6 +21,7 @@ from suuupra.settings import ServiceSettings
 if TYPE_CHECKING:
     from suuupra.events import Event
     from suuupra.inbox import Subscription
+    from suuupra.running import Runnable
     from suuupra.schedule import Handler
 
 
@@ -66,6 +67,12 @@ class Service:
         if not self.has("schedules"):
             return {}
         return cast("Mapping[str, Handler]", self._module("schedules").schedules(settings))
+
+    def workers(self, settings: ServiceSettings) -> Sequence[Runnable]:
+        """What else runs in its `work` process: what must not hold a transaction while it waits for others."""
+        if not self.has("workers"):
+            return ()
+        return cast("Sequence[Runnable]", self._module("workers").workers(settings))
 
     def commands(self) -> typer.Typer | None:
         """Its own commands, `python -m suuupra NAME …`, when it has a cli.py."""

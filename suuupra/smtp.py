@@ -136,7 +136,7 @@ class Mailer:
     ) -> EmailMessage:
         message = EmailMessage(policy=WIRE)
         message["From"] = self._sender
-        message["To"] = Address(addr_spec=to)
+        message["To"] = _recipient(to)
         message["Subject"] = subject
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = message_id or make_msgid(domain=self._sender.domain)
@@ -182,6 +182,13 @@ def mailbox(text: str) -> Address:
     """`Name <name@host>` as an address. Raises ValueError when it is none."""
     name, address = parseaddr(text)
     return Address(display_name=name, addr_spec=address)
+
+
+def _recipient(to: str) -> Address:
+    try:
+        return Address(addr_spec=to)
+    except IndexError as error:  # the parser's own, of an empty text
+        raise ValueError("the address is empty") from error
 
 
 def _raise_translated(error: SMTPException | OSError) -> NoReturn:

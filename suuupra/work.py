@@ -1,4 +1,4 @@
-"""What a service's `work` process runs: the relay of its outbox, the consumer of its subscriptions, its schedules.
+"""What a service's `work` process runs: relay of its outbox, consumer of its subscriptions, schedules, own workers.
 
 Kafka does not decide whether the process is ready, see docs/decisions/0007-workers-are-ready-without-kafka.md.
 """
@@ -37,6 +37,7 @@ def assemble(
     subscriptions: Sequence[Subscription],
     publishes: bool,
     schedules: Mapping[str, Handler] | None = None,
+    workers: Sequence[Runnable] = (),
 ) -> Work:
     """The parts of the process; nothing connects yet."""
     database = Database.of(settings)
@@ -45,4 +46,5 @@ def assemble(
         runnables.append(Consumer(database, settings, subscriptions))
     if schedules:
         runnables.append(Scheduler(database, schedules))
+    runnables += workers
     return Work([database], [KafkaCheck(settings)], runnables)

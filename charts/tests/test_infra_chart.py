@@ -108,3 +108,11 @@ def test_settings_reach_the_server_under_the_image_s_names() -> None:
     }
     assert environment["KAFKA_SET_LOG_RETENTION_HOURS"] == "24"
     assert environment["POSTGRES_SET_WORK_MEM"] == "8MB"
+
+
+def test_mail_is_kept_on_a_developers_machine_and_nowhere_else(local: list[Object]) -> None:
+    assert named(local, "Deployment", "mail-sink")["spec"]["strategy"] == {"type": "Recreate"}
+    ports = {port["name"]: port["port"] for port in named(local, "Service", "mail-sink")["spec"]["ports"]}
+    assert ports == {"smtp": 1025, "http": 8025}
+    for options in (CHART.staging, ("--set", "mailSink.enabled=false")):
+        assert not [item for item in CHART.render(*options) if item["metadata"]["name"] == "mail-sink"]
