@@ -143,6 +143,37 @@ class ValkeySettings(Environment):
     )
 
 
+class SecretsSettings(Environment):
+    """OpenBao, where secrets are kept that outlive a pod (suuupra.secrets_store)."""
+
+    openbao_url: HttpAddress = Field(
+        examples=["http://localhost:8200"], description="OpenBao, for example http://openbao:8200"
+    )
+    openbao_mount: str = Field(
+        default="suuupra", min_length=1, description="where its KV engine (version 2) is mounted"
+    )
+    openbao_role: str = Field(
+        default="", description="the role that the pod logs in as: its resource's, for example identity"
+    )
+    openbao_token_path: str = Field(
+        default="/var/run/secrets/openbao/token",
+        description="the file with the token that Kubernetes projects into the pod",
+    )
+    openbao_token: SecretStr | None = Field(
+        default=None,
+        examples=["example"],
+        description="an OpenBao token instead of a login, outside a cluster",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if not self.openbao_role and self.openbao_token is None:
+            raise ValueError(
+                f"set {PREFIX}OPENBAO_ROLE (in a pod) or {PREFIX}OPENBAO_TOKEN (outside a cluster)"
+            )
+        return self
+
+
 class AuthSettings(Environment):
     """Whose tokens are accepted. The public keys come inline (`jwks`) or from an address (`jwks_url`)."""
 

@@ -5,10 +5,12 @@
 | `postgres`         | session | PostgreSQL from our image, on a random port of 127.0.0.1                      |
 | `kafka`            | session | Kafka from our image, likewise; can be paused and resumed                     |
 | `objects`          | session | SeaweedFS from our image, likewise                                            |
+| `openbao`          | session | OpenBao from our image, likewise                                              |
 | `database_url`     | test    | a fresh migrated database of the service whose folder the test lies in        |
 | `database`         | test    | the same as `suuupra.db.Database`, with the rights of a pod, not of an owner  |
 | `topics`           | test    | makes Kafka topics, and deletes them after the test                           |
 | `bucket`           | test    | an empty bucket as `suuupra.objects.ObjectStore`                              |
+| `secrets`          | test    | suuupra.secrets_store.SecretsStore in memory; `secrets_kept` is what it keeps |
 | `clock`            | test    | a FakeClock                                                                   |
 | `token`            | test    | `token("creator")`: a bearer token of the test issuer                         |
 | `service_settings` | test    | the service's Settings with every server filled in                            |

@@ -18,9 +18,11 @@ from suuupra.settings import (
     DatabaseSettings,
     KafkaSettings,
     ObjectsSettings,
+    SecretsSettings,
     ServiceSettings,
 )
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
+from suuupra.testing.secrets import ROOT_TOKEN
 
 ISSUER: Final = "http://localhost:8080"
 AUDIENCE: Final = "suuupra"
@@ -122,6 +124,11 @@ def _objects(request: pytest.FixtureRequest) -> Values:
     }
 
 
+def _secrets(request: pytest.FixtureRequest) -> Values:
+    server = request.getfixturevalue("openbao")
+    return {"openbao_url": server.url, "openbao_mount": server.mount(), "openbao_token": ROOT_TOKEN}
+
+
 def _auth(request: pytest.FixtureRequest) -> Values:
     keys = request.getfixturevalue("issuer").jwks()
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
@@ -131,6 +138,7 @@ _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
+    SecretsSettings: _secrets,
     AuthSettings: _auth,
 }
 
