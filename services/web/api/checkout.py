@@ -8,15 +8,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response, StreamingResponse
+from pydantic import ValidationError
 
-from services.commerce.contract import Amount
 from services.web.api.cart import FORM_BYTES
 from services.web.api.dependencies import CartId, Shop, SignedIn, Till
 from services.web.api.pages import HeadOfPage, onward, page
 from services.web.clients.calling import Refused
 from services.web.usecases import buying
 from suuupra import ui
-from suuupra.money import Money, MoneyError
+from suuupra.amounts import AmountGiven
 
 SAME_ORIGIN: Final = [Depends(ui.require_same_origin)]
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -38,9 +38,11 @@ async def place(
     currency: Annotated[str, Form(max_length=3)] = "",
 ) -> Response:
     """Order what is in the cart that the form showed, at the total it showed, and go on to pay it."""
-    chosen = str(cart) if cart else known
+    chosen, shown = str(cart) if cart else known, _shown(total, currency)
+    if shown is None:
+        return onward("/cart")
     try:
-        order = await buying.place(shop, chosen, _shown(total, currency), viewer.bearer)
+        order = await buying.place(shop, chosen, shown, viewer.bearer)
     except buying.NothingToOrder:
         return onward("/cart")
     except Refused as refused:
@@ -109,9 +111,9 @@ async def _stream(marks: AsyncIterator[str]) -> AsyncIterator[str]:
         yield f"event: mark\ndata: {mark}\n\n" if mark else ": still here\n\n"
 
 
-def _shown(total: str, currency: str) -> Amount | None:
+def _shown(total: str, currency: str) -> AmountGiven | None:
     """The total as the form has it; None for a form without one, or with one that is no amount."""
     try:
-        return Amount.of(Money.parse(total, currency)) if total else None
-    except MoneyError:
+        return AmountGiven(currency=currency, amount=total)
+    except ValidationError:
         return None

@@ -10,8 +10,6 @@ from uuid import UUID
 import httpx
 
 from services.commerce.contract import (
-    Amount,
-    AmountGiven,
     CartCoupon,
     CartQuantity,
     CartView,
@@ -25,6 +23,7 @@ from services.commerce.contract import (
 )
 from services.web.clients.calling import Away, Call, Service, segment
 from services.web.domain.shopping import Offer
+from suuupra.amounts import AmountGiven
 from suuupra.clock import Clock
 from suuupra.errors import NotFound
 from suuupra.money import Money
@@ -92,10 +91,11 @@ class Commerce(Service):
 
     async def cart(self, cart: str | None, bearer: str | None) -> CartView | None:
         """A cart at present prices; None when there is none (any more), or it is somebody else's."""
-        if cart is None:
+        id_ = _id(cart)
+        if id_ is None:
             return None
         try:
-            return await self.get(CartView, f"/v1/carts/{segment(cart)}", bearer=bearer)
+            return await self.get(CartView, f"/v1/carts/{id_}", bearer=bearer)
         except NotFound:
             return None
 
@@ -131,7 +131,7 @@ class Commerce(Service):
 
     async def claim(self, cart: str | None, bearer: str) -> str | None:
         """Make a visitor's cart the person's, together with what theirs held; theirs alone when there is no other."""
-        if cart is not None:
+        if cart is not None and _id(cart) is not None:
             try:
                 return str((await self._changed("POST", cart, "claim", bearer)).id)
             except NotFound:
@@ -144,10 +144,9 @@ class Commerce(Service):
         call = Call(method, f"/v1/carts/{segment(cart)}/{what}", json=body, bearer=bearer)
         return CartView.model_validate_json((await self.ask(call)).content)
 
-    async def order_cart(self, cart: CartView, shown: Amount, bearer: str) -> OrderView:
+    async def order_cart(self, cart: CartView, shown: AmountGiven, bearer: str) -> OrderView:
         """The order of what is in a cart, at the total that was shown. However often it is asked: one order of one cart."""
-        total = AmountGiven(currency=shown.currency, amount=shown.text)
-        body = NewOrder(cart_id=cart.id, total=total).model_dump(mode="json")
+        body = NewOrder(cart_id=cart.id, total=shown).model_dump(mode="json")
         call = Call("POST", "/v1/orders", json=body, bearer=bearer, key=f"order-{cart.id}")
         return OrderView.model_validate_json((await self.ask(call)).content)
 
@@ -163,6 +162,14 @@ class Commerce(Service):
     async def cancel(self, order: UUID, bearer: str) -> None:
         """Withdraw an order that is not paid. Twice is once."""
         await self.ask(Call("POST", f"/v1/orders/{order}/cancel", bearer=bearer, key=f"cancel-{order}"))
+
+
+def _id(cart: str | None) -> UUID | None:
+    """A cart's id; None for a cookie that we cannot have set."""
+    try:
+        return UUID(cart or "")
+    except ValueError:
+        return None
 
 
 def _offers(products: Iterable[ProductView]) -> Iterable[Offer]:

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 import httpx
 
 from services.commerce.contract import (
-    Amount,
     CartCoupon,
     CartLine,
     CartQuantity,
@@ -31,6 +30,7 @@ from services.commerce.contract import (
 )
 from services.web.tests.content_double import EPOCH, CourseDouble, an_id
 from services.web.tests.switchboard import Who, answer, problem
+from suuupra.amounts import Amount
 from suuupra.money import Money
 from suuupra.pagination import Page
 

@@ -58,7 +58,7 @@ def test_while_an_order_waits_its_payment_says_where_the_checkout_is(
 def test_what_commerce_says_is_over_is_over(order: OrderState, known: Payment | None) -> None:
     now = checkout(order, known)
     assert now.phase in OVER
-    assert not (now.may_try or now.may_cancel)
+    assert (now.may_try, now.may_cancel) == (False, False)
 
 
 @pytest.mark.parametrize("order", ["expired", "canceled"])
@@ -72,7 +72,7 @@ def test_m21_money_that_came_too_late_is_said_to_come_back(order: OrderState) ->
 @pytest.mark.parametrize("state", ["confirming", "unsure"])
 def test_while_money_may_be_moving_nobody_pays_again_or_cancels(state: AttemptState) -> None:
     now = checkout("pending", payment(state))
-    assert not (now.may_try or now.may_cancel or now.over)
+    assert (now.may_try, now.may_cancel, now.over) == (False, False, False)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from services.commerce.contract import Amount, CartView, OrderStatus, OrderView
+from services.commerce.contract import CartView, OrderStatus, OrderView
 from services.web.clients.calling import Away, Refused, SignInNeeded
 from services.web.clients.commerce import Commerce
 from services.web.clients.payments import Payments, PaymentsAway, events_path
 from services.web.domain.paying import MAY_TRY, Checkout, OrderState, Payment, Phase, checkout
 from suuupra import errors
+from suuupra.amounts import AmountGiven
 
 PREPARED_TRIES: Final = 20
 PREPARED_PAUSE_SECONDS: Final = 0.1
@@ -82,7 +83,7 @@ async def again(shop: Commerce, order: UUID, cart: str | None, bearer: str) -> C
     return found
 
 
-async def place(shop: Commerce, cart: str | None, shown: Amount | None, bearer: str) -> UUID:
+async def place(shop: Commerce, cart: str | None, shown: AmountGiven, bearer: str) -> UUID:
     """The order of a cart at the total that was shown; the one there is when the cart was ordered before."""
     found = await shop.cart(cart, bearer)
     if found is None or (found.status == "open" and not found.lines):
@@ -90,7 +91,7 @@ async def place(shop: Commerce, cart: str | None, shown: Amount | None, bearer: 
     if found.order_id is not None:
         return found.order_id
     try:
-        return (await shop.order_cart(found, shown or found.total, bearer)).id
+        return (await shop.order_cart(found, shown, bearer)).id
     except Refused:
         now = await shop.cart(cart, bearer)
         if now is not None and now.order_id is not None:  # another tab was faster
