@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -59,7 +59,7 @@ class Refused(errors.Conflict):
     title = "That did not work"
 
     def __init__(self, answer: Refusal) -> None:
-        super().__init__(answer.detail, errors=answer.errors)
+        super().__init__(answer.words, errors=answer.errors)
         self.answer = answer
 
 
@@ -71,6 +71,13 @@ class Refusal:
     slug: str
     detail: str
     errors: tuple[errors.FieldError, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The detail as a person can read it: a field's path, where it begins with one, becomes its name."""
+        if self.errors and self.detail.startswith(self.errors[0].field):
+            return f"{_NAMES.get(self.errors[0].field, 'It')} {self.errors[0].rule}."
+        return self.detail or "The service did not say why. Look at the page again."
 
     @classmethod
     def of(cls, response: httpx.Response) -> Refusal:
@@ -91,6 +98,16 @@ def _field_errors(told: Mapping[str, Any]) -> tuple[errors.FieldError, ...]:
         for one in (listed if isinstance(listed, list) else ())
         if isinstance(one, dict)
     )
+
+
+_NAMES: Final[Mapping[str, str]] = {
+    "body.code": "The coupon",
+    "cart.coupon": "The coupon",
+    "body.total": "The total",
+    "body.cart_id": "The cart",
+    "body.currency": "The currency",
+}
+"""What people call the fields that our own forms send."""
 
 
 class _PassingFault(Exception):

@@ -167,14 +167,26 @@ class CommerceDouble:
                     return problem(404, "not-found", "There is no such variant.")
                 wanted = CartQuantity.model_validate_json(request.content).quantity
                 if wanted > 1:
-                    return problem(409, "too-many", "At most 1 of it can be bought at once.")
+                    return problem(
+                        409,
+                        "cart-not-orderable",
+                        "must be at most 1 in one order",
+                        "path.variant_id",
+                        "set it to 1",
+                    )
                 cart.lines[UUID(variant)] = (wanted, self.price)
             case "DELETE", ["lines", variant]:
                 cart.lines.pop(UUID(variant), None)
             case "PUT", ["coupon"]:
                 code = CartCoupon.model_validate_json(request.content).code
                 if code not in self.coupons:
-                    return problem(409, "coupon-unknown", "There is no coupon with this code.")
+                    return problem(
+                        422,
+                        "invalid",
+                        "must be a coupon that is there",
+                        "body.code",
+                        "look at how it is written",
+                    )
                 cart.coupon = code
             case "DELETE", ["coupon"]:
                 cart.coupon = None
@@ -216,13 +228,13 @@ class CommerceDouble:
 
     def _order(self, asked: NewOrder, user: UUID) -> httpx.Response:
         cart = self.carts.get(asked.cart_id)
-        if cart is None or cart.owner != user or cart.order is not None:
+        if cart is None or cart.owner not in (None, user) or cart.order is not None:
             return problem(409, "cart-ordered", "The cart was ordered already.")
         view = self.view(cart)
         if not view.orderable or (asked.total and asked.total.money.minor != view.total.minor):
             return problem(409, "price-changed", "The price is not what you were shown.")
         order = self._made(view, user)
-        cart.order = order.id
+        cart.order, cart.owner = order.id, user
         return answer(order, 201)
 
     def _made(self, cart: CartView, user: UUID) -> OrderView:

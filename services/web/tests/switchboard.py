@@ -43,7 +43,10 @@ def answer(model: object, status: int = 200) -> httpx.Response:
     return httpx.Response(status, text=text, headers={"Content-Type": "application/json"})
 
 
-def problem(status: int, slug: str, detail: str) -> httpx.Response:
-    """A problem document as the kit writes it."""
-    body = {"type": f"urn:suuupra:problem:{slug}", "title": slug, "status": status, "detail": detail}
+def problem(status: int, slug: str, detail: str, field: str = "", fix: str = "") -> httpx.Response:
+    """A problem document as the kit writes it; about one `field`, when it is named."""
+    body: dict[str, object] = {"type": f"urn:suuupra:problem:{slug}", "title": slug, "status": status}
+    body["detail"] = f"{field} {detail}." if field else detail
+    if field:
+        body["errors"] = [{"field": field, "rule": detail, "fix": fix}]
     return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json"})
