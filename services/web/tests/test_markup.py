@@ -43,7 +43,8 @@ async def test_ids_are_unique_and_every_control_has_a_name(page: httpx.Response)
     ids = [node.attributes["id"] for node in root.css("[id]")]
     assert len(ids) == len(set(ids))
     labelled = {node.attributes["for"] for node in root.css("label")}
-    assert {node.attributes["id"] for node in root.css("input")} <= labelled
+    controls = root.css("input:not([type=hidden])")
+    assert {node.attributes["id"] for node in controls} <= labelled
     assert all(node.text().strip() or "aria-label" in node.attributes for node in root.css("a, button"))
 
 

@@ -26,6 +26,8 @@ class Lesson:
     minutes: int
     url: str
     state: ProgressState | None
+    locked: bool = False
+    """It is for people who have the course, of whom the reader is none."""
 
     @property
     def completed(self) -> bool:
@@ -82,6 +84,11 @@ class Outline:
         return percent(self.completed, self.total)
 
     @property
+    def locked(self) -> int:
+        """How many lessons the reader may not open."""
+        return sum(lesson.locked for lesson in self.lessons)
+
+    @property
     def begun(self) -> bool:
         """Whether any lesson was opened."""
         return any(lesson.state for lesson in self.lessons)
@@ -134,7 +141,14 @@ def outline(course_slug: str, contents: Contents, progress: Sequence[LessonProgr
 def _lesson(course_slug: str, lesson: LessonEntry, states: Mapping[UUID, ProgressState]) -> Lesson:
     url = lesson_url(course_slug, lesson.slug)
     return Lesson(
-        lesson.id, lesson.slug, lesson.title, lesson.kind, lesson.minutes, url, states.get(lesson.id)
+        lesson.id,
+        lesson.slug,
+        lesson.title,
+        lesson.kind,
+        lesson.minutes,
+        url,
+        states.get(lesson.id),
+        lesson.locked,
     )
 
 
@@ -146,7 +160,7 @@ def _resume(lessons: Sequence[Lesson], progress: Sequence[LessonProgress]) -> Le
 
 
 def _first_open(lessons: Iterable[Lesson]) -> Lesson | None:
-    return next((lesson for lesson in lessons if not lesson.completed), None)
+    return next((lesson for lesson in lessons if not lesson.completed and not lesson.locked), None)
 
 
 def headings(html: str) -> tuple[Heading, ...]:
