@@ -7,7 +7,6 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from joserfc.jwk import ECKey
 
 from services.commerce.app import create_app
 from services.commerce.settings import Settings
@@ -16,21 +15,23 @@ from services.commerce.tests.people import Person, Token
 from services.commerce.tests.shop import Shop
 from suuupra.clock import FakeClock
 from suuupra.db import Database
-from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.settings import load
+from suuupra.testing.issuer import AUDIENCE as DEFAULT_AUDIENCE
+from suuupra.testing.issuer import ISSUER as DEFAULT_ISSUER
+from suuupra.testing.issuer import Issuer
 
 SELLER = "01890000-0000-7000-8000-000000000001"
 
 
 @pytest.fixture(scope="session")
-def issuer() -> LocalIssuer:
+def issuer() -> Issuer:
     """Who signs the tests' tokens."""
-    return LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+    return Issuer.new(DEFAULT_ISSUER, DEFAULT_AUDIENCE)
 
 
 @pytest.fixture
 def commerce_settings(
-    database_url: str, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+    database_url: str, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Settings]:
     """The service's settings, read as a pod reads them; Kafka only where a test says so."""
     environment = {
@@ -64,7 +65,7 @@ async def nobody(app: FastAPI) -> AsyncIterator[Person]:
 
 
 @pytest.fixture
-def signed_in(nobody: Person, issuer: LocalIssuer, clock: FakeClock) -> Callable[..., Person]:
+def signed_in(nobody: Person, issuer: Issuer, clock: FakeClock) -> Callable[..., Person]:
     """`signed_in(subject, scopes, roles)`: somebody with a token; without a subject a new user."""
 
     def make(subject: str | None = None, scopes: str = "", roles: tuple[str, ...] = ("learner",)) -> Person:

@@ -11,7 +11,7 @@ from joserfc import jwt
 
 from suuupra.clock import Clock
 from suuupra.ids import new_id
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 _keys = count()
 _LIFE = timedelta(days=400)
@@ -31,7 +31,7 @@ class Token:
         """Of a new user, when there is no subject."""
         return cls(subject or str(new_id()), scopes, roles)
 
-    def signed(self, issuer: LocalIssuer, clock: Clock) -> str:
+    def signed(self, issuer: Issuer, clock: Clock) -> str:
         """The token, valid from now on."""
         now = int(clock.now().timestamp())
         claims = {

@@ -11,7 +11,7 @@ from services.commerce.tests.events import Deliveries
 from services.commerce.tests.people import Person, ok, problem
 from services.commerce.tests.shop import Shop
 from suuupra.clock import FakeClock
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 pytestmark = pytest.mark.integration
 
@@ -126,7 +126,7 @@ async def test_support_sees_every_order_by_number_payment_or_user(
 
 
 async def test_a_token_that_is_no_persons_has_no_cart(
-    nobody: Person, issuer: LocalIssuer, clock: FakeClock
+    nobody: Person, issuer: Issuer, clock: FakeClock
 ) -> None:
     bearer = {"Authorization": f"Bearer {issuer.mint('learner', 'some-client', clock=clock)}"}
     client = Person(nobody.client, bearer)

@@ -10,12 +10,12 @@ import httpx
 from joserfc import jwt
 
 from suuupra.clock import Clock
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 _keys = count()
 
 
-def token(issuer: LocalIssuer, clock: Clock, subject: str, scope: str = "") -> str:
+def token(issuer: Issuer, clock: Clock, subject: str, scope: str = "") -> str:
     """An access token with these scopes, good for an hour."""
     now = int(clock.now().timestamp())
     claims = {
@@ -38,7 +38,7 @@ class Person:
     """Somebody with a token."""
 
     http: httpx.AsyncClient
-    issuer: LocalIssuer
+    issuer: Issuer
     clock: Clock
     scope: str = ""
     id: UUID = field(default_factory=uuid4)
