@@ -16,6 +16,8 @@ TOKEN_FOLDER = "/var/run/secrets/openbao"  # noqa: S105 - a path
 PREFIX = "suuupra-"
 TOKEN_SECONDS = 3600
 Role = Mapping[str, Any]
+_WIDER = ("bound_service_account_namespace_selector", "token_bound_cidrs", "token_period")
+"""What we never set: it lets in others, or for longer."""
 
 
 def name_of(name: str) -> str:
@@ -46,12 +48,7 @@ def role(subject: Subject) -> Role:
 
 def same_role(live: Role | None, wanted: Role) -> bool:
     """Whether a role is as wanted; what the store adds to it is ignored, what somebody widened is not."""
-    if (
-        live is None
-        or live.get("token_bound_cidrs")
-        or live.get("token_period")
-        or live.get("token_type") == "batch"
-    ):
+    if live is None or live.get("token_type") == "batch" or any(live.get(key) for key in _WIDER):
         return False
     return all(_plain(live.get(key)) == _plain(value) for key, value in wanted.items())
 
