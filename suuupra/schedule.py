@@ -90,7 +90,7 @@ RETURNING pg_notify(:channel, '')
 """)
 _CLAIM: Final = text("""
 DELETE FROM scheduled s WHERE s.id = (
-    SELECT id FROM scheduled WHERE next_at <= :now AND kind = ANY(:kinds)
+    SELECT id FROM scheduled WHERE next_at <= :now AND kind = ANY(:kinds) AND id <> ALL(CAST(:in_hand AS bigint[]))
     ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 RETURNING s.id, s.kind, s.key, s.due_at, s.attempts, s.payload,
     EXISTS (SELECT FROM scheduled n WHERE n.kind = s.kind AND n.key = s.key AND n.id > s.id)
@@ -170,6 +170,8 @@ class Scheduler:
         self._parallel = parallel
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._trouble: str | None = "not connected yet"
+        self._in_hand: set[int] = set()
+        """Rows that are being tried: between a failure and its postponement nothing locks them."""
 
     async def run(self) -> None:
         """Handle what is due until stop()."""
@@ -248,13 +250,23 @@ class Scheduler:
                 raise
             await self._postpone(due, error)
             return False
+        finally:
+            if due is not None:
+                self._in_hand.discard(due.id)
         _done.labels(due.kind).inc()
         return True
 
     async def _claim(self, tx: Transaction) -> _Due | None:
-        values = {"now": self._clock.now(), "kinds": list(self._handlers)}
+        values = {
+            "now": self._clock.now(),
+            "kinds": list(self._handlers),
+            "in_hand": list(self._in_hand),
+        }
         row = (await tx.execute(_CLAIM, values)).one_or_none()
-        return None if row is None else _Due(*row)
+        if row is None:
+            return None
+        self._in_hand.add(row.id)
+        return _Due(*row)
 
     async def _postpone(self, due: _Due, cause: Exception) -> None:
         """Try again later."""
