@@ -16,7 +16,7 @@ class Seed(BaseModel):
     name: str
     kind: Literal["customer", "merchant"] = "customer"
     vpa: str | None = None
-    pin: Annotated[str, Field(pattern=r"^[0-9]{4,6}$", repr=False)] | None = None
+    pin: Annotated[str, Field(pattern=r"^[0-9]{4,6}$")] | None = Field(default=None, repr=False)
     balance: str = "0.00"
     """Rupees, as text: never a float."""
     bank: str | None = None

@@ -162,7 +162,7 @@ HAPPENINGS: list[Happening] = [
 ]  # type: ignore[list-item]  # a product of literals is a product of strings to mypy
 
 
-@pytest.mark.parametrize(("state", "happening"), product(State, HAPPENINGS))
+@pytest.mark.parametrize(("state", "happening"), list(product(State, HAPPENINGS)))
 def test_every_happening_in_every_state_has_a_decision(state: State, happening: Happening) -> None:
     decision = decide(Payment(state), happening)
     assert (decision.note is None) == (decision.payment == Payment(state) and not decision.actions)
