@@ -14,6 +14,9 @@ A payment, after the payer's PSP has sent ReqPay (type PAY) to the switch:
     switch → payer's PSP   RespPay
     switch → payee's PSP   ReqTxnConfirmation   ← RespTxnConfirmation; sent again until it is acknowledged
 
+A payer who declines makes no ReqPay in the world; here the payee's PSP is told by ReqTxnConfirmation (FAILURE, ZA),
+so that the attempt ends at once.
+
 A refund is ReqPay (type REFUND) from the payee's PSP: `txn.org_txn_id` names the payment, the payer is the merchant,
 the payee the one who paid. Whoever does not know how a transaction ended asks with ReqChkTxn.
 
@@ -22,6 +25,7 @@ Amounts are minor units (paise); times are UTC; names follow NPCI's UPI technica
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -69,8 +73,10 @@ from services.upi_core.domain.messages import (
     new_txn_id,
     path_of,
 )
+from services.upi_core.domain.pins import EnteredPin, UnreadablePin, open_pin, seal_pin
 from suuupra import fields
 from suuupra.events import Event
+from suuupra.money import Money
 
 __all__ = [
     "CURRENCY",
@@ -87,9 +93,12 @@ __all__ = [
     "Api",
     "Code",
     "Credential",
+    "DisputeItem",
+    "EnteredPin",
     "Head",
     "InitiationMode",
     "Leg",
+    "LegView",
     "LinkError",
     "Message",
     "ParticipantCode",
@@ -119,13 +128,20 @@ __all__ = [
     "Result",
     "Rrn",
     "Rules",
+    "SideView",
+    "TimelineEntry",
+    "TransactionView",
+    "Transactions",
     "Txn",
     "TxnId",
     "TxnType",
+    "UnreadablePin",
     "UpiLink",
     "Vpa",
     "new_txn_id",
+    "open_pin",
     "path_of",
+    "seal_pin",
     "signed_part",
 ]
 
@@ -193,6 +209,83 @@ class ParticipantStatus(_View):
 
 class Participants(_View):
     items: list[ParticipantStatus]
+
+
+# What a transaction's story is told with
+
+
+class SideView(_View):
+    """Who pays or is paid. Account numbers are not told."""
+
+    vpa: str
+    name: str
+    bank: str
+
+
+class LegView(_View):
+    """What a bank was asked and answered; `code` is its answer, `approval` its entry's reference."""
+
+    leg: str
+    bank: str
+    sent_at: datetime
+    answered_at: datetime | None
+    code: str | None
+    approval: str | None
+
+
+class TimelineEntry(_View):
+    """One thing that happened: the state it led to, and what is worth knowing about it."""
+
+    at: datetime
+    note: str
+    state: str
+    code: str | None
+    detail: dict[str, Any]
+
+
+class DisputeItem(_View):
+    """Something that only people can settle. `kind`: late_credit, unresolved, reversal_refused, complaint:CODE …"""
+
+    id: UUID
+    txn_id: str
+    kind: str
+    amount: Money
+    raised_by: str
+    reason: str
+    opened_at: datetime
+    due_at: datetime
+    resolved_at: datetime | None
+    resolution: str | None
+    payer_bank: str
+    payee_bank: str
+    rrn: str
+
+
+class TransactionView(_View):
+    """A transaction with its whole story. `meaning` says its code in words; `refunds` are the ids of its refunds."""
+
+    id: str
+    rrn: str
+    type: str
+    state: str
+    code: str | None
+    meaning: str | None
+    amount: Money
+    note: str
+    ref_id: str | None
+    org_txn_id: str | None
+    payer: SideView
+    payee: SideView
+    payee_psp: str
+    created_at: datetime
+    legs: list[LegView]
+    timeline: list[TimelineEntry]
+    disputes: list[UUID]
+    refunds: list[str]
+
+
+class Transactions(_View):
+    items: list[TransactionView]
 
 
 EVENTS: tuple[type[Event], ...] = ()
