@@ -1,5 +1,6 @@
 """Payments on real servers, the people who use it, and a rail whose messages a test says."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
+from sqlalchemy import text
 
 from services.commerce.contract import OrderCreated
 from services.payments.app import create_app
@@ -153,8 +155,6 @@ class World:
 
 
 async def _done(running: Any) -> None:
-    import asyncio
-
     await asyncio.wait(set(running))
 
 
@@ -218,8 +218,6 @@ def count(database: Database) -> Count:
     """`await count("payment_event", "type = 'created'")`: how many rows."""
 
     async def rows(table: str, where: str = "true") -> int:
-        from sqlalchemy import text
-
         async with database.reading() as tx:
             return int(await tx.scalar(text(f"SELECT count(*) FROM {table} WHERE {where}")) or 0)
 

@@ -1,4 +1,4 @@
-"""The service as processes of its own, so that they can be killed: `python -m suuupra work|serve payments`."""
+"""Services as processes of their own, so that they can be killed: `python -m suuupra work|serve payments`."""
 
 import asyncio
 import os
@@ -45,11 +45,18 @@ class Process:
 
 @contextmanager
 def started(
-    role: Literal["work", "serve"], environment: Mapping[str, str], *, failpoint: str = ""
+    role: Literal["work", "serve"],
+    environment: Mapping[str, str],
+    *,
+    failpoint: str = "",
+    service: str = "payments",
+    own_url: str = "",
 ) -> Iterator[Process]:
-    """The process, killed at the end if it still lives."""
+    """The process, killed at the end if it still lives. `own_url` is the variable that tells it its own address."""
     http, ops = free_port(), free_port()
+    url = f"http://127.0.0.1:{http}"
     whole = {
+        **({own_url: url} if own_url else {}),
         **os.environ,
         **environment,
         "SUUUPRA_HTTP_HOST": "127.0.0.1",
@@ -59,9 +66,9 @@ def started(
         "SUUUPRA_LOG_LEVEL": "error",
         failpoints.VARIABLE: failpoint,
     }
-    command = [sys.executable, "-m", "suuupra", role, "payments"]
+    command = [sys.executable, "-m", "suuupra", role, service]
     with subprocess.Popen(command, env=whole) as process:
         try:
-            yield Process(process, f"http://127.0.0.1:{http}", f"http://127.0.0.1:{ops}")
+            yield Process(process, url, f"http://127.0.0.1:{ops}")
         finally:
             process.kill()
