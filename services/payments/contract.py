@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
 
 from suuupra import fields
 from suuupra.events import Event
@@ -285,15 +286,19 @@ Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=30 * 86400)]
 
 
 class Rulebook(BaseModel):
-    """What of a rail's rulebook concerns a merchant's PSP; the rest of it is the switch's and is ignored here."""
+    """What of a rail's rulebook concerns a merchant's PSP, named as the switch names it; the rest is ignored here.
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    Every duration is divided by `scale`. What is left out is NPCI's.
+    """
 
-    scale: Annotated[int, Field(ge=1, le=1000)] = 1
-    pay_timer: Annotated[Seconds, Field(alias="payTimer")] = 15
-    check_first: Annotated[Seconds, Field(alias="checkFirst")] = 90
-    check_most: Annotated[int, Field(alias="checkMost", ge=0, le=100)] = 3
-    check_window: Annotated[Seconds, Field(alias="checkWindow")] = 7200
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, alias_generator=to_camel)
+
+    scale: Annotated[int, Field(ge=1, le=3600)] = 1
+    pay_timer: Seconds = 15
+    first_check_after: Seconds = 90
+    check_every: Seconds = 90
+    check_attempts: Annotated[int, Field(ge=0, le=100)] = 3
+    check_within: Seconds = 7200
 
 
 class RailParticipant(BaseModel):

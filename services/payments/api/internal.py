@@ -13,6 +13,7 @@ from services.payments.clients.switch import Switches
 from services.payments.store import rails as store
 from services.payments.store.tables import RailRow
 from services.payments.usecases import rails, upi
+from services.payments.usecases.problems import not_found
 from services.payments.usecases.upi import Conversation
 from services.upi_core.contract import MESSAGES, PATH, SWITCH, Ack, Api, Message
 from suuupra.app import Now
@@ -34,6 +35,24 @@ async def put_rail(
     ring, book = await desk.keys.ring(), await desk.book()
     async with db.transaction() as tx:
         return await rails.put(tx, book, ring, name, wanted, desk.clock.now())
+
+
+@router.get("/internal/v1/rails/{name}")
+async def read_rail(db: Db, desk: TheDesk, name: RailName) -> contract.RailView:
+    """A rail, and whether its switch has taken us in."""
+    book = await desk.book()
+    async with db.reading() as tx:
+        row = await store.rail(tx, name)
+    if row is None:
+        raise not_found("rail", name, "path.name")
+    return rails.view(book, row)
+
+
+@router.delete("/internal/v1/rails/{name}", status_code=204)
+async def remove_rail(db: Db, name: RailName) -> None:
+    """A rail is no more: it takes no attempts. What still has to be said over it waits until it is back."""
+    async with db.transaction() as tx:
+        await rails.remove(tx, name)
 
 
 @router.get("/internal/v1/rails")

@@ -79,8 +79,9 @@ class RailBook:
         return Rules.of(
             scale=book.scale,
             pay_seconds=book.pay_timer,
-            first_check_seconds=book.check_first,
-            most_checks=book.check_most,
-            check_window_seconds=book.check_window,
+            first_check_seconds=book.first_check_after,
+            next_check_seconds=book.check_every,
+            most_checks=book.check_attempts,
+            check_window_seconds=book.check_within,
             attempt_seconds=self.settings.attempt_seconds,
         )

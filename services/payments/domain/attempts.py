@@ -12,6 +12,7 @@ from services.payments.domain.payment import (
     AwaitingPayer,
     Chosen,
     Expired,
+    Failed,
     Held,
     InFlight,
     Payment,
@@ -135,6 +136,27 @@ def judge_authorisation(
             return Decline.EXPIRED
         case _:
             return Decline.NOT_PAYABLE
+
+
+def revive(payment: Payment, number: int, now: datetime) -> Events:
+    """The payer pays the link of an attempt that failed once more: that is an attempt of its own, with the same link.
+
+    Only while the link is good, and nothing else is open.
+    """
+    failed = payment.attempt(number)
+    if not isinstance(failed.state, Failed) or payment.live is not None or not failed.link:
+        return ()
+    if _closed_to_payers(payment, now) or now >= failed.expires_at or len(payment.attempts) >= MOST_ATTEMPTS:
+        return ()
+    again = len(payment.attempts) + 1
+    chosen = e.MethodChosen(
+        attempt=again,
+        reference=f"{failed.reference.partition('.')[0]}.{again}",
+        method=failed.method,
+        rail=failed.rail,
+        expires_at=failed.expires_at,
+    )
+    return (chosen, e.ActionRequired(attempt=again, link=failed.link))
 
 
 @dataclass(frozen=True, slots=True)

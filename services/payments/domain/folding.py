@@ -132,15 +132,16 @@ _Moves = (
 
 def _with_attempt(payment: Payment, event: _Moves, at: datetime) -> Payment:
     attempt = payment.attempt(event.attempt)
-    moved = attempt.model_copy(update={"state": _moved(attempt.state, event, at)})
+    link = event.link if isinstance(event, e.ActionRequired) else attempt.link
+    moved = attempt.model_copy(update={"state": _moved(attempt.state, event, at), "link": link})
     attempts = tuple(moved if it.number == attempt.number else it for it in payment.attempts)
     return payment.model_copy(update={"attempts": attempts})
 
 
 def _moved(state: AttemptState, event: _Moves, at: datetime) -> AttemptState:
     match event:
-        case e.ActionRequired(link=link):
-            return AwaitingPayer(link=link)
+        case e.ActionRequired():
+            return AwaitingPayer()
         case e.AuthorisationGiven(transaction=transaction, payer=payer):
             return Pending(transaction=transaction, payer=payer, since=at)
         case e.OutcomeUnknown() if isinstance(state, InFlight):

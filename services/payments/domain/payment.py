@@ -52,10 +52,9 @@ class Chosen(_Part):
 
 
 class AwaitingPayer(_Part):
-    """The payer has `link` and must act."""
+    """The payer has the attempt's link and must act."""
 
     kind: Literal["awaiting_payer"] = "awaiting_payer"
-    link: str
 
 
 class Pending(_Part):
@@ -135,6 +134,7 @@ class Attempt(_Part):
     rail: str
     started_at: datetime
     expires_at: datetime
+    link: str = ""
     state: Annotated[AttemptState, Field(discriminator="kind")]
 
     @property

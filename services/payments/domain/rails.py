@@ -40,6 +40,7 @@ class Rules:
         scale: int = 1,
         pay_seconds: int = 15,
         first_check_seconds: int = 90,
+        next_check_seconds: int = 90,
         most_checks: int = 3,
         check_window_seconds: int = 7200,
         attempt_seconds: int = 300,
@@ -52,7 +53,7 @@ class Rules:
         return cls(
             patience=timedelta(seconds=2 * pay_seconds) / scale,
             first_check=timedelta(seconds=first_check_seconds) / scale,
-            next_check=timedelta(seconds=first_check_seconds) / scale,
+            next_check=timedelta(seconds=next_check_seconds) / scale,
             most_checks=most_checks,
             check_window=timedelta(seconds=check_window_seconds) / scale,
             attempt_life=timedelta(seconds=attempt_seconds),

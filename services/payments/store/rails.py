@@ -71,6 +71,23 @@ async def queue(
         await tx.execute(_RING, {"channel": WAITING})
 
 
+_DROP: Final = text("""
+UPDATE rail_message SET state = 'useless', settled_at = :now
+WHERE rail = :rail AND api = :api AND state = 'waiting'
+""")
+
+
+async def drop_waiting(tx: Transaction, rail: str, api: str, now: datetime) -> None:
+    """Put aside what waits of one kind."""
+    await tx.execute(_DROP, {"rail": rail, "api": api, "now": now})
+
+
+async def registered_before(tx: Transaction, before: datetime) -> Sequence[str]:
+    """Rails whose switch was last told before that time."""
+    found = select(RailRow.name).where(col(RailRow.registered_at) <= before).order_by(RailRow.name)
+    return (await tx.exec(found)).all()
+
+
 async def claim(tx: Transaction, now: datetime, limit: int) -> Sequence[MessageRow]:
     """Messages that are due; they are the caller's for `LEASE`."""
     found = await tx.execute(_CLAIM, {"now": now, "until": now + LEASE, "limit": limit})

@@ -1,5 +1,6 @@
 """Payments on real servers, the people who use it, and a rail whose messages a test says."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from joserfc.jwk import ECKey
+from sqlalchemy import text
 
 from services.commerce.contract import OrderCreated
 from services.payments.app import create_app
@@ -25,23 +28,21 @@ from services.payments.usecases import orders
 from services.payments.usecases.changing import Change
 from suuupra.clock import FakeClock
 from suuupra.db import Database
+from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.schedule import Scheduler
 from suuupra.settings import load
-from suuupra.testing.issuer import AUDIENCE as DEFAULT_AUDIENCE
-from suuupra.testing.issuer import ISSUER as DEFAULT_ISSUER
-from suuupra.testing.issuer import Issuer
 
 MINOR = 49_900
 
 
 @pytest.fixture(scope="session")
-def issuer() -> Issuer:
+def issuer() -> LocalIssuer:
     """Who signs the tests' tokens."""
-    return Issuer.new(DEFAULT_ISSUER, DEFAULT_AUDIENCE)
+    return LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
 
 
 @pytest.fixture
-def environment(database_url: str, issuer: Issuer) -> dict[str, str]:
+def environment(database_url: str, issuer: LocalIssuer) -> dict[str, str]:
     """What the operator would put into a pod's environment; Kafka and OpenBao only where a test says so."""
     return {
         "SUUUPRA_SERVICE": "payments",
@@ -98,7 +99,7 @@ class World:
     database: Database
     clock: FakeClock
     switch: RecordedSwitch
-    issuer: Issuer
+    issuer: LocalIssuer
     learner: Person
     finance: Person
     integrator: Person
@@ -154,8 +155,6 @@ class World:
 
 
 async def _done(running: Any) -> None:
-    import asyncio
-
     await asyncio.wait(set(running))
 
 
@@ -190,7 +189,7 @@ async def world(
     database: Database,
     clock: FakeClock,
     switch: RecordedSwitch,
-    issuer: Issuer,
+    issuer: LocalIssuer,
 ) -> World:
     """Payments with a rail that has taken it in."""
     made = World(
@@ -219,8 +218,6 @@ def count(database: Database) -> Count:
     """`await count("payment_event", "type = 'created'")`: how many rows."""
 
     async def rows(table: str, where: str = "true") -> int:
-        from sqlalchemy import text
-
         async with database.reading() as tx:
             return int(await tx.scalar(text(f"SELECT count(*) FROM {table} WHERE {where}")) or 0)
 

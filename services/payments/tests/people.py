@@ -1,5 +1,6 @@
 """Who calls payments, and with which token."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -54,8 +55,9 @@ class Person:
     async def post(
         self, path: str, body: Any = None, *, key: str | None = None, match: str = "*"
     ) -> httpx.Response:
-        headers = self.headers(key, **{"If-Match": match})
-        return await self.http.post(path, json=body, headers=headers)
+        headers = self.headers(key, **{"If-Match": match, "Content-Type": "application/json"})
+        content = b"" if body is None else json.dumps(body).encode()
+        return await self.http.post(path, content=content, headers=headers)
 
     async def put(self, path: str, body: Any, match: str = "*") -> httpx.Response:
         return await self.http.put(path, json=body, headers=self.headers(**{"If-Match": match}))

@@ -152,17 +152,6 @@ async def test_while_money_may_move_nothing_is_begun_and_nothing_withdrawn(world
 
 
 @pytest.mark.integration
-async def test_without_a_rail_a_payer_is_told_to_come_again(world: World) -> None:
-    from sqlalchemy import text
-
-    async with world.database.transaction() as tx:
-        await tx.execute(text("DELETE FROM rail"))
-    payment = await world.order()
-    answer = await world.learner.post(f"/v1/payments/{payment}/attempts", {"method": "upi_qr"})
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:suuupra:problem:no-rail")
-
-
-@pytest.mark.integration
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -209,17 +198,43 @@ async def test_hostile_values_are_refused_and_never_a_fault(world: World) -> Non
 
 
 @pytest.mark.integration
-async def test_a_rail_that_is_told_again_changes_nothing(world: World) -> None:
-    before = len(world.switch.said)
+async def test_a_rail_that_is_told_again_changes_nothing_and_is_renewed_by_itself(world: World) -> None:
+    assert [api for api, _ in world.switch.said] == ["Registration"]
     shown = read(await world.http.put("/internal/v1/rails/upi", json=RAIL))
     await world.deliver()
-    assert len(world.switch.said) == before == 1
+    assert [api for api, _ in world.switch.said] == ["Registration"]
     assert shown["payee_vpa"] == "suuupra@cedar"
     assert shown["registered_at"] is not None
+    assert read(await world.http.get("/internal/v1/rails/upi")) == shown
     await world.pass_time(minutes=11)
-    await world.http.put("/internal/v1/rails/upi", json=RAIL)
-    await world.deliver()
     assert [api for api, _ in world.switch.said] == ["Registration"] * 2
+
+
+@pytest.mark.integration
+async def test_a_rail_that_changed_is_told_to_its_switch_and_one_that_went_takes_no_attempts(
+    world: World,
+) -> None:
+    await world.http.put("/internal/v1/rails/upi", json={**RAIL, "settlement": "asha"})
+    await world.deliver()
+    addresses = [it["addresses"][0]["vpa"] for it in world.switch.heard("Registration")]
+    assert addresses == ["suuupra@cedar", "suuupra@asha"]
+    for _ in range(2):
+        assert (await world.http.delete("/internal/v1/rails/upi")).status_code == 204
+    assert (await world.http.get("/internal/v1/rails/upi")).status_code == 404
+    payment = await world.order()
+    answer = await world.learner.post(f"/v1/payments/{payment}/attempts", {"method": "upi_qr"})
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:suuupra:problem:no-rail")
+
+
+@pytest.mark.integration
+async def test_a_switch_that_does_not_take_us_in_is_named_at_the_rail(world: World) -> None:
+    world.switch.away = True
+    await world.http.put("/internal/v1/rails/upi", json={**RAIL, "account": "OTHER1"})
+    await world.deliver()
+    assert "ConnectTimeout" in read(await world.http.get("/internal/v1/rails/upi"))["trouble"]
+    world.switch.away = False
+    await world.pass_time(seconds=1)
+    assert read(await world.http.get("/internal/v1/rails/upi"))["trouble"] is None
 
 
 @pytest.mark.integration

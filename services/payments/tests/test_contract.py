@@ -30,7 +30,7 @@ def test_a_rulebook_is_read_in_seconds_or_with_a_unit() -> None:
         "rulebook": {"scale": 30, "payTimer": "15s"},
     }
     book = RailRegistration.model_validate({**told, "more": 1}).rulebook
-    assert (book.scale, book.pay_timer, book.check_first) == (30, 15, 90)
+    assert (book.scale, book.pay_timer, book.first_check_after) == (30, 15, 90)
 
 
 @pytest.mark.integration

@@ -73,6 +73,12 @@ class LifeOfAPayment(RuleBasedStateMachine):
                 attempts.judge_authorisation(self.payment, number, amount, transaction, PAYER, NPCI, self.now)
             )
 
+    @rule(data=st.data())
+    def pay_again(self, data: Any) -> None:
+        if self.payment.attempts:
+            number = data.draw(st.integers(1, len(self.payment.attempts)))
+            self.record(attempts.revive(self.payment, number, self.now))
+
     @rule(transaction=transactions, data=st.data(), kind=st.integers(0, 2))
     def outcome(self, transaction: str, data: Any, kind: int) -> None:
         if self.payment.attempts:

@@ -103,6 +103,43 @@ async def test_a_wrong_pin_fails_the_attempt_and_another_may_follow(world: World
     assert (await world.learner.payment(payment))["status"] == "succeeded"
 
 
+async def test_a_link_that_failed_once_may_be_paid_again_while_it_is_good(world: World) -> None:
+    payment, reference = await begun(world)
+    asked = await world.switch.authorise(reference, MINOR)
+    await world.switch.confirm(asked, "FAILURE", Code.WRONG_PIN)
+    again = await world.switch.authorise(reference, MINOR)
+    shown = await world.learner.payment(payment)
+    assert (shown["status"], [it["state"] for it in shown["attempts"]]) == (
+        "processing",
+        ["failed", "pending"],
+    )
+    await world.switch.confirm(asked, "FAILURE", Code.WRONG_PIN)
+    await world.switch.confirm(again)
+    shown = await world.learner.payment(payment)
+    assert (shown["status"], [it["state"] for it in shown["attempts"]]) == (
+        "succeeded",
+        ["failed", "succeeded"],
+    )
+    late = await world.switch.authorise(reference, MINOR)
+    await world.deliver()
+    (code,) = [
+        it["resp"]["code"] for it in world.switch.heard("RespAuthDetails") if it["txn"]["id"] == late.txn.id
+    ]
+    assert code == Code.AUTH_DECLINED
+
+
+async def test_a_payer_who_declines_is_told_at_once_and_others_mistakes_are_not(world: World) -> None:
+    payment, reference = await begun(world)
+    other = world.switch.auth_details(reference, 1)
+    await world.switch.confirm(other, "FAILURE", Code.MISMATCH)
+    assert (await world.learner.payment(payment))["status"] == "requires_action"
+    declined = world.switch.auth_details(reference, MINOR)
+    await world.switch.confirm(declined, "FAILURE", Code.DECLINED)
+    shown = await world.learner.payment(payment)
+    assert (shown["attempts"][0]["state"], shown["attempts"][0]["code"]) == ("failed", "ZA")
+    assert [it["code"] for it in await published(world, "payment.failed")] == ["ZA"]
+
+
 async def test_a_payer_who_never_answers_lets_the_attempt_expire(world: World) -> None:
     payment, _ = await begun(world)
     await world.pass_time(minutes=5)

@@ -40,8 +40,8 @@ async def begin(
 
 def _started(payment: Payment, attempt: Attempt) -> contract.StartedAttempt:
     if not isinstance(attempt.state, AwaitingPayer):
-        raise LookupError(f"attempt {attempt.reference} has no link")
-    return views.started(payment, attempt, attempt.state.link)
+        raise LookupError(f"attempt {attempt.reference} is not open")
+    return views.started(payment, attempt)
 
 
 def new_reference() -> str:

@@ -22,6 +22,7 @@ from suuupra.db import Transaction
 
 FIRST_PAUSE: Final = timedelta(seconds=0.5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+LOOK_FOR_RENEWALS: Final = timedelta(minutes=1)
 
 _backlog: Final = Gauge(
     "suuupra_payments_rail_backlog_seconds", "Age of the oldest message to a rail that must get through."
@@ -49,10 +50,12 @@ class RailPost:
         self._keys = keys
         self._switches = switches
         self._initial = dict(initial)
+        self._renewed: datetime | None = None
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Letter]:
         """Due messages; what nobody needs any more is put aside. The first time, rails of the environment join."""
         await self._enrol(tx, now)
+        await self._renew(tx, now)
         letters: list[Letter] = []
         for message in await store.claim(tx, now, limit):
             if message.useless_after is not None and now > message.useless_after:
@@ -76,6 +79,11 @@ class RailPost:
             name, wanted = next(iter(self._initial.items()))
             await rails.put(tx, self._book, await self._keys.ring(), name, wanted, now)
             del self._initial[name]
+
+    async def _renew(self, tx: Transaction, now: datetime) -> None:
+        if self._renewed is None or now - self._renewed >= LOOK_FOR_RENEWALS:
+            self._renewed = now
+            await rails.renew(tx, self._book, await self._keys.ring(), now)
 
     async def next_due(self, tx: Transaction) -> datetime | None:
         return await store.next_due(tx)

@@ -27,6 +27,7 @@ DECLINES: Final[dict[Decline, Code]] = {
     Decline.EXPIRED: Code.EXPIRED,
     Decline.ANOTHER_IN_FLIGHT: Code.AUTH_DECLINED,
 }
+OUR_DECLINES: Final = frozenset({*DECLINES.values(), Code.DUPLICATE, Code.VPA_UNKNOWN, Code.AUTH_TIMEOUT})
 
 
 @dataclass(slots=True)
@@ -125,12 +126,17 @@ async def _judge(talk: Conversation, message: upi.ReqAuthDetails) -> Code:
     talk.payment_id, number = found
     payment = await talk.change.locked(talk.payment_id)
     known = await store.transaction_of(talk.tx, talk.rail.name, message.txn.id)
-    if known is not None and (known.payment_id, known.attempt) != (payment.id, number):
-        return Code.DUPLICATE
+    if known is not None:
+        if known.payment_id != payment.id or known.attempt is None:
+            return Code.DUPLICATE
+        number = known.attempt
     if payment.attempt(number).rail != talk.rail.name:
         return Code.AUTH_DECLINED
     if message.payer.amount != message.payee.amount:
         return Code.MISMATCH
+    if known is None and (again := attempts.revive(payment, number, talk.change.now)):
+        payment = await talk.change.record(payment, again)
+        number = len(payment.attempts)
     decided = attempts.judge_authorisation(
         payment,
         number,
@@ -182,9 +188,12 @@ async def _resolve(
     if known is not None:
         return await _note(talk, known.payment_id, known, outcome)
     found = await store.attempt_of(talk.tx, reference or "")
-    if found is None or not isinstance(outcome, Success):
+    if found is None or isinstance(outcome, StillOpen):
         return Code.NOT_FOUND
-    # Money came that we were not asked about: it is ours all the same, and its payer's if it is too much.
+    if isinstance(outcome, Failure) and outcome.code in OUR_DECLINES:
+        return None  # whoever tried to pay something else has not used up the payer's attempt
+    # It failed before we were asked (declined, over a limit). Or money came that we were not asked about: it is ours
+    # all the same, and its payer's if it is too much.
     row = TransactionRow(rail=talk.rail.name, transaction=transaction, payment_id=found[0], attempt=found[1])
     return await _note(talk, found[0], row, outcome)
 

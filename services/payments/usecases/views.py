@@ -62,7 +62,7 @@ def attempt(it: Attempt) -> contract.AttemptView:
         expires_at=it.expires_at,
         code=code,
         reason=reason,
-        upi_uri=it.state.link if isinstance(it.state, AwaitingPayer) else None,
+        upi_uri=it.link if isinstance(it.state, AwaitingPayer) else None,
     )
 
 
@@ -78,10 +78,14 @@ def _why(it: Attempt) -> tuple[str | None, str | None]:
             return None, None
 
 
-def started(of: Payment, it: Attempt, link: str) -> contract.StartedAttempt:
+def started(of: Payment, it: Attempt) -> contract.StartedAttempt:
     """An attempt with all that a payer needs."""
     return contract.StartedAttempt(
-        payment_id=of.id, attempt=attempt(it), upi_uri=link, qr_svg=qr_svg(link), expires_at=it.expires_at
+        payment_id=of.id,
+        attempt=attempt(it),
+        upi_uri=it.link,
+        qr_svg=qr_svg(it.link),
+        expires_at=it.expires_at,
     )
 
 
