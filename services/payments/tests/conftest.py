@@ -12,7 +12,6 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from joserfc.jwk import ECKey
 from sqlalchemy import text
 
 from services.commerce.contract import OrderCreated
@@ -28,21 +27,23 @@ from services.payments.usecases import orders
 from services.payments.usecases.changing import Change
 from suuupra.clock import FakeClock
 from suuupra.db import Database
-from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.schedule import Scheduler
 from suuupra.settings import load
+from suuupra.testing.issuer import AUDIENCE as DEFAULT_AUDIENCE
+from suuupra.testing.issuer import ISSUER as DEFAULT_ISSUER
+from suuupra.testing.issuer import Issuer
 
 MINOR = 49_900
 
 
 @pytest.fixture(scope="session")
-def issuer() -> LocalIssuer:
+def issuer() -> Issuer:
     """Who signs the tests' tokens."""
-    return LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+    return Issuer.new(DEFAULT_ISSUER, DEFAULT_AUDIENCE)
 
 
 @pytest.fixture
-def environment(database_url: str, issuer: LocalIssuer) -> dict[str, str]:
+def environment(database_url: str, issuer: Issuer) -> dict[str, str]:
     """What the operator would put into a pod's environment; Kafka and OpenBao only where a test says so."""
     return {
         "SUUUPRA_SERVICE": "payments",
@@ -99,7 +100,7 @@ class World:
     database: Database
     clock: FakeClock
     switch: RecordedSwitch
-    issuer: LocalIssuer
+    issuer: Issuer
     learner: Person
     finance: Person
     integrator: Person
@@ -189,7 +190,7 @@ async def world(
     database: Database,
     clock: FakeClock,
     switch: RecordedSwitch,
-    issuer: LocalIssuer,
+    issuer: Issuer,
 ) -> World:
     """Payments with a rail that has taken it in."""
     made = World(

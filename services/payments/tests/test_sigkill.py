@@ -30,9 +30,9 @@ from services.payments.usecases import orders, rails
 from services.upi_core.contract import Api
 from suuupra.clock import FakeClock, SystemClock
 from suuupra.db import Database, DatabaseUnavailable
-from suuupra.local_issuer import LocalIssuer
 from suuupra.settings import load
 from suuupra.signatures import public_jwks
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.waiting import until
 
@@ -112,7 +112,7 @@ async def test_m6_each_order_ends_in_one_payment(
 class Succeeding:
     """Payments that have been made, by a serve process that a switch talks to."""
 
-    def __init__(self, environment: dict[str, str], database: Database, issuer: LocalIssuer) -> None:
+    def __init__(self, environment: dict[str, str], database: Database, issuer: Issuer) -> None:
         self.environment = environment
         self.database = database
         self.clock = SystemClock()
@@ -141,7 +141,7 @@ class Succeeding:
 
 @pytest.fixture
 def succeeding(
-    environment: dict[str, str], database: Database, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], database: Database, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> Succeeding:
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)

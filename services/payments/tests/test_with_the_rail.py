@@ -16,8 +16,8 @@ from services.payments.tests.conftest import MINOR, order_created
 from services.payments.tests.people import Person, made, read
 from services.payments.tests.process import Process, started
 from suuupra.clock import FakeClock, SystemClock
-from suuupra.local_issuer import LocalIssuer
 from suuupra.migrations import Schema
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
@@ -38,7 +38,7 @@ class Town:
     payments: Process
     kafka: KafkaServer
     topics: Topics
-    issuer: LocalIssuer
+    issuer: Issuer
     http: httpx.AsyncClient
     learner: Person
     finance: Person
@@ -84,9 +84,7 @@ class Town:
         return read(await self.http.get(f"{self.banks[code].url}/internal/v1/{path}"))
 
 
-def rail_environment(
-    postgres: PostgresServer, service: str, issuer: LocalIssuer, **more: str
-) -> dict[str, str]:
+def rail_environment(postgres: PostgresServer, service: str, issuer: Issuer, **more: str) -> dict[str, str]:
     """What the operator would tell a member of the rail."""
     schema = _SCHEMAS.setdefault(service, Schema.of(service))
     return {
@@ -113,7 +111,7 @@ async def town(
     postgres: PostgresServer,
     kafka: KafkaServer,
     topics: Topics,
-    issuer: LocalIssuer,
+    issuer: Issuer,
 ) -> AsyncIterator[Town]:
     for topic in TOPICS:
         await topics.create(topic)

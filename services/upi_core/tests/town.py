@@ -15,8 +15,8 @@ from services.upi_core.tests.mesh import Mesh
 from suuupra import discovery
 from suuupra.clock import FakeClock
 from suuupra.courier import Courier
-from suuupra.local_issuer import LocalIssuer
 from suuupra.schedule import Scheduler
+from suuupra.testing.issuer import Issuer
 
 BANKS = ("asha", "banyan", "cedar")
 PAYER = "meera@banyan"
@@ -158,7 +158,7 @@ def made(service: str, settings: Mapping[str, Any], clock: FakeClock, mesh: Mesh
 @asynccontextmanager
 async def opened(
     new_database: NewDatabase,
-    issuer: LocalIssuer,
+    issuer: Issuer,
     *,
     rulebook: Mapping[str, Any] | None = None,
     profiles: Mapping[str, Mapping[str, Any]] | None = None,
