@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast, get_args
+from typing import Final, TypeVar, assert_never, cast, get_args
 from uuid import UUID
 
 from sqlalchemy import text, tuple_
@@ -20,6 +20,8 @@ from services.commerce.store.tables import (
     RefundRow,
 )
 from suuupra.db import Transaction
+
+T = TypeVar("T")
 
 _NUMBER: Final = text("SELECT nextval('order_number')")
 _DOCUMENT: Final = text("""
@@ -51,26 +53,32 @@ class Loaded:
 
 
 def _state(row: OrderRow) -> domain.State:
-    status = cast(domain.Status, row.status)
-    if status == "draft":
-        return domain.Draft()
-    if status == "pending_payment":
-        return domain.PendingPayment(_there(row.expires_at))
-    if status == "canceled":
-        return domain.Canceled(_there(row.ended_at))
-    if status == "expired":
-        return domain.Expired(_there(row.ended_at))
-    by = domain.Settled(_there(row.payment_id), _there(row.paid_at), _there(row.invoice_number))
-    kinds = {
-        "paid": domain.Paid,
-        "fulfilled": domain.Fulfilled,
-        "partially_refunded": domain.PartiallyRefunded,
-        "refunded": domain.Refunded,
-    }
-    return kinds[status](by)
+    match cast(domain.Status, row.status):
+        case "draft":
+            return domain.Draft()
+        case "pending_payment":
+            return domain.PendingPayment(_there(row.expires_at))
+        case "canceled":
+            return domain.Canceled(_there(row.ended_at))
+        case "expired":
+            return domain.Expired(_there(row.ended_at))
+        case "paid":
+            return domain.Paid(_settled(row))
+        case "fulfilled":
+            return domain.Fulfilled(_settled(row))
+        case "partially_refunded":
+            return domain.PartiallyRefunded(_settled(row))
+        case "refunded":
+            return domain.Refunded(_settled(row))
+        case _ as never:
+            assert_never(never)
 
 
-def _there(value: Any) -> Any:
+def _settled(row: OrderRow) -> domain.Settled:
+    return domain.Settled(_there(row.payment_id), _there(row.paid_at), _there(row.invoice_number))
+
+
+def _there(value: T | None) -> T:
     if value is None:
         raise ValueError("the order's row lacks what its status needs")
     return value

@@ -19,6 +19,7 @@ class Obstacle:
 
     rule: str
     fix: str
+    sold_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def obstacle_to(offer: Offer, quantity: int, currency: str) -> Obstacle | None:
     if left is not None and left < quantity:
         seats = {0: "no seat is", 1: "one seat is"}.get(left, f"{left} seats are")
         fix = "take it out of the cart" if left == 0 else f"set its quantity to {left} or less"
-        return Obstacle(f"must have so many seats left, and {seats}", fix)
+        return Obstacle(f"must have so many seats left, and {seats}", fix, sold_out=True)
     return None
 
 

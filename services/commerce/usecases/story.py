@@ -9,7 +9,7 @@ from suuupra.telemetry import current_traceparent
 
 
 async def tell(
-    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, **ids: UUID | str | None
+    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, /, **ids: UUID | str | None
 ) -> None:
     """Add an entry: `what` for programs, `words` for people, `ids` by name. The present trace is added by itself."""
     known = {name: str(value) for name, value in ids.items() if value is not None}
