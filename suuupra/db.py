@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 
-from psycopg import AsyncConnection, waiting
+from psycopg import AsyncConnection, sql, waiting
+from psycopg import OperationalError as PsycopgLost
 from pydantic import SecretStr
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -158,6 +159,7 @@ class Database:
         schema: Schema | None = None,
     ) -> None:
         self.pool_size = pool_size
+        self._application = application
         self._schema = schema
         self._acquire_seconds = acquire_limit.total_seconds()
         self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
@@ -197,6 +199,18 @@ class Database:
                 scope.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
                 yield session
 
+    @asynccontextmanager
+    async def listening(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
+        """The payloads of NOTIFY on `channel`, on a connection beside the pool; DatabaseUnavailable when it is lost."""
+        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with _lost_connection():
+            connection = await AsyncConnection.connect(
+                url, autocommit=True, application_name=f"{self._application}-listen", **_CONNECT
+            )
+            async with connection:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                yield _notes(connection)
+
     async def open(self) -> None:
         """Nothing: the pool fills on demand, so that a pod can start while PostgreSQL is away."""
 
@@ -226,6 +240,30 @@ def _async_url(url: str | SecretStr) -> URL:
     return make_url(plain).set(drivername="postgresql+psycopg")
 
 
+_CONNECT: Final[dict[str, Any]] = {
+    "connect_timeout": 2,
+    # A peer that vanished without a FIN (a node that died) is noticed in 10 s, not in 2 hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+@contextmanager
+def _lost_connection() -> Iterator[None]:
+    try:
+        yield
+    except PsycopgLost as error:
+        raise DatabaseUnavailable("PostgreSQL cannot be reached.", headers=_SOON) from error
+
+
+async def _notes(connection: AsyncConnection[Any]) -> AsyncIterator[str]:
+    with _lost_connection():
+        async for note in connection.notifies():
+            yield note.payload
+
+
 def _engine(
     url: URL, application: str, pool_size: int, statement_limit: timedelta, acquire_limit: timedelta
 ) -> AsyncEngine:
@@ -239,13 +277,8 @@ def _engine(
         connect_args={
             "async_creator_fn": _PromptConnection.connect,
             "application_name": application,
-            "connect_timeout": 2,
             "options": _server_limits(statement_limit),
-            # A peer that vanished without a FIN (a node that died) is noticed in 10 s, not in 2 hours.
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 10_000,
+            **_CONNECT,
         },
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,8 @@ from suuupra.settings import ServiceSettings
 if TYPE_CHECKING:
     from suuupra.events import Event
     from suuupra.inbox import Subscription
+    from suuupra.running import Runnable
+    from suuupra.schedule import Handler
 
 
 class UnknownService(LookupError):
@@ -59,6 +61,18 @@ class Service:
         if not self.has("consumers"):
             return ()
         return cast("Sequence[Subscription]", self._module("consumers").consumers(settings))
+
+    def schedules(self, settings: ServiceSettings) -> Mapping[str, Handler]:
+        """What it does when something is due, by kind."""
+        if not self.has("schedules"):
+            return {}
+        return cast("Mapping[str, Handler]", self._module("schedules").schedules(settings))
+
+    def workers(self, settings: ServiceSettings) -> Sequence[Runnable]:
+        """What else runs in its `work` process: what must not hold a transaction while it waits for others."""
+        if not self.has("workers"):
+            return ()
+        return cast("Sequence[Runnable]", self._module("workers").workers(settings))
 
     def commands(self) -> typer.Typer | None:
         """Its own commands, `python -m suuupra NAME …`, when it has a cli.py."""

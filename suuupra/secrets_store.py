@@ -144,7 +144,7 @@ class SecretsStore:
     async def check(self) -> None:
         """Raise SecretsUnavailable until OpenBao has answered once.
 
-        After that it may go away without an effect on readiness: what a pod has read, it keeps (check T22).
+        After that it may go away without an effect on readiness: what a pod has read, it keeps.
         """
         if not self._reached:
             await self._call(self._backend.check)

@@ -10,6 +10,7 @@ needs, and adds its own:
 from __future__ import annotations
 
 import json
+from email.utils import parseaddr
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -41,6 +42,12 @@ def _http_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
+
+
+def _mailbox(value: str) -> str:
+    if "@" not in parseaddr(value)[1] or not value.isprintable():
+        raise ValueError("must be one mailbox, Name <name@host>")
+    return value
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -129,7 +136,7 @@ class ObjectsSettings(Environment):
         examples=["example"], description="the secret key of the service's own identity"
     )
     buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
-        examples=[{"media": "content-media"}],
+        examples=[{"media": "content-media", "checkpoints": "ledger-checkpoints"}],
         default_factory=dict,
         description='declared bucket → real bucket, for example {"media": "content-media"}',
     )
@@ -172,6 +179,22 @@ class SecretsSettings(Environment):
                 f"set {PREFIX}OPENBAO_ROLE (in a pod) or {PREFIX}OPENBAO_TOKEN (outside a cluster)"
             )
         return self
+
+
+class SmtpSettings(Environment):
+    """Where mail is handed over. `spec.mail: true` fills it and opens the way there."""
+
+    smtp_host: str = Field(
+        min_length=1, examples=["localhost"], description="the mail server, for example mail-sink"
+    )
+    smtp_port: Port = Field(default=25, description="the mail server's port, 1 to 65535")
+    smtp_sender: Annotated[str, AfterValidator(_mailbox)] = Field(
+        default="Suuupra <no-reply@suuupra.example>",
+        description="who mail comes from, Name <name@host>",
+    )
+    smtp_timeout: float = Field(
+        default=10.0, gt=0, le=60, description="seconds that handing over one mail may take, up to 60"
+    )
 
 
 class AuthSettings(Environment):

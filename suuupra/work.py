@@ -1,9 +1,9 @@
-"""What a service's `work` process runs: the relay of its outbox and the consumer of its subscriptions.
+"""What a service's `work` process runs: relay of its outbox, consumer of its subscriptions, schedules, own workers.
 
 Kafka does not decide whether the process is ready, see docs/decisions/0007-workers-are-ready-without-kafka.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from suuupra.inbox import Subscription
 from suuupra.kafka import BusOfService, KafkaCheck
 from suuupra.relay import Relay
 from suuupra.running import Runnable
+from suuupra.schedule import Handler, Scheduler
 
 
 class WorkSettings(DatabaseOfService, BusOfService, Protocol):
@@ -31,10 +32,19 @@ class Work:
     runnables: Sequence[Runnable]
 
 
-def assemble(settings: WorkSettings, subscriptions: Sequence[Subscription], publishes: bool) -> Work:
+def assemble(
+    settings: WorkSettings,
+    subscriptions: Sequence[Subscription],
+    publishes: bool,
+    schedules: Mapping[str, Handler] | None = None,
+    workers: Sequence[Runnable] = (),
+) -> Work:
     """The parts of the process; nothing connects yet."""
     database = Database.of(settings)
     runnables: list[Runnable] = [Relay.of(settings)] if publishes else []
     if subscriptions:
         runnables.append(Consumer(database, settings, subscriptions))
+    if schedules:
+        runnables.append(Scheduler(database, schedules))
+    runnables += workers
     return Work([database], [KafkaCheck(settings)], runnables)

@@ -158,8 +158,7 @@ def _platform(run: Run, servers: list[Image], platform: list[Image]) -> list[Ste
         return lambda job: cluster.load(job, [image.reference for image in wanted])
 
     def apply_platform(job: Job) -> None:
-        auth = deploy.local_issuer(job, cluster, knobs)
-        deploy.platform(job, cluster, knobs, images.tags(platform), auth)
+        deploy.platform(job, cluster, knobs, images.tags(platform))
 
     return [
         Step("namespaces", "Namespaces", lambda job: deploy.namespaces(job, cluster), ("cluster",)),

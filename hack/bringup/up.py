@@ -100,5 +100,4 @@ Try next:
   eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
   kubectl get suuupra -A                              what the operator made, and how it is
   kubectl -n suuupra delete deployment content        watch it come back
-  python -m suuupra token --as creator                a token for the management API
   make status                                         what is not ready, and why"""

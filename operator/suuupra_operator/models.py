@@ -175,6 +175,22 @@ class Events(Model):
     """Whether published topics are deleted with the resource, or with their entry in the list."""
 
 
+class Grant(Model):
+    """Secrets of this resource that others may read, and never write."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", max_length=200)
+    """Below the resource's own name: ``clients/web`` of identity is identity/clients/web."""
+    to: Annotated[list[Label], Field(min_length=1, max_length=32, json_schema_extra=SET)]
+    """Resources of the same namespace. Each needs ``secrets`` of its own, perhaps empty, to log in at all."""
+
+
+class SecretsSpec(Model):
+    """Secrets that outlive the pods: all below the resource's name is its own to read and write."""
+
+    grants: Annotated[list[Grant], Field(max_length=32, json_schema_extra=list_map("path"))] = []
+    reclaim: Literal[Reclaim.RETAIN, Reclaim.DELETE] = Reclaim.RETAIN
+
+
 class Limit(Model):
     """A token bucket in the gateway."""
 
@@ -289,6 +305,12 @@ class SuuupraServiceSpec(Model):
     database: DatabaseSpec | None = None
     buckets: Annotated[list[Bucket], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     events: Events | None = None
+    secrets: SecretsSpec | None = None
+    """Access to the platform's secret store, by the pods' own projected token."""
+    mail: bool = False
+    """Whether it sends mail: the mail server's address, and the way there."""
+    cache: bool = False
+    """Whether it uses Valkey: SUUUPRA_VALKEY_URL, and the way there."""
     routes: Annotated[list[Route], Field(max_length=64)] = []
     calls: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
     """Resources this one may reach over HTTP: the network policy, and SUUUPRA_URL_<NAME>."""

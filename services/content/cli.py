@@ -58,6 +58,13 @@ def import_folder(
         str | None,
         typer.Option(help="What a later import recognises the course by; made from the entry when absent."),
     ] = None,
+    access: Annotated[
+        str | None,
+        typer.Option(help="open: everybody reads it; entitled: only its preview. Left as it is when absent."),
+    ] = None,
+    preview_lessons: Annotated[
+        int | None, typer.Option(help="How many lessons of an entitled course everybody reads.")
+    ] = None,
     publish: Annotated[
         bool, typer.Option("--publish", help="Publish the course when it is complete.")
     ] = False,
@@ -75,7 +82,15 @@ def import_folder(
         job = Job(
             owner,
             key or slugify(f"{folder.resolve().name} {entry or ''}"),
-            _said(found, title, summary, licence, source),
+            _said(
+                found,
+                title=title,
+                summary=summary,
+                licence=licence,
+                source=source,
+                access=access,
+                preview_lessons=preview_lessons,
+            ),
             publish,
         )
     except Unreadable as error:
@@ -93,7 +108,7 @@ def import_folder(
 
 
 def _said(
-    found: Survey, title: str | None, summary: str | None, licence: str | None, source: str | None
+    found: Survey, *, title: str | None, summary: str | None, **options: str | int | None
 ) -> CourseFields:
     """What the course says of itself: the options, or what the entry page says."""
     said = {
@@ -101,8 +116,7 @@ def _said(
         "summary": summary if summary is not None else _first_sentence(found.introduction),
         "description": found.introduction[:2000],
         "language": found.language or "en",
-        "licence": licence,
-        "source": source,
+        **options,
     }
     try:
         return CourseFields.model_validate(said)
@@ -113,7 +127,7 @@ def _said(
 
 
 def _wrong_option(location: tuple[int | str, ...], message: str) -> Finding:
-    return Finding(f"--{location[0]}", message, "give another with this option")
+    return Finding(f"--{location[0]}".replace("_", "-"), message, "give another with this option")
 
 
 def _first_sentence(words: str) -> str:

@@ -1,10 +1,11 @@
-"""What content does with events: it counts its own lessons' completions, for the creators."""
+"""What content does with events: it counts its own lessons' completions, and notes who may read what is locked."""
 
 from collections.abc import Sequence
 
+from services.commerce.contract import EntitlementGranted, EntitlementRevoked
 from services.content.contract import LessonCompleted
 from services.content.settings import Settings
-from services.content.usecases import progress
+from services.content.usecases import entitling, progress
 from suuupra.db import Transaction
 from suuupra.events import Meta
 from suuupra.inbox import Subscription, on_batch
@@ -12,7 +13,11 @@ from suuupra.inbox import Subscription, on_batch
 
 def consumers(settings: Settings) -> Sequence[Subscription]:
     """The topics read, and what each does."""
-    return [on_batch(LessonCompleted, count_completions)]
+    return [
+        on_batch(LessonCompleted, count_completions),
+        on_batch(EntitlementGranted, entitling.grant),
+        on_batch(EntitlementRevoked, entitling.revoke),
+    ]
 
 
 async def count_completions(tx: Transaction, events: Sequence[tuple[LessonCompleted, Meta]]) -> None:

@@ -21,6 +21,8 @@ MAX_ARTICLE_CHARACTERS = 1_000_000
 
 LessonKind = Literal["article", "video", "file"]
 ProgressState = Literal["started", "completed"]
+Access = Literal["open", "entitled"]
+"""Who reads a course: everybody, or who has an entitlement to it; its first lessons may still be for everybody."""
 
 
 Title = fields.Title
@@ -117,6 +119,10 @@ class CourseSummary(_Model):
     published_at: datetime
     licence: str | None = None
     source: str | None = Field(default=None, description="address of the work this course was made from")
+    access: Access = "open"
+    preview_lessons: int = Field(
+        default=0, description="of an entitled course: how many lessons everybody reads"
+    )
 
 
 class CourseDetails(CourseSummary):
@@ -135,6 +141,9 @@ class LessonEntry(_Model):
     title: str
     kind: LessonKind
     minutes: int
+    locked: bool = Field(
+        default=False, description="it needs an entitlement to the course, which the caller has not shown"
+    )
 
 
 class ModuleEntry(_Model):
@@ -192,7 +201,7 @@ class LessonPage(LessonEntry):
     next: Neighbour | None = None
 
 
-# Progress (for the web app, inside the cluster)
+# Progress (of users by their token; of visitors for the web app, inside the cluster)
 
 
 class ProgressUpdate(_Request):
@@ -233,11 +242,21 @@ class CourseProgressList(_Model):
     items: list[CourseProgress]
 
 
+class Merged(_Model):
+    """What became of a visitor's progress: how many lessons the user took over. Asked again, none is left."""
+
+    lessons: int
+
+
 # Authoring (for a course's owner)
 
 
 class CourseFields(_Request):
-    """What a creator says of a course. Without `slug` a new course gets one from its title, an old one keeps its."""
+    """What a creator says of a course. Without `slug` a new course gets one from its title, an old one keeps its.
+
+    Without `access` or `preview_lessons` a new course is open, and an old one keeps what it has: whoever does not know
+    of them must not open a course that is sold.
+    """
 
     title: Title
     slug: Slug | None = None
@@ -247,6 +266,8 @@ class CourseFields(_Request):
     outcomes: list[Title] = Field(default_factory=list, max_length=20)
     licence: Title | None = None
     source: WebAddress | None = None
+    access: Access | None = None
+    preview_lessons: Annotated[int, Field(ge=0, le=MAX_LESSONS)] | None = None
 
 
 class ModuleFields(_Request):
@@ -341,6 +362,8 @@ class CourseDraft(CourseEntry):
     outcomes: list[str]
     licence: str | None
     source: str | None
+    access: Access
+    preview_lessons: int
     created_at: datetime
     modules: list[ModuleDraft]
 

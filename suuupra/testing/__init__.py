@@ -11,6 +11,7 @@
 | `topics`           | test    | makes Kafka topics, and deletes them after the test                           |
 | `bucket`           | test    | an empty bucket as `suuupra.objects.ObjectStore`                              |
 | `secrets`          | test    | suuupra.secrets_store.SecretsStore in memory; `secrets_kept` is what it keeps |
+| `mail_server`      | test    | an SMTP server in this process that keeps what it takes, with faults on demand |
 | `clock`            | test    | a FakeClock                                                                   |
 | `token`            | test    | `token("creator")`: a bearer token of the test issuer                         |
 | `service_settings` | test    | the service's Settings with every server filled in                            |

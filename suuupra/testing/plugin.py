@@ -19,6 +19,7 @@ from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.objects import ObjectsServer
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.secrets import MemorySecrets, OpenBaoServer
+from suuupra.testing.smtp import MailServer
 
 pytest_plugins = ["suuupra.testing.services"]
 
@@ -158,6 +159,13 @@ async def database(database_url: str, schema: Schema | None) -> AsyncIterator[Da
         yield opened
     finally:
         await opened.close()
+
+
+@pytest_asyncio.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    """A mail server of the test's own; see its fields for what can go wrong."""
+    async with MailServer() as server:
+        yield server
 
 
 @pytest.fixture

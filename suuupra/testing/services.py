@@ -11,8 +11,7 @@ import pytest_asyncio
 import yaml
 from fastapi import FastAPI
 
-from suuupra import discovery, local_issuer
-from suuupra.local_issuer import LocalIssuer
+from suuupra import discovery
 from suuupra.settings import (
     AuthSettings,
     DatabaseSettings,
@@ -20,12 +19,12 @@ from suuupra.settings import (
     ObjectsSettings,
     SecretsSettings,
     ServiceSettings,
+    SmtpSettings,
 )
+from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
 from suuupra.testing.secrets import ROOT_TOKEN
 
-ISSUER: Final = "http://localhost:8080"
-AUDIENCE: Final = "suuupra"
 BASE_URL: Final = "http://service.test"
 
 Token = Callable[..., str]
@@ -33,13 +32,13 @@ Values = Mapping[str, Any]
 
 
 @pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
+def issuer() -> Issuer:
     """The issuer whose tokens the services under test accept."""
-    return local_issuer.ensure(tmp_path_factory.mktemp("issuer") / "issuer.json", ISSUER, AUDIENCE)
+    return Issuer.new(ISSUER, AUDIENCE)
 
 
 @pytest.fixture
-def token(issuer: LocalIssuer) -> Token:
+def token(issuer: Issuer) -> Token:
     """`token("creator")`, `token("learner", subject="…")`: an access token, good for an hour."""
     return issuer.mint
 
@@ -134,12 +133,17 @@ def _auth(request: pytest.FixtureRequest) -> Values:
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
 
 
+def _smtp(request: pytest.FixtureRequest) -> Values:
+    return {"smtp_host": "127.0.0.1", "smtp_port": request.getfixturevalue("mail_server").port}
+
+
 _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
     SecretsSettings: _secrets,
     AuthSettings: _auth,
+    SmtpSettings: _smtp,
 }
 
 

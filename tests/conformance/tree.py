@@ -14,7 +14,7 @@ REQUIRED = {"README.md", "contract.py", "settings.py", "app.py", "ops", "tests"}
 
 OPTIONAL = {
     "__init__.py", "api", "api.py", "cli.py", "clients", "clients.py", "consumers.py", "domain", "domain.py", "image.toml", "migrations",
-    "pages", "store", "store.py", "usecases", "usecases.py",
+    "pages", "schedules.py", "store", "store.py", "usecases", "usecases.py", "workers.py",
 }  # fmt: skip
 """Rooms that appear when needed, never under another name."""
 

@@ -32,6 +32,8 @@ class Subject:
     spec: SuuupraServiceSpec
     platform: SuuupraPlatformSpec
     annotations: Mapping[str, str] = field(default_factory=dict)
+    operated: bool = False
+    """Whether the operator asks its internal API, as it does those of a rail."""
 
     @property
     def service(self) -> str:

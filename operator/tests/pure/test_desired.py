@@ -16,7 +16,7 @@ from suuupra_operator.desired.subject import version_of
 from suuupra_operator.desired.topics import TopicState, changes, published
 from suuupra_operator.round import static_children
 
-from .samples import subject
+from .samples import PLATFORM, subject
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = "suuupra/shop:abc123"
@@ -94,6 +94,14 @@ def test_o12_policy_lets_in_declared_callers_and_out_to_declared_servers_only() 
     assert ports == [53, 53, 5432, 8000, 8333, 9092]
     lonely = network_policy(subject({}))["spec"]
     assert [port["port"] for rule in lonely["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_o12_every_pod_may_ask_the_service_that_publishes_the_issuers_keys() -> None:
+    everyone = {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 8000}]}
+    keys = {"jwksURL": "http://shop.suuupra.svc:8000/.well-known/jwks.json"}
+    assert everyone in network_policy(subject({}, PLATFORM | {"auth": keys}))["spec"]["ingress"]
+    others = {"jwksURL": "http://identity.suuupra.svc:8000/.well-known/jwks.json"}
+    assert everyone not in network_policy(subject({}, PLATFORM | {"auth": others}))["spec"]["ingress"]
 
 
 def test_login_is_quoted_in_its_url() -> None:

@@ -10,6 +10,7 @@ from pydantic import StringConstraints
 from services.content.usecases.reading import Copies
 from suuupra.app import resource
 from suuupra.auth import Principal, require_scope
+from suuupra.clock import Clock
 from suuupra.db import Database
 from suuupra.objects import ObjectStore
 from suuupra.resources import Resources
@@ -27,14 +28,18 @@ class Shelf:
 
     db: Database
     copies: Copies
-    now: float
-    """Monotonic seconds."""
+    clock: Clock
+
+    @property
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self.clock.monotonic()
 
 
 async def _shelf(request: Request) -> Shelf:
     state = request.app.state
     resources: Resources = state.resources
-    return Shelf(resources.get(Database), resources.get(Copies), state.clock.monotonic())
+    return Shelf(resources.get(Database), resources.get(Copies), state.clock)
 
 
 Published = Annotated[Shelf, Depends(_shelf)]

@@ -1,4 +1,4 @@
-"""Media files: everybody reads what published lessons show; creators upload and delete."""
+"""Media files: who reads a published lesson reads what it shows; creators upload and delete."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,8 +15,8 @@ from services.content.domain.ranges import Part, Unsatisfiable, part_of
 from services.content.store import drafts
 from services.content.store import media as store
 from services.content.store.tables import MediaRow
-from services.content.usecases import media
-from services.content.usecases.problems import RangeNotSatisfiable, not_found
+from services.content.usecases import entitling, media
+from services.content.usecases.problems import NotEntitled, RangeNotSatisfiable, not_found
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
 from suuupra.etags import etag_of, not_modified
@@ -37,23 +37,27 @@ _FILE: Final[dict[int | str, dict[str, Any]]] = {
 
 
 @router.get(
-    "/v1/media/{media_id}/{name}", response_class=Response, responses=_FILE | problems(RangeNotSatisfiable)
+    "/v1/media/{media_id}/{name}",
+    response_class=Response,
+    responses=_FILE | problems(RangeNotSatisfiable, NotEntitled),
 )
 async def read_media(
     request: Request,
     db: Db,
     objects: Objects,
+    clock: Now,
     reader: MaybeUser,
     media_id: UUID,
     name: Annotated[str, Path(max_length=300, description="For people; the id decides.")],
     asked: Annotated[str | None, Header(alias="Range")] = None,
     held: Annotated[str | None, Header(alias="If-Range", description="The ETag of the rest.")] = None,
+    seal: Annotated[
+        str | None, Query(max_length=60, description="What opens a locked file; its lesson's page has it.")
+    ] = None,
 ) -> Response:
     """A picture, film or file, whole or in part."""
     async with db.reading() as tx:
-        row = await store.readable(tx, media_id, reader.subject if reader else None)
-    if row is None:
-        raise not_found("file", media_id)
+        row = await entitling.file(tx, media_id, reader.subject if reader else None, seal, clock.now())
     headers = _headers(row)
     unchanged = not_modified(request, headers["ETag"])
     if unchanged is not None:
@@ -70,7 +74,7 @@ def _headers(row: MediaRow) -> dict[str, str]:
     disposition = "attachment" if row.content_type == "application/zip" else "inline"
     headers = {
         "ETag": etag_of(row.sha256),
-        "Cache-Control": _FOR_EVER if row.public else "private, no-cache",
+        "Cache-Control": _kept(row),
         "Accept-Ranges": "bytes",
         "Content-Disposition": f'{disposition}; filename="{row.name}"',
         "X-Content-Type-Options": "nosniff",
@@ -78,6 +82,13 @@ def _headers(row: MediaRow) -> dict[str, str]:
     if row.content_type == "image/svg+xml":
         headers["Content-Security-Policy"] = _NOTHING_RUNS
     return headers
+
+
+def _kept(row: MediaRow) -> str:
+    if row.public:
+        return _FOR_EVER
+    # A sealed address changes by itself; a draft's file may be deleted.
+    return "private, max-age=3600" if row.entitled else "private, no-cache"
 
 
 async def _stream(

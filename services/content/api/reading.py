@@ -1,13 +1,14 @@
-"""What everybody may read: published courses and lessons.
+"""What may be read: published courses and lessons, some of them by those alone who are entitled to the course.
 
 Answers are bytes made at publication; a reader who has them already gets 304. They may be kept for a few seconds by
-anyone on the way, which is what keeps a course that everybody opens at once from being ten thousand queries.
+anyone on the way, which is what keeps a course that everybody opens at once from being ten thousand queries. What
+depends on the caller may be kept by nobody but the caller, and only for it the token is judged.
 """
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,12 +21,15 @@ from services.content.api.dependencies import (
     Shelf,
     id_or_slug,
 )
-from services.content.domain.publishing import Document
+from services.content.domain.publishing import Document, unlocked
 from services.content.domain.search import title_query
 from services.content.store import shown
-from services.content.usecases.problems import not_found
+from services.content.usecases import entitling
+from services.content.usecases.problems import NotEntitled, not_found
+from suuupra.auth import optional_user
 from suuupra.db import Database
 from suuupra.etags import etag_of, not_modified
+from suuupra.openapi import problems
 from suuupra.pagination import Page, PageRequest, Paging
 
 router = APIRouter(tags=["courses"])
@@ -34,6 +38,10 @@ _Finder = Callable[..., Awaitable[Document | None]]
 
 _FRESH: Final = "public, max-age=5, stale-while-revalidate=30"
 """A withdrawn course may still be seen for the 35 seconds that this adds up to."""
+_OWN: Final = "private, no-cache"
+"""Of what depends on the caller: asked for again each time, and 304 while nothing changed."""
+_WHO: Final[dict[str, Any]] = {"security": [{"bearer": []}, {}]}
+"""A token is optional. Not the dependency: it would cost those who need none as much as their whole answer."""
 
 
 @router.get("/v1/courses", response_model=Page[contract.CourseSummary])
@@ -75,27 +83,57 @@ async def read_course(request: Request, shelf: Published, course: CourseName) ->
     return _answer(request, await _find(shelf, shown.course, key), "course", key)
 
 
-@router.get("/v1/courses/{course}/contents", response_model=contract.Contents)
+@router.get("/v1/courses/{course}/contents", response_model=contract.Contents, openapi_extra=_WHO)
 async def read_contents(request: Request, shelf: Published, course: CourseName) -> Response:
-    """The table of contents of a published course."""
+    """The table of contents of a published course. `locked` is told for the caller, who may be nobody."""
     key = id_or_slug(course)
-    return _answer(request, await _find(shelf, shown.contents, key), "course", key)
+    found = await _find(shelf, shown.contents, key)
+    if found is None or found.entitles is None:
+        return _answer(request, found, "course", key)
+    reader = await optional_user(request)
+    if reader is None:
+        answer = _answer(request, found, "course", key)
+        answer.headers["Vary"] = "Authorization"
+        return answer
+    async with shelf.db.reading() as tx:
+        entitled = await entitling.is_entitled(tx, reader.subject, found.entitles)
+    return _answer(request, unlocked(found) if entitled else found, "course", key, _OWN)
 
 
-@router.get("/v1/courses/{course}/lessons/{lesson}", response_model=contract.LessonPage)
+@router.get(
+    "/v1/courses/{course}/lessons/{lesson}",
+    response_model=contract.LessonPage,
+    responses=problems(NotEntitled),
+    openapi_extra=_WHO,
+)
 async def read_lesson_of_course(
     request: Request, shelf: Published, course: CourseName, lesson: LessonName
 ) -> Response:
     """A published lesson, by its address in the course."""
     key = id_or_slug(lesson)
     found = await _find(shelf, shown.lesson_of, id_or_slug(course), key)
-    return _answer(request, found, "lesson", key)
+    return await _lesson(request, shelf, found, key)
 
 
-@router.get("/v1/lessons/{lesson_id}", response_model=contract.LessonPage)
+@router.get(
+    "/v1/lessons/{lesson_id}",
+    response_model=contract.LessonPage,
+    responses=problems(NotEntitled),
+    openapi_extra=_WHO,
+)
 async def read_lesson(request: Request, shelf: Published, lesson_id: UUID) -> Response:
     """A published lesson."""
-    return _answer(request, await _find(shelf, shown.lesson, lesson_id), "lesson", lesson_id)
+    return await _lesson(request, shelf, await _find(shelf, shown.lesson, lesson_id), lesson_id)
+
+
+async def _lesson(request: Request, shelf: Shelf, found: Document | None, key: UUID | str) -> Response:
+    if found is None or found.entitles is None:
+        return _answer(request, found, "lesson", key)
+    reader = await optional_user(request)
+    subject = reader.subject if reader else None
+    async with shelf.db.reading() as tx:
+        page = await entitling.unlock(tx, subject, found.entitles, found, shelf.clock.now())
+    return _answer(request, page, "lesson", key, _OWN)
 
 
 async def _find(shelf: Shelf, find: _Finder, *keys: shown.Key) -> Document | None:
@@ -107,13 +145,15 @@ async def _load(db: Database, find: _Finder, *keys: shown.Key) -> Document | Non
         return await find(tx, *keys)
 
 
-def _answer(request: Request, found: Document | None, what: str, key: UUID | str) -> Response:
+def _answer(
+    request: Request, found: Document | None, what: str, key: UUID | str, kept: str = _FRESH
+) -> Response:
     if found is None:
         raise not_found(what, key)
     etag = etag_of(found.etag)
     unchanged = not_modified(request, etag)
     if unchanged is not None:
-        unchanged.headers["Cache-Control"] = _FRESH
+        unchanged.headers["Cache-Control"] = kept
         return unchanged
-    headers = {"ETag": etag, "Cache-Control": _FRESH}
+    headers = {"ETag": etag, "Cache-Control": kept}
     return Response(found.json, headers=headers, media_type="application/json")

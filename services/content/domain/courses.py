@@ -39,6 +39,7 @@ class File:
 
 Body = Article | Video | File
 Kind = Literal["article", "video", "file"]
+Access = Literal["open", "entitled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,17 @@ class Course:
     licence: str | None
     source: str | None
     modules: tuple[Module, ...]
+    access: Access = "open"
+    preview_lessons: int = 0
 
     @property
     def lessons(self) -> Iterator[tuple[Module, Lesson]]:
         """All lessons in their order, each with its module."""
         return ((module, lesson) for module in self.modules for lesson in module.lessons)
+
+    def locks(self, number: int) -> bool:
+        """Whether its lesson `number`, from 1, is only for those who are entitled to the course."""
+        return self.access == "entitled" and number > self.preview_lessons
 
     @property
     def minutes(self) -> int:

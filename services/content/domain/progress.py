@@ -38,6 +38,18 @@ def begin(lesson_id: UUID, course_id: UUID, now: datetime) -> Progress:
     return Progress(lesson_id, course_id, position=0, started_at=now, changed_at=now)
 
 
+def further(one: Progress, other: Progress) -> Progress:
+    """One person's two records of a lesson as one: whichever way round, and however often."""
+    done = [it for it in (one, other) if it.completed_at is not None]
+    leading = max(done or [one, other], key=lambda it: (it.changed_at, it.position))
+    return replace(
+        leading,
+        started_at=min(one.started_at, other.started_at),
+        changed_at=max(one.changed_at, other.changed_at),
+        completed_at=min((it.completed_at for it in done if it.completed_at), default=None),
+    )
+
+
 def advance(progress: Progress, state: State, position: int, now: datetime) -> Advanced:
     """Take in what a learner reports.
 

@@ -7,8 +7,9 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Final
 from urllib.parse import quote
 from uuid import UUID
@@ -19,6 +20,8 @@ from services.content.domain.media import Media
 
 _LESSON_HREF = re.compile(r'href="/v1/lessons/([0-9a-f-]{36})(#[^"]*)?"')
 _MEDIA_PATH = re.compile(r'(?:src|href)="/v1/media/([0-9a-f-]{36})/')
+_LOCKED: Final = '"locked":true'
+_UNLOCKED: Final = '"locked":false'
 _ETAG_LENGTH: Final = 32
 """Hex digits: 128 bits."""
 
@@ -90,7 +93,9 @@ def _missing(course: Course) -> Iterator[Missing]:
 def fingerprint_of(course: Course) -> str:
     """A digest of all that learners would see."""
     about = [course.slug, course.title, course.summary, course.description, course.language]
-    more = [list(course.outcomes), course.licence, course.source]
+    more: list[object] = [list(course.outcomes), course.licence, course.source]
+    if course.access == "entitled":  # an open course keeps the fingerprint it had before there was access
+        more += [course.access, course.preview_lessons]
     modules = [[str(module.id), module.title, _lessons_of(module)] for module in course.modules]
     return hashlib.sha256(json.dumps([about, more, modules]).encode()).hexdigest()
 
@@ -108,30 +113,36 @@ def _media_id(lesson: Lesson) -> UUID | None:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A JSON text ready to be sent, and the ETag value that names it."""
+    """A JSON text ready to be sent, and the ETag value that names it.
+
+    `entitles`: the course whose entitled readers are answered differently from others; None when all read the same.
+    """
 
     json: str
     etag: str
+    entitles: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedLesson:
-    """A lesson ready to be sent."""
+    """A lesson ready to be sent. `locked`: only to those who are entitled to its course."""
 
     id: UUID
     slug: str
     page: Document
+    locked: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A revision, ready to be sent."""
+    """A revision, ready to be sent. Files that an open lesson shows are open, whoever else shows them."""
 
     summary: contract.CourseSummary
     details: Document
     contents: Document
     lessons: tuple[RenderedLesson, ...]
-    media_ids: frozenset[UUID]
+    open_media: frozenset[UUID]
+    locked_media: frozenset[UUID]
 
 
 def document(model: contract.CourseDetails | contract.Contents | contract.LessonPage) -> Document:
@@ -149,12 +160,14 @@ def render(course: Course, revision: int, published_at: datetime) -> Rendered:
         outcomes=list(course.outcomes),
         revision=revision,
     )
+    open_media = frozenset(_media_ids(course, locked=False))
     return Rendered(
         summary,
         document(details),
         document(contents(course, revision)),
         tuple(_render_lessons(course, revision)),
-        frozenset(_media_ids(course)),
+        open_media,
+        frozenset(_media_ids(course, locked=True)) - open_media,
     )
 
 
@@ -171,13 +184,20 @@ def summarise(course: Course, published_at: datetime) -> contract.CourseSummary:
         published_at=published_at,
         licence=course.licence,
         source=course.source,
+        access=course.access,
+        preview_lessons=course.preview_lessons,
     )
 
 
 def contents(course: Course, revision: int) -> contract.Contents:
-    """The table of contents."""
+    """The table of contents, as those see it who are not entitled to the course."""
+    numbers = count(1)
     modules = [
-        contract.ModuleEntry(id=module.id, title=module.title, lessons=[_entry(it) for it in module.lessons])
+        contract.ModuleEntry(
+            id=module.id,
+            title=module.title,
+            lessons=[_entry(it, locked=course.locks(next(numbers))) for it in module.lessons],
+        )
         for module in course.modules
     ]
     return contract.Contents(
@@ -185,10 +205,23 @@ def contents(course: Course, revision: int) -> contract.Contents:
     )
 
 
-def _entry(lesson: Lesson) -> contract.LessonEntry:
+def _entry(lesson: Lesson, *, locked: bool) -> contract.LessonEntry:
     return contract.LessonEntry(
-        id=lesson.id, slug=lesson.slug, title=lesson.title, kind=lesson.kind, minutes=lesson.minutes
+        id=lesson.id,
+        slug=lesson.slug,
+        title=lesson.title,
+        kind=lesson.kind,
+        minutes=lesson.minutes,
+        locked=locked,
     )
+
+
+def unlocked(contents: Document) -> Document:
+    """The table of contents, as those see it who are entitled to the course.
+
+    Quotes inside of JSON texts are escaped, so that the exact member cannot be part of a title.
+    """
+    return replace(contents, json=contents.json.replace(_LOCKED, _UNLOCKED), etag=f"{contents.etag}-entitled")
 
 
 def _render_lessons(course: Course, revision: int) -> Iterator[RenderedLesson]:
@@ -214,7 +247,7 @@ def _render_lessons(course: Course, revision: int) -> Iterator[RenderedLesson]:
             previous=_neighbour(ordered, index - 1),
             next=_neighbour(ordered, index + 1),
         )
-        yield RenderedLesson(lesson.id, lesson.slug, document(page))
+        yield RenderedLesson(lesson.id, lesson.slug, document(page), locked=course.locks(index + 1))
 
 
 def _neighbour(ordered: Sequence[tuple[Module, Lesson]], index: int) -> contract.Neighbour | None:
@@ -251,8 +284,10 @@ def reader_links(course_slug: str, slugs: Mapping[UUID, str]) -> Callable[[str],
     return lambda html: _LESSON_HREF.sub(address, html)
 
 
-def _media_ids(course: Course) -> Iterator[UUID]:
-    for _, lesson in course.lessons:
+def _media_ids(course: Course, *, locked: bool) -> Iterator[UUID]:
+    for number, (_, lesson) in enumerate(course.lessons, 1):
+        if course.locks(number) != locked:
+            continue
         if lesson.media:
             yield lesson.media.id
         for found in _MEDIA_PATH.finditer(lesson.body.html):

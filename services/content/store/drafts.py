@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import func, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from services.content.domain.courses import Article, Body, Course, File, Lesson, Module, Video
+from services.content.domain.courses import Access, Article, Body, Course, File, Lesson, Module, Video
 from services.content.domain.media import Media
 from services.content.store.tables import CourseRow, HtmlRow, LessonRow, MediaRow, ModuleRow
 from suuupra.db import Transaction
@@ -221,6 +222,8 @@ def _course_of(row: CourseRow, tree: tuple[Module, ...]) -> Course:
         licence=row.licence,
         source=row.source,
         modules=tree,
+        access=cast("Access", row.access),
+        preview_lessons=row.preview_lessons,
     )
 
 

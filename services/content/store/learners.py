@@ -1,9 +1,9 @@
 """How far learners are, and how many completed what."""
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -63,6 +63,67 @@ async def of_learner(tx: Transaction, learner: Learner, course_id: UUID | None) 
         Progress(it.lesson_id, it.course_id, it.position, it.started_at, it.changed_at, it.completed_at)
         for it in rows.all()
     ]
+
+
+_TAKE: Final = text("""
+DELETE FROM lesson_progress WHERE learner_kind = :learner_kind AND learner_id = :learner_id
+RETURNING lesson_id, course_id, position, started_at, changed_at, completed_at
+""")
+_GIVE: Final = text("""
+INSERT INTO lesson_progress
+    (learner_kind, learner_id, lesson_id, course_id, position, started_at, changed_at, completed_at)
+SELECT :learner_kind, :learner_id, * FROM unnest(CAST(:lessons AS uuid[]), CAST(:courses AS uuid[]),
+    CAST(:positions AS integer[]), CAST(:started AS timestamptz[]), CAST(:changed AS timestamptz[]),
+    CAST(:completed AS timestamptz[])) AS t (lesson_id, course_id, position, started_at, changed_at, completed_at)
+ORDER BY lesson_id
+ON CONFLICT DO NOTHING
+RETURNING lesson_id
+""")
+_LOCK_ALL: Final = text("""
+SELECT lesson_id, course_id, position, started_at, changed_at, completed_at FROM lesson_progress
+WHERE learner_kind = :learner_kind AND learner_id = :learner_id AND lesson_id = ANY (CAST(:lessons AS uuid[]))
+ORDER BY lesson_id FOR UPDATE
+""")
+_SAVE_ALL: Final = text("""
+UPDATE lesson_progress SET position = t.position, started_at = t.started_at, changed_at = t.changed_at,
+    completed_at = t.completed_at
+FROM unnest(CAST(:lessons AS uuid[]), CAST(:courses AS uuid[]), CAST(:positions AS integer[]),
+    CAST(:started AS timestamptz[]), CAST(:changed AS timestamptz[]), CAST(:completed AS timestamptz[]))
+    AS t (lesson_id, course_id, position, started_at, changed_at, completed_at)
+WHERE learner_kind = :learner_kind AND learner_id = :learner_id AND lesson_progress.lesson_id = t.lesson_id
+""")
+
+
+async def take(tx: Transaction, learner: Learner) -> dict[UUID, Progress]:
+    """All of a learner's progress, which is then nobody's, by lesson."""
+    rows = await tx.execute(_TAKE, {"learner_kind": learner.kind, "learner_id": learner.id})
+    return {row[0]: Progress(*row) for row in rows}
+
+
+async def give(tx: Transaction, learner: Learner, given: Mapping[UUID, Progress]) -> Sequence[Progress]:
+    """Give the learner progress in lessons they never opened; return theirs in the others, to be changed."""
+    key = {"learner_kind": learner.kind, "learner_id": learner.id}
+    new = {row[0] for row in await tx.execute(_GIVE, {**key, **_columns(given.values())})}
+    rows = await tx.execute(_LOCK_ALL, {**key, "lessons": [it for it in given if it not in new]})
+    return [Progress(*row) for row in rows]
+
+
+async def save_all(tx: Transaction, learner: Learner, changed: Collection[Progress]) -> None:
+    """Keep what `give` returned, changed."""
+    if changed:
+        key = {"learner_kind": learner.kind, "learner_id": learner.id}
+        await tx.execute(_SAVE_ALL, {**key, **_columns(changed)})
+
+
+def _columns(all_: Collection[Progress]) -> dict[str, list[Any]]:
+    return {
+        "lessons": [it.lesson_id for it in all_],
+        "courses": [it.course_id for it in all_],
+        "positions": [it.position for it in all_],
+        "started": [it.started_at for it in all_],
+        "changed": [it.changed_at for it in all_],
+        "completed": [it.completed_at for it in all_],
+    }
 
 
 _COURSES: Final = text("""

@@ -20,6 +20,12 @@ async def readable(tx: Transaction, media_id: UUID, reader: str | None) -> Media
     ).one_or_none()
 
 
+async def locked(tx: Transaction, media_id: UUID) -> MediaRow | None:
+    """A file that only locked lessons show."""
+    query = select(MediaRow).where(MediaRow.id == media_id, col(MediaRow.entitled))
+    return (await tx.exec(query)).one_or_none()
+
+
 async def same_bytes(tx: Transaction, course_id: UUID, sha256: str) -> MediaRow | None:
     """The file of a course with exactly these bytes."""
     found = select(MediaRow).where(MediaRow.course_id == course_id, MediaRow.sha256 == sha256)

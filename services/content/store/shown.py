@@ -11,25 +11,21 @@ from sqlalchemy import TextClause, text
 from services.content.domain.publishing import Document, Rendered
 from suuupra.db import Transaction
 
-_COURSE_BY_ID: Final = text("SELECT details, details_etag FROM shown_course WHERE course_id = :key")
-_COURSE_BY_SLUG: Final = text("SELECT details, details_etag FROM shown_course WHERE slug = :key")
-_CONTENTS_BY_ID: Final = text("SELECT contents, contents_etag FROM shown_course WHERE course_id = :key")
-_CONTENTS_BY_SLUG: Final = text("SELECT contents, contents_etag FROM shown_course WHERE slug = :key")
-_LESSON: Final = text("SELECT page, etag FROM shown_lesson WHERE lesson_id = :lesson")
+_COURSE_BY_ID: Final = text("SELECT details, details_etag, NULL FROM shown_course WHERE course_id = :key")
+_COURSE_BY_SLUG: Final = text("SELECT details, details_etag, NULL FROM shown_course WHERE slug = :key")
+# The third column names the course whose entitled readers are answered differently; null when all read the same.
+_CONTENTS: Final = "SELECT contents, contents_etag, CASE WHEN access = 'entitled' THEN course_id END FROM shown_course WHERE {}"
+_CONTENTS_BY_ID: Final = text(_CONTENTS.format("course_id = :key"))
+_CONTENTS_BY_SLUG: Final = text(_CONTENTS.format("slug = :key"))
+_PAGE: Final = "SELECT l.page, l.etag, CASE WHEN l.locked THEN l.course_id END FROM {} WHERE {}"
+_IN_COURSE: Final = "shown_course c JOIN shown_lesson l USING (course_id)"
+_LESSON: Final = text(_PAGE.format("shown_lesson l", "l.lesson_id = :lesson"))
 _LESSON_BY_ID_ID: Final = text(
-    "SELECT page, etag FROM shown_lesson WHERE lesson_id = :lesson AND course_id = :course"
+    _PAGE.format("shown_lesson l", "l.lesson_id = :lesson AND l.course_id = :course")
 )
-_LESSON_BY_ID_SLUG: Final = text(
-    "SELECT page, etag FROM shown_lesson WHERE course_id = :course AND slug = :lesson"
-)
-_LESSON_BY_SLUG_ID: Final = text("""
-SELECT l.page, l.etag FROM shown_lesson l JOIN shown_course c USING (course_id)
-WHERE l.lesson_id = :lesson AND c.slug = :course
-""")
-_LESSON_BY_SLUG_SLUG: Final = text("""
-SELECT l.page, l.etag FROM shown_course c JOIN shown_lesson l USING (course_id)
-WHERE c.slug = :course AND l.slug = :lesson
-""")
+_LESSON_BY_ID_SLUG: Final = text(_PAGE.format("shown_lesson l", "l.course_id = :course AND l.slug = :lesson"))
+_LESSON_BY_SLUG_ID: Final = text(_PAGE.format(_IN_COURSE, "l.lesson_id = :lesson AND c.slug = :course"))
+_LESSON_BY_SLUG_SLUG: Final = text(_PAGE.format(_IN_COURSE, "c.slug = :course AND l.slug = :lesson"))
 
 Key = UUID | str
 """An id or a slug."""
@@ -61,7 +57,7 @@ async def lesson_of(tx: Transaction, course_key: Key, lesson_key: Key) -> Docume
 
 async def _one(tx: Transaction, statement: TextClause, **values: Key) -> Document | None:
     row = (await tx.execute(statement, values)).one_or_none()
-    return None if row is None else Document(row[0], row[1])
+    return None if row is None else Document(*row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +98,23 @@ async def catalogue(
 
 _SHOW: Final = text("""
 INSERT INTO shown_course AS shown (course_id, slug, title, listed_at, revision, summary, details, details_etag,
-    contents, contents_etag)
-VALUES (:course_id, :slug, :title, :listed_at, :revision, :summary, :details, :details_etag, :contents, :contents_etag)
+    contents, contents_etag, access)
+VALUES (:course_id, :slug, :title, :listed_at, :revision, :summary, :details, :details_etag, :contents, :contents_etag,
+    :access)
 ON CONFLICT (course_id) DO UPDATE SET slug = excluded.slug, title = excluded.title, revision = excluded.revision,
     summary = excluded.summary, details = excluded.details, details_etag = excluded.details_etag,
-    contents = excluded.contents, contents_etag = excluded.contents_etag
+    contents = excluded.contents, contents_etag = excluded.contents_etag, access = excluded.access
 """)
 _CLEAR_LESSONS: Final = text("DELETE FROM shown_lesson WHERE course_id = :course_id")
-_SHOW_LESSON: Final = text(
-    "INSERT INTO shown_lesson (lesson_id, course_id, slug, etag, page) VALUES (:id, :course_id, :slug, :etag, :page)"
-)
+_SHOW_LESSON: Final = text("""
+INSERT INTO shown_lesson (lesson_id, course_id, slug, etag, page, locked)
+VALUES (:id, :course_id, :slug, :etag, :page, :locked)
+""")
 _OPEN_MEDIA: Final = text("""
-UPDATE media SET public = (id = ANY (CAST(:ids AS uuid[])))
-WHERE course_id = :course_id AND public <> (id = ANY (CAST(:ids AS uuid[])))
+UPDATE media SET public = wanted.public, entitled = wanted.entitled
+FROM (SELECT id, id = ANY (CAST(:open AS uuid[])) AS public, id = ANY (CAST(:locked AS uuid[])) AS entitled
+      FROM media WHERE course_id = :course_id) wanted
+WHERE media.id = wanted.id AND (media.public, media.entitled) <> (wanted.public, wanted.entitled)
 """)
 
 
@@ -132,6 +132,7 @@ async def show(tx: Transaction, rendered: Rendered, revision: int, listed_at: da
         "details_etag": rendered.details.etag,
         "contents": rendered.contents.json,
         "contents_etag": rendered.contents.etag,
+        "access": rendered.summary.access,
     }
     await tx.execute(_SHOW, values)
     await tx.execute(_CLEAR_LESSONS, {"course_id": course_id})
@@ -142,21 +143,31 @@ async def show(tx: Transaction, rendered: Rendered, revision: int, listed_at: da
             "slug": it.slug,
             "etag": it.page.etag,
             "page": it.page.json,
+            "locked": it.locked,
         }
         for it in rendered.lessons
     ]
     await tx.execute(_SHOW_LESSON, rows)
-    await tx.execute(_OPEN_MEDIA, {"course_id": course_id, "ids": list(rendered.media_ids)})
+    files = {"open": list(rendered.open_media), "locked": list(rendered.locked_media)}
+    await tx.execute(_OPEN_MEDIA, {"course_id": course_id, **files})
 
 
 async def hide(tx: Transaction, course_id: UUID) -> None:
     """Show a course no longer."""
     await tx.execute(text("DELETE FROM shown_course WHERE course_id = :course_id"), {"course_id": course_id})
-    await tx.execute(_OPEN_MEDIA, {"course_id": course_id, "ids": []})
+    await tx.execute(_OPEN_MEDIA, {"course_id": course_id, "open": [], "locked": []})
 
 
-async def course_of_lesson(tx: Transaction, lesson_id: UUID) -> UUID | None:
-    """The course in which learners read a lesson; None when they do not."""
-    found = text("SELECT course_id FROM shown_lesson WHERE lesson_id = :lesson_id")
-    course_id: UUID | None = await tx.scalar(found, {"lesson_id": lesson_id})
-    return course_id
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The course in which learners read a lesson, and whether it takes an entitlement."""
+
+    course_id: UUID
+    locked: bool
+
+
+async def place_of(tx: Transaction, lesson_id: UUID) -> Place | None:
+    """Where learners read a lesson; None when they do not."""
+    found = text("SELECT course_id, locked FROM shown_lesson WHERE lesson_id = :lesson_id")
+    row = (await tx.execute(found, {"lesson_id": lesson_id})).one_or_none()
+    return None if row is None else Place(*row)

@@ -30,6 +30,8 @@ class CourseRow(SQLModel, table=True):
     version: int = 1
     last_revision: int = 0
     shown_revision: int | None = None
+    access: str = Field(default="open", sa_type=Text)
+    preview_lessons: int = 0
     listed_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     created_at: datetime = Field(sa_type=_INSTANT)
     updated_at: datetime = Field(sa_type=_INSTANT)
@@ -63,6 +65,7 @@ class MediaRow(SQLModel, table=True):
     sha256: str = Field(sa_type=Text)
     object_key: str = Field(sa_type=Text)
     public: bool = False
+    entitled: bool = False
     created_at: datetime = Field(sa_type=_INSTANT)
 
 
@@ -126,6 +129,7 @@ class ShownCourseRow(SQLModel, table=True):
     details_etag: str = Field(sa_type=Text)
     contents: str = Field(sa_type=Text)
     contents_etag: str = Field(sa_type=Text)
+    access: str = Field(default="open", sa_type=Text)
     words: str | None = Field(
         default=None,
         sa_column=Column(TSVECTOR, Computed("to_tsvector('simple', title)", persisted=True)),
@@ -142,6 +146,28 @@ class ShownLessonRow(SQLModel, table=True):
     slug: str = Field(sa_type=Text)
     etag: str = Field(sa_type=Text)
     page: str = Field(sa_type=Text)
+    locked: bool = False
+
+
+class EntitlementRow(SQLModel, table=True):
+    """What commerce last said of a user's right to a course: content's own projection of its two events."""
+
+    __tablename__: ClassVar[Any] = "entitlement"
+
+    user_id: UUID = Field(primary_key=True)
+    course_id: UUID = Field(primary_key=True)
+    granted: bool
+    sequence: int = Field(sa_type=BigInteger)
+    changed_at: datetime = Field(sa_type=_INSTANT)
+
+
+class MediaSealRow(SQLModel, table=True):
+    """The key of the seals on addresses of locked files; one row."""
+
+    __tablename__: ClassVar[Any] = "media_seal"
+
+    id: int = Field(primary_key=True, sa_type=SmallInteger)
+    key: bytes
 
 
 class ProgressRow(SQLModel, table=True):

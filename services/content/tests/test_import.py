@@ -263,3 +263,28 @@ async def test_a_dry_run_changes_nothing(book: Path, command: Command, database:
     assert code == 0
     assert "9 lessons, 8 pictures. Nothing was changed." in out
     assert set((await numbers(database)).values()) == {0}
+
+
+async def test_a_book_is_imported_with_a_preview_and_keeps_it_when_it_is_imported_without_a_word_of_it(
+    command: Command, book: Path, reader: httpx.AsyncClient
+) -> None:
+    told = ("--access=entitled", "--preview-lessons=4", "--publish")
+    code, _, err = command.run(book, *told)
+    assert code == 0, err
+    assert command.run(book, "--publish")[0] == 0
+    (course,) = (await reader.get("/v1/courses")).json()["items"]
+    assert (course["access"], course["preview_lessons"]) == ("entitled", 4)
+    contents = (await reader.get(f"/v1/courses/{course['id']}/contents")).json()
+    lessons = [lesson for module in contents["modules"] for lesson in module["lessons"]]
+    assert [it["locked"] for it in lessons] == [False] * 4 + [True] * (len(lessons) - 4)
+    statuses = [(await reader.get(f"/v1/lessons/{it['id']}")).status_code for it in lessons]
+    assert statuses == [200] * 4 + [403] * (len(lessons) - 4)
+
+
+@pytest.mark.parametrize(
+    ("option", "named"), [("--access=secret", "--access"), ("--preview-lessons=-1", "--preview-lessons")]
+)
+def test_wrong_access_names_its_option(command: Command, book: Path, option: str, named: str) -> None:
+    code, _, err = command.run(book, option, "--dry-run")
+    assert code == 1
+    assert named in err

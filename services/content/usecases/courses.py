@@ -35,15 +35,17 @@ async def begin(
         source_key=source_key,
         created_at=now,
         updated_at=now,
-        **_described(new),
+        **described(new),
     )
     tx.add(row)
     await tx.flush()
     return views.course_draft(await drafts.load(tx, row, texts=False))
 
 
-def _described(fields: contract.CourseFields) -> dict[str, Any]:
-    return fields.model_dump(exclude={"slug"})
+def described(fields: contract.CourseFields) -> dict[str, Any]:
+    """What the fields say, by the names of columns; what they leave as it is is not among them."""
+    kept = {name for name in ("access", "preview_lessons") if getattr(fields, name) is None}
+    return fields.model_dump(exclude={"slug", *kept})
 
 
 async def _new_slug(tx: Transaction, new: contract.CourseFields) -> str:
@@ -88,7 +90,7 @@ async def describe(
         if fields.slug in await drafts.slugs_like(tx, fields.slug):
             raise slug_taken(fields.slug)
         row.slug = fields.slug
-    for name, value in _described(fields).items():
+    for name, value in described(fields).items():
         setattr(row, name, value)
     changed(row, clock)
     await tx.flush()

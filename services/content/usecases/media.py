@@ -155,6 +155,6 @@ async def delete(tx: Transaction, owner: str, media_id: UUID) -> None:
     row = await tx.get(MediaRow, media_id)
     if row is None or await drafts.lock_course(tx, owner, row.course_id) is None:
         raise not_found("file", media_id)
-    if row.public or await store.in_use(tx, row):
+    if row.public or row.entitled or await store.in_use(tx, row):
         raise MediaInUse("Take it out of the lessons and publish, then delete it.")
     await tx.delete(row)

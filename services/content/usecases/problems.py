@@ -1,8 +1,9 @@
 """What content refuses, as problems with a name."""
 
+from typing import Any
 from uuid import UUID
 
-from suuupra.errors import Conflict, FieldError, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
 
 
 class CourseIncomplete(Conflict):
@@ -21,6 +22,28 @@ class MediaInUse(Conflict):
     """A lesson is about this file, or learners are reading a page that shows it."""
 
     slug, title = "media-in-use", "The file is in use"
+
+
+class NotEntitled(Forbidden):
+    """A lesson, or a file of a lesson, of a course that the caller has not got. `course_id` tells which to get."""
+
+    slug, title = "not-entitled", "This takes the whole course"
+
+    def __init__(self, course_id: UUID) -> None:
+        error = FieldError(
+            "header.Authorization",
+            "must be a token of somebody who is entitled to the course",
+            f"get the course {course_id}, then sign in",
+        )
+        super().__init__("Only the first lessons of this course are open to everybody.", errors=[error])
+        self.course_id = course_id
+
+    def body(self, *, instance: str, request_id: str | None) -> dict[str, Any]:
+        """With `course_id` as an extension."""
+        return {
+            **super().body(instance=instance, request_id=request_id),
+            "course_id": str(self.course_id),
+        }
 
 
 class RangeNotSatisfiable(Problem):

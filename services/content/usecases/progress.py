@@ -6,6 +6,7 @@ from uuid import UUID
 from services.content import contract
 from services.content.domain.progress import Progress, advance, begin
 from services.content.store import drafts, learners, shown
+from services.content.usecases import entitling
 from services.content.usecases.problems import not_found
 from suuupra import outbox
 from suuupra.clock import Clock
@@ -22,11 +23,16 @@ async def report(
     lesson_id: UUID,
     update: contract.ProgressUpdate,
 ) -> contract.LessonProgress:
-    """Take in how far a learner is. A lesson's completion is told once, however often it is reported."""
-    course_id = await shown.course_of_lesson(tx, lesson_id)
-    if course_id is None:
+    """Take in how far a learner is. A lesson's completion is told once, however often it is reported.
+
+    Raises NotEntitled where the learner cannot have read it.
+    """
+    place = await shown.place_of(tx, lesson_id)
+    if place is None:
         raise not_found("published lesson", lesson_id)
-    now = clock.now()
+    if place.locked:
+        await entitling.admit(tx, learner.id if learner.kind == "user" else None, place.course_id)
+    course_id, now = place.course_id, clock.now()
     current = await learners.lock(tx, learner, begin(lesson_id, course_id, now))
     advanced = advance(current, update.state, update.position, now)
     await learners.save(tx, learner, advanced.progress)

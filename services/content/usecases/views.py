@@ -27,6 +27,8 @@ def course_draft(draft: Draft) -> contract.CourseDraft:
         outcomes=row.outcomes,
         licence=row.licence,
         source=row.source,
+        access=draft.course.access,
+        preview_lessons=row.preview_lessons,
         created_at=row.created_at,
         modules=[_module_draft(module, draft.module_versions[module.id]) for module in draft.course.modules],
     )

@@ -22,8 +22,8 @@ from services.web.tests.notifications_double import NotificationsDouble
 from services.web.tests.payments_double import PaymentsDouble
 from services.web.tests.switchboard import Switchboard
 from suuupra.clock import FakeClock
-from suuupra.local_issuer import LocalIssuer
 from suuupra.secrets_store import SecretsStore
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.secrets import MemorySecrets
 
 ORIGIN = "http://localhost:8080"
@@ -59,7 +59,7 @@ class World:
 
 
 @pytest.fixture
-def world(issuer: LocalIssuer) -> World:
+def world(issuer: Issuer) -> World:
     """Three published courses, of which one is sold and shows its first lesson to everybody."""
     clock = FakeClock(EPOCH + timedelta(seconds=1))
     identity = IdentityDouble(issuer, clock)

@@ -17,7 +17,7 @@ from joserfc import jwt
 
 from suuupra.clock import Clock
 from suuupra.ids import new_id
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 SECRET = "the-secret-of-web"
 ISSUER = "http://localhost:8080"
@@ -36,7 +36,7 @@ class Family:
 class IdentityDouble:
     """A provider with one kind of user. `pause`, when set, is awaited before each token answer."""
 
-    def __init__(self, issuer: LocalIssuer, clock: Clock) -> None:
+    def __init__(self, issuer: Issuer, clock: Clock) -> None:
         self.issuer, self.clock = issuer, clock
         self.user, self.name, self.email = new_id(), "Asha Rao", "asha@example.org"
         self.ttl = timedelta(minutes=10)

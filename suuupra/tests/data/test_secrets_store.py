@@ -1,6 +1,5 @@
 """Secrets come back as they were stored; what goes wrong has a name and never shows a value."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def test_a_secret_never_shows_its_values() -> None:
     assert "hunter2" not in repr(Secret({"password": "hunter2"}, 1))
 
 
-async def test_t22_readiness_waits_for_the_first_answer_and_survives_an_outage(
+async def test_readiness_waits_for_the_first_answer_and_survives_an_outage(
     secrets: SecretsStore, secrets_kept: MemorySecrets
 ) -> None:
     secrets_kept.away = True
@@ -116,14 +115,14 @@ class _Logins:
 @pytest.fixture
 def logins(
     openbao: OpenBaoServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[tuple[_Logins, SecretsStore]]:
+) -> tuple[_Logins, SecretsStore]:
     (tmp_path / "token").write_text("projected")
     made = _Logins(openbao.root())
     monkeypatch.setattr(
         "hvac.api.auth_methods.kubernetes.Kubernetes.login", lambda _, *a, **k: made.login(*a, **k)
     )
     backend = OpenBao(openbao.url, mount=openbao.mount(), role="identity", token_path=tmp_path / "token")
-    yield made, SecretsStore(backend)
+    return made, SecretsStore(backend)
 
 
 @pytest.mark.integration

@@ -77,7 +77,7 @@ async def _course(
     if row is None:
         begun = await courses.begin(tx, clock, owner, fields, source_key=source_key)
         return await tx.get_one(CourseRow, begun.id)
-    said = fields.model_dump(exclude={"slug"})
+    said = courses.described(fields)
     if said != row.model_dump(include=set(said)):
         for name, value in said.items():
             setattr(row, name, value)
