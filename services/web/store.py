@@ -18,7 +18,7 @@ SWEPT = 10
 
 
 class _Table(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData()  # type: ignore[misc]
+    metadata: ClassVar[MetaData] = MetaData()
 
 
 class SessionRow(_Table, table=True):
@@ -30,7 +30,7 @@ class SessionRow(_Table, table=True):
     user_id: UUID
     name: str = Field(sa_type=Text)
     email: str = Field(sa_type=Text)
-    roles: list[str] = Field(sa_type=ARRAY(Text))  # type: ignore[call-overload]
+    roles: list[str] = Field(sa_type=ARRAY(Text))
     sealed: str = Field(sa_type=Text)
     created_at: datetime = Field(sa_type=_INSTANT)
     expires_at: datetime = Field(sa_type=_INSTANT)

@@ -133,6 +133,7 @@ def test_o12_special_alerts_of_web(rules: Promtool) -> None:
     web = {
         of("up", "web"): "1x60",
         of(REQUESTS, "web", route="/", status="2xx"): "0+60x60",
-        of("suuupra_web_content_faults_total", "web", method="GET"): "0+6x60",
+        of("suuupra_web_call_faults_total", "web", callee="content", method="GET"): "0+6x60",
+        of("suuupra_web_call_faults_total", "web", callee="payments", method="GET"): "0+12x60",
     }
-    firing(rules, "web", web, "WebCannotReachContent")
+    firing(rules, "web", web, "WebCannotReachContent", "WebCannotReachAccountsOrTheTill")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.web.api import visitors
-from services.web.api.dependencies import Courses, Shop, SignedIn, Visitor
+from services.web.api.dependencies import Courses, Provider, Shop, SignedIn, Visitor
 from services.web.api.pages import HeadOfPage, page
 from services.web.usecases import arriving, studying
 
@@ -14,9 +14,10 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/account")
-async def show(request: Request, head: HeadOfPage, viewer: SignedIn) -> Response:
+async def show(request: Request, head: HeadOfPage, viewer: SignedIn, provider: Provider) -> Response:
     """Who is signed in, and where everything of theirs is."""
-    return await page(request, "account.html", head, section="account", viewer=viewer)
+    out = provider.sign_out_form()
+    return await page(request, "account.html", head, section="account", viewer=viewer, sign_out=out)
 
 
 @router.get("/learning")

@@ -27,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/cart", dependencies=[Depends(kept_session)])
 async def show(request: Request, shop: Shop, head: HeadOfPage, cart: CartId, bearer: Bearer) -> Response:
     """What is in the cart, at present prices."""
-    return await _page(request, head, await shop.cart(cart, bearer))
+    return await cart_page(request, head, await shop.cart(cart, bearer))
 
 
 @router.post("/cart/lines", dependencies=SAME_ORIGIN, max_body_size=FORM_BYTES)
@@ -47,7 +47,7 @@ async def put(
         else:
             changed = await buying.put(shop, cart, variant_id, quantity, bearer)
     except Refused as refused:
-        return await _page(request, head, await shop.cart(cart, bearer), refused=refused)
+        return await cart_page(request, head, await shop.cart(cart, bearer), refused=refused)
     response = onward("/cart")
     CART.set(request, response, str(changed.id))
     return response
@@ -68,16 +68,18 @@ async def coupon(
         return onward("/cart")
     if code and not COUPON.fullmatch(code):
         trouble = "A coupon has 3 to 32 letters, digits and hyphens, such as WELCOME10."
-        return await _page(request, head, await shop.cart(cart, bearer), coupon=code, coupon_error=trouble)
+        return await cart_page(
+            request, head, await shop.cart(cart, bearer), coupon=code, coupon_error=trouble
+        )
     try:
         await (shop.use_coupon(cart, code, bearer) if code else shop.drop_coupon(cart, bearer))
     except (Refused, errors.NotFound) as refused:
         shown = await shop.cart(cart, bearer)
-        return await _page(request, head, shown, coupon=code, coupon_error=refused.detail)
+        return await cart_page(request, head, shown, coupon=code, coupon_error=refused.detail)
     return onward("/cart")
 
 
-async def _page(
+async def cart_page(
     request: Request,
     head: PageHead,
     cart: CartView | None,
@@ -86,12 +88,17 @@ async def _page(
     coupon: str | None = None,
     coupon_error: str | None = None,
 ) -> Response:
-    shown = {
-        "cart": cart if cart and cart.status == "open" else None,
-        "ordered": cart.order_id if cart and cart.status == "ordered" else None,
-        "refused": refused,
-        "coupon": coupon if coupon is not None else (cart.coupon_code or "" if cart else ""),
-        "coupon_error": coupon_error or (cart.coupon_problem if cart else None),
-    }
-    status = 409 if refused or coupon_error else 200
-    return await page(request, "cart.html", head, status=status, section="cart", **shown)
+    """The cart, with what was refused of it if anything was."""
+    written = cart.coupon_code or "" if cart else ""
+    return await page(
+        request,
+        "cart.html",
+        head,
+        status=409 if refused or coupon_error else 200,
+        section="cart",
+        cart=cart if cart and cart.status == "open" else None,
+        ordered=cart.order_id if cart and cart.status == "ordered" else None,
+        refused=refused,
+        coupon=written if coupon is None else coupon,
+        coupon_error=coupon_error or (cart.coupon_problem if cart else None),
+    )

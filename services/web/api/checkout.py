@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import ValidationError
 
-from services.web.api.cart import FORM_BYTES
+from services.web.api.cart import FORM_BYTES, cart_page
 from services.web.api.dependencies import CartId, Shop, SignedIn, Till
 from services.web.api.pages import HeadOfPage, onward, page
 from services.web.clients.calling import Refused
@@ -45,25 +45,12 @@ async def place(
         order = await buying.place(shop, chosen, shown, viewer.bearer)
     except buying.NothingToOrder:
         return onward("/cart")
-    except Refused as refused:
-        return await _refused(request, shop, head, chosen, viewer.bearer, refused)
+    except (
+        Refused
+    ) as refused:  # a price that changed, a coupon that is used up: the cart as it is now says so
+        return await cart_page(request, head, await shop.cart(chosen, viewer.bearer), refused=refused)
     await buying.first_attempt(till, order, viewer.bearer)
     return onward(f"/checkout/{order}")
-
-
-async def _refused(
-    request: Request, shop: Shop, head: HeadOfPage, cart: str | None, bearer: str, refused: Refused
-) -> Response:
-    """The cart as it is now, and why it was not ordered: a price that changed, a coupon that is used up."""
-    found = await shop.cart(cart, bearer)
-    shown = {
-        "cart": found,
-        "ordered": None,
-        "refused": refused,
-        "coupon": (found.coupon_code or "") if found else "",
-        "coupon_error": found.coupon_problem if found else None,
-    }
-    return await page(request, "cart.html", head, status=409, section="cart", **shown)
 
 
 @router.get("/checkout/{order}")

@@ -80,9 +80,10 @@ async def callback(
 
 @router.post("/session/logout", dependencies=[Depends(ui.require_same_origin)], max_body_size=1024)
 async def logout(request: Request, accounts: Accounts) -> Response:
-    """Out here, and at identity."""
+    """Out here, and at identity: the form goes on there as it is (307), and says what identity's own would ask."""
     secret = SESSION.of(request)
-    response = _onward(await accounts.end(secret) if secret else "/")
+    url = await accounts.end(secret) if secret else "/"
+    response = RedirectResponse(url, 307, headers=NO_STORE) if secret else _onward("/")
     SESSION.drop(request, response)
     CART.drop(request, response)
     return response

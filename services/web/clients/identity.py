@@ -171,9 +171,13 @@ class Identity(Service):
         return url
 
     def sign_out_url(self) -> str:
-        """Where a browser signs out (RP-Initiated Logout 1.0): by client, for our ID tokens stay here."""
-        after = httpx.QueryParams(client_id=self._client_id, post_logout_redirect_uri=f"{self._issuer}/")
-        return f"{self._issuer}/oauth/logout?{after}"
+        """Where a browser signs out (RP-Initiated Logout 1.0)."""
+        return f"{self._issuer}/oauth/logout"
+
+    def sign_out_form(self) -> dict[str, str]:
+        """What its form says: by which client, for our ID tokens stay here; and that the person has confirmed it."""
+        after = f"{self._issuer}/"
+        return {"client_id": self._client_id, "post_logout_redirect_uri": after, "confirmed": "yes"}
 
     def check_issuer(self, told: str | None) -> None:
         """Refuse an answer that says it comes from another issuer (RFC 9207)."""

@@ -33,7 +33,7 @@ class Notifications(Service):
 
     async def unread(self, bearer: str) -> int:
         """How many they have not read."""
-        return (await self.get(Unread, "/v1/notifications/unread", bearer=bearer)).unread
+        return (await self.get(Unread, "/v1/notifications/unread-count", bearer=bearer)).unread
 
     async def read(self, notification: UUID, bearer: str) -> None:
         """Mark one as read. Twice is once."""

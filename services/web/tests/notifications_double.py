@@ -44,7 +44,7 @@ class NotificationsDouble:
         path = request.url.path
         if self.who(request) is None:
             return problem(401, "unauthenticated", "This needs a signed-in caller.")
-        if path == "/v1/notifications/unread":
+        if path == "/v1/notifications/unread-count":
             return answer(Unread(unread=self.unread))
         if path == "/v1/notifications/stream":
             self.deliver("Meanwhile")

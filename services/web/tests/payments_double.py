@@ -75,8 +75,8 @@ class PaymentsDouble:
         if self.who(request) is None:
             return problem(401, "unauthenticated", "This needs a signed-in caller.")
         if request.url.path == "/v1/payments":
-            found = self.payments.get(UUID(request.url.params["order_id"]))
-            return answer(Page[PaymentView](items=[found] if found else []))
+            known = self.payments.get(UUID(request.url.params["order_id"]))
+            return answer(Page[PaymentView](items=[known] if known else []))
         if found := re.fullmatch(r"/v1/payments/([^/]+)/(attempts|events)", request.url.path):
             payment = next(one for one in self.payments.values() if str(one.id) == found[1])
             return self._begin(request, payment) if found[2] == "attempts" else self._stream()

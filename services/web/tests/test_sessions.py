@@ -270,10 +270,11 @@ async def test_signing_out_ends_the_session_here_and_at_identity(
     learner: httpx.AsyncClient, world: World
 ) -> None:
     kept = learner.cookies[SESSION]
-    out = await learner.post("/session/logout", headers=OURS)
-    assert out.headers["location"].startswith(
-        f"{ORIGIN}/oauth/logout?client_id=web&post_logout_redirect_uri="
-    )
+    form = one(tree(await learner.get("/account")), "form[action='/session/logout']")
+    said = {str(node.attributes["name"]): node.attributes["value"] for node in form.css("input")}
+    assert said == {"client_id": "web", "post_logout_redirect_uri": f"{ORIGIN}/", "confirmed": "yes"}
+    out = await learner.post("/session/logout", data=said, headers=OURS)
+    assert (out.status_code, out.headers["location"]) == (307, f"{ORIGIN}/oauth/logout")
     assert world.identity.families[0].revoked
     assert SESSION not in learner.cookies
     learner.cookies.set(SESSION, kept)
@@ -282,7 +283,7 @@ async def test_signing_out_ends_the_session_here_and_at_identity(
 
 async def test_signing_out_works_while_identity_is_away(learner: httpx.AsyncClient, world: World) -> None:
     world.identity.away = True
-    assert (await learner.post("/session/logout", headers=OURS)).status_code == 303
+    assert (await learner.post("/session/logout", headers=OURS)).status_code == 307
     assert not await is_signed_in(learner)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
+from uuid import UUID
 
 from services.web.clients.calling import Refused, SignInNeeded
 from services.web.clients.commerce import Commerce
@@ -22,7 +23,7 @@ async def market_for(shop: Commerce, bearer: str | None) -> Market:
     return Market(offers, owned)
 
 
-async def _nothing_owned() -> frozenset[object]:
+async def _nothing_owned() -> frozenset[UUID]:
     return frozenset()
 
 
