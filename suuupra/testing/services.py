@@ -20,6 +20,7 @@ from suuupra.settings import (
     ObjectsSettings,
     SecretsSettings,
     ServiceSettings,
+    ValkeySettings,
 )
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
 from suuupra.testing.secrets import ROOT_TOKEN
@@ -129,6 +130,10 @@ def _secrets(request: pytest.FixtureRequest) -> Values:
     return {"openbao_url": server.url, "openbao_mount": server.mount(), "openbao_token": ROOT_TOKEN}
 
 
+def _valkey(request: pytest.FixtureRequest) -> Values:
+    return {"valkey_url": request.getfixturevalue("valkey").url}
+
+
 def _auth(request: pytest.FixtureRequest) -> Values:
     keys = request.getfixturevalue("issuer").jwks()
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
@@ -139,6 +144,7 @@ _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
     SecretsSettings: _secrets,
+    ValkeySettings: _valkey,
     AuthSettings: _auth,
 }
 
