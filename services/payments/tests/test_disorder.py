@@ -70,14 +70,14 @@ async def test_m8_twice_and_shuffled_and_a_day_late_it_comes_out_the_same(
                 rows = (await tx.execute(text("SELECT order_id::text, status FROM payment"))).all()
         except DatabaseUnavailable:
             return False
-        return dict(rows) == ends  # type: ignore[arg-type]
+        return dict(rows) == ends
 
     async with running(Consumer(database, bus_settings, consumers(bus_settings))):
         await until(settled, limit=90)
         await until(lambda: _buried(topics), limit=60)
     async with database.reading() as tx:
         events = (await tx.execute(text("SELECT type, count(*) FROM payment_event GROUP BY type"))).all()
-    assert dict(events) == {"created": ORDERS, "canceled": sum(it == "canceled" for it in ends.values())}  # type: ignore[arg-type]
+    assert dict(events) == {"created": ORDERS, "canceled": sum(it == "canceled" for it in ends.values())}
 
 
 async def _buried(topics: Topics) -> bool:
