@@ -52,7 +52,8 @@ async def eventful(world: World) -> None:
 async def test_m14_payments_made_again_from_their_events_are_the_same_byte_for_byte(world: World) -> None:
     await eventful(world)
     async with world.database.reading() as tx:
-        kept = dict((await tx.execute(text("SELECT id, state::text FROM payment"))).all())  # type: ignore[arg-type]
+        rows = await tx.execute(text("SELECT id, state::text AS state FROM payment"))
+        kept = {row.id: row.state for row in rows}
     assert len(kept) == 4
     async with world.database.transaction() as tx:
         for payment_id, state in kept.items():
