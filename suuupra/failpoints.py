@@ -15,6 +15,7 @@ The points there are:
 | `consumer.buried`       | the dead letter is in Kafka, the inbox does not know yet                      |
 | `idempotency.effect`    | the effect and its answer are written, not committed                          |
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
+| `ledger.written`        | the ledger's journals are written, not committed                              |
 """
 
 import os
