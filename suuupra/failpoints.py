@@ -17,6 +17,7 @@ The points there are:
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
 | `payments.recorded`     | what happened to a payment is written with all that follows, not committed    |
 | `courier.sent`          | a message or webhook of payments was answered, its row does not say so yet    |
+| `ledger.written`        | the ledger's journals are written, not committed                              |
 """
 
 import os
