@@ -23,6 +23,7 @@ async def pages(client: httpx.AsyncClient, world: World) -> dict[str, httpx.Resp
     }
     for path in ("/learning", "/orders"):
         found[f"empty {path}"] = await client.get(path)
+    found["locked"] = await client.get("/courses/rust/lessons/ownership")
     await client.post("/cart/lines", data={"variant_id": variant}, headers=OURS)
     found["cart"] = await client.get("/cart")
     found["coupon"] = await client.post("/cart/coupon", data={"code": HOSTILE}, headers=OURS)
@@ -63,7 +64,6 @@ async def pages(client: httpx.AsyncClient, world: World) -> dict[str, httpx.Resp
         world.shop.settle(order, status)  # type: ignore[arg-type]
         world.till.payments[order] = payment
         found[status] = await client.get(path)
-    found["locked"] = await client.get("/courses/rust/lessons/ownership")
     found["refused sign-in"] = await client.get("/session/callback?error=x&state=y")
     return found
 

@@ -15,6 +15,7 @@ from services.web.app import create_app
 from services.web.settings import Settings
 from services.web.tests.conftest import BROWSER, ORIGIN
 from services.web.tests.markup import one, tree
+from services.web.tests.switchboard import Switchboard
 from suuupra import discovery
 from suuupra.objects import ObjectStore
 from suuupra.testing.issuer import Issuer
@@ -74,7 +75,7 @@ async def course(content: FastAPI, issuer: Issuer) -> str:
 @pytest_asyncio.fixture
 async def reader(content: FastAPI, course: str, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A browser on web, which asks that content."""
-    app = create_app(settings, transport=httpx.ASGITransport(content))
+    app = create_app(settings, transport=Switchboard({"content": httpx.ASGITransport(content)}))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
