@@ -15,10 +15,10 @@ from services.ledger.settings import Settings
 from services.ledger.tests.books import Books
 from suuupra.clock import FakeClock
 from suuupra.ids import new_id
-from suuupra.local_issuer import LocalIssuer
 from suuupra.objects import ObjectStore
 from suuupra.secrets_store import SecretsStore
 from suuupra.settings import load
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ACCESS_KEY, SECRET_KEY, ObjectsServer
 from suuupra.testing.secrets import MemorySecrets
 
@@ -26,7 +26,7 @@ Mint = Callable[..., str]
 
 
 @pytest.fixture
-def mint(issuer: LocalIssuer, clock: FakeClock) -> Mint:
+def mint(issuer: Issuer, clock: FakeClock) -> Mint:
     """`mint("ledger:read")`: a token with these scopes, good for a month of the test's clock."""
 
     def made(*scopes: str, subject: str = "finance-1") -> str:
@@ -48,7 +48,7 @@ def mint(issuer: LocalIssuer, clock: FakeClock) -> Mint:
 
 @pytest.fixture
 def environment(
-    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: LocalIssuer
+    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: Issuer
 ) -> dict[str, str]:
     """What the operator would put into a pod's environment; Kafka only where a test says so."""
     return {

@@ -4,20 +4,21 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from joserfc.jwk import ECKey
 
 from services.upi_core.tests.town import NewDatabase, Town, With, opened
-from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.migrations import Schema
+from suuupra.testing.issuer import AUDIENCE as DEFAULT_AUDIENCE
+from suuupra.testing.issuer import ISSUER as DEFAULT_ISSUER
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.postgres import PostgresServer
 
 _schemas: dict[str, Schema | None] = {}
 
 
 @pytest.fixture(scope="session")
-def issuer() -> LocalIssuer:
+def issuer() -> Issuer:
     """Who signs the tests' tokens."""
-    return LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+    return Issuer.new(DEFAULT_ISSUER, DEFAULT_AUDIENCE)
 
 
 @pytest.fixture
@@ -36,14 +37,14 @@ def new_database(postgres: PostgresServer) -> Iterator[NewDatabase]:
 
 
 @pytest_asyncio.fixture
-async def town(new_database: NewDatabase, issuer: LocalIssuer) -> AsyncIterator[Town]:
+async def town(new_database: NewDatabase, issuer: Issuer) -> AsyncIterator[Town]:
     """A rail by NPCI's own timers, with banks that answer at once."""
     async with opened(new_database, issuer) as made:
         yield made
 
 
 @pytest.fixture
-def town_with(new_database: NewDatabase, issuer: LocalIssuer) -> With:
+def town_with(new_database: NewDatabase, issuer: Issuer) -> With:
     """A rail whose rules and banks are the test's choice."""
     return lambda rulebook=None, **profiles: opened(
         new_database, issuer, rulebook=rulebook, profiles=profiles

@@ -18,8 +18,8 @@ from suuupra import discovery
 from suuupra.clock import FakeClock
 from suuupra.courier import Courier
 from suuupra.db import Database
-from suuupra.local_issuer import LocalIssuer
 from suuupra.schedule import Scheduler
+from suuupra.testing.issuer import Issuer
 
 BANKS = ("asha", "banyan", "cedar")
 PAYER = "meera@banyan"
@@ -180,7 +180,7 @@ def made(service: str, settings: Mapping[str, Any], clock: FakeClock, mesh: Mesh
 @asynccontextmanager
 async def opened(
     new_database: NewDatabase,
-    issuer: LocalIssuer,
+    issuer: Issuer,
     *,
     rulebook: Mapping[str, Any] | None = None,
     profiles: Mapping[str, Mapping[str, Any]] | None = None,
