@@ -1,6 +1,10 @@
 """Buckets that all gateways share, in Valkey: one timestamp per caller and route, gone when the bucket is full."""
 
-from typing import Final, Self
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 import redis.asyncio as redis
 from pydantic import SecretStr
@@ -10,31 +14,37 @@ from redis.exceptions import NoScriptError, RedisError
 
 from services.api_gateway.domain.gcra import SCRIPT, Share, Verdict, verdict
 
-CONNECTIONS: Final = 32
-"""One process's, at most: what waits longer than `SECONDS` for one is let through."""
-SECONDS: Final = 0.05
-"""Longest time for one answer; Envoy waits twice as long."""
+SECONDS: Final = 0.1
+"""Longest time for one answer; Envoy waits longer."""
+AT_ONCE: Final = 500
+"""Questions of one trip, at most: while one is under way, those that come wait for the next."""
 
 
 class CountersAway(Exception):
     """Valkey does not answer, or not in time."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    key: str
+    share: Share
+    answer: asyncio.Future[Verdict]
+
+
 class Counters:
-    """The buckets."""
+    """The buckets. Questions that come together travel together, over one connection."""
 
     def __init__(self, url: str) -> None:
-        pool: redis.BlockingConnectionPool = redis.BlockingConnectionPool.from_url(
+        self._client = redis.Redis.from_url(
             url,
-            max_connections=CONNECTIONS,
-            timeout=SECONDS,
             socket_timeout=SECONDS,
             socket_connect_timeout=SECONDS,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
-        self._client = redis.Redis(connection_pool=pool)
         self._digest = ""
+        self._waiting: list[_Question] = []
+        self._sending: asyncio.Task[None] | None = None
 
     @classmethod
     def of(cls, url: SecretStr) -> Self:
@@ -42,23 +52,55 @@ class Counters:
 
     async def take(self, key: str, share: Share) -> Verdict:
         """Count one request against a bucket. Raises CountersAway."""
-        try:
-            admitted, full_at, now = await self._run(key, share)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise CountersAway(type(error).__name__) from error
-        return verdict(bool(admitted), int(full_at), int(now), share)
+        question = _Question(key, share, asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+        return await question.answer
 
     async def close(self) -> None:
-        await self._client.aclose(close_connection_pool=True)
+        if self._sending is not None:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sending
+        await self._client.aclose()
 
-    async def _run(self, key: str, share: Share) -> tuple[int, bytes, bytes]:
-        arguments = (1, key, str(share.interval), str(share.burst))
-        if self._digest:
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
-                found: tuple[int, bytes, bytes] = await self._client.evalsha(self._digest, *arguments)
+                found = await self._ask(batch)
+            except (RedisError, OSError, TimeoutError) as error:
+                found = [error] * len(batch)
+            for question, one in zip(batch, found, strict=True):
+                _tell(question, one)
+
+    async def _ask(self, batch: Sequence[_Question]) -> list[Any]:
+        """An answer, or an error, for each."""
+        if self._digest:
+            found = await self._run(batch)
+            if not any(isinstance(one, NoScriptError) for one in found):
                 return found
-            except NoScriptError:  # it was restarted, and has forgotten
-                self._digest = ""
-        self._digest = await self._client.script_load(SCRIPT)
-        again: tuple[int, bytes, bytes] = await self._client.evalsha(self._digest, *arguments)
-        return again
+        self._digest = await self._client.script_load(
+            SCRIPT
+        )  # first time, or it was restarted and has forgotten
+        return await self._run(batch)
+
+    async def _run(self, batch: Sequence[_Question]) -> list[Any]:
+        trip = self._client.pipeline(transaction=False)
+        for question in batch:
+            trip.evalsha(
+                self._digest, 1, question.key, str(question.share.interval), str(question.share.burst)
+            )
+        found: list[Any] = await trip.execute(raise_on_error=False)
+        return found
+
+
+def _tell(question: _Question, found: Any) -> None:
+    if question.answer.done():  # whoever asked waits no longer
+        return
+    if isinstance(found, Exception):
+        question.answer.set_exception(CountersAway(type(found).__name__))
+        return
+    admitted, full_at, now = found
+    question.answer.set_result(verdict(bool(admitted), int(full_at), int(now), question.share))

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.api_gateway.domain.envoy.common import limits_cluster
+from services.api_gateway.domain.envoy.joint_limits import limits_cluster
 from services.api_gateway.domain.envoy.messages import Message, duration, files, tcp, typed
 from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.envoy.security import keys_cluster

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.api_gateway.domain.envoy.common import common_filters
 from services.api_gateway.domain.envoy.edge import (
     addresses,
     answer_headers,
@@ -10,6 +9,7 @@ from services.api_gateway.domain.envoy.edge import (
     header_hygiene,
     paths,
 )
+from services.api_gateway.domain.envoy.joint_limits import common_filters
 from services.api_gateway.domain.envoy.limits import limit_filter
 from services.api_gateway.domain.envoy.messages import Message, duration, extension, files, tcp
 from services.api_gateway.domain.envoy.observe import access_logs, tracing

@@ -49,7 +49,7 @@ class Options:
 
     limits_socket: Path | None = None
     """Where limits common to all gateways are asked about; None: each gateway keeps its own."""
-    limits_seconds: float = 0.1
+    limits_seconds: float = 0.25
     """Longest time such a question may take; then the local limit alone decides."""
 
     @property

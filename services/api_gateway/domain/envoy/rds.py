@@ -6,7 +6,7 @@ from typing import Final
 
 from services.api_gateway.contract import PRIORITY_HEADER
 from services.api_gateway.domain.envoy.clusters import CONTROL_CLUSTER
-from services.api_gateway.domain.envoy.common import ASK_HEADER, common_facts, common_rules
+from services.api_gateway.domain.envoy.joint_limits import ASK_HEADER, common_facts, common_rules
 from services.api_gateway.domain.envoy.limits import LIMIT_FILTER, limit_rule
 from services.api_gateway.domain.envoy.messages import JWT, Message, duration, set_header
 from services.api_gateway.domain.envoy.options import Options
@@ -94,7 +94,7 @@ def _route(item: Served, cluster: str, options: Options, gateways: int) -> Messa
         "match": {**_path_of(route), **_methods_of(route)},
         "route": {"cluster": cluster, **_times(route, options), "priority": _queue(route)},
         "request_headers_to_add": [set_header(PRIORITY_HEADER, route.priority.value)],
-        "request_headers_to_remove": [ASK_HEADER] if options.limits_socket else [],
+        **({"request_headers_to_remove": [ASK_HEADER]} if options.limits_socket else {}),
         "metadata": {"filter_metadata": {"suuupra": _facts(item, options, gateways)}},
         "typed_per_filter_config": _filters(route, options) | common_rules(route, gateways, options),
     }
