@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -46,8 +46,9 @@ def by_id_now(session: OrmSession, account_id: UUID) -> Account | None:
 def _account(row: Row[Any] | None) -> Account | None:
     if row is None:
         return None
+    columns: tuple[Any, ...] = tuple(row)
     id_, email, name, locale, roles, password_hash, version, created_at, changed_at, disabled_at, joined = (
-        cast(tuple[Any, ...], tuple(row))
+        columns
     )
     memberships = tuple(
         Membership(UUID(organisation), slug, title, role) for organisation, slug, title, role in joined

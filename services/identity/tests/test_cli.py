@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from sqlalchemy import text
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from services.identity import cli
 from services.identity.domain import jwts, keys
 from services.identity.domain.clients import secret_hash
 from services.identity.tests.browser import PASSWORD
 from services.identity.tests.process import CHEAP
+from suuupra import logs
 from suuupra.db import Database
 from suuupra.secrets_store import SecretsStore
 from suuupra.testing.secrets import MemorySecrets
@@ -41,7 +41,7 @@ def run(database_url: str, secrets_kept: MemorySecrets, monkeypatch: pytest.Monk
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(SecretsStore, "of", classmethod(lambda kind, _settings: kind(secrets_kept)))
-    monkeypatch.setattr(cli.logs, "configure", lambda *_: None)
+    monkeypatch.setattr(logs, "configure", lambda *_: None)
     return lambda *words, **said: CliRunner().invoke(cli.app, words, **said)
 
 
