@@ -1,7 +1,7 @@
 """Orders, what belongs to them, and the numbers of documents."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar, assert_never, cast, get_args
@@ -33,6 +33,7 @@ _NOTE: Final = text("""
 INSERT INTO order_entry (order_id, sequence, at, what, text, ids)
 SELECT :order_id, coalesce(max(sequence), 0) + 1, :at, :what, :text, CAST(:ids AS jsonb)
 FROM order_entry WHERE order_id = :order_id
+RETURNING sequence
 """)
 _PAYMENT: Final = text("""
 INSERT INTO order_payment AS p (payment_id, order_id, status, minor, code, reason, at)
@@ -133,11 +134,12 @@ async def next_document(tx: Transaction, series: Series) -> str:
 
 
 async def note(
-    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, ids: Mapping[str, str]
-) -> None:
+    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, ids: dict[str, str]
+) -> OrderEntryRow:
     """Add to the order's timeline; the order is locked."""
-    row = {"order_id": order_id, "at": at, "what": what, "text": words}
-    await tx.execute(_NOTE, {**row, "ids": json.dumps(dict(ids))})
+    values = {"order_id": order_id, "at": at, "what": what, "text": words}
+    sequence = await tx.scalar(_NOTE, {**values, "ids": json.dumps(ids)})
+    return OrderEntryRow(order_id=order_id, sequence=sequence, at=at, what=what, text=words, ids=ids)
 
 
 async def heard_of_payment(tx: Transaction, row: OrderPaymentRow) -> None:
