@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from joserfc.jwk import ECKey
 
-from services.upi_core.tests.town import NewDatabase, Town, opened
+from services.upi_core.tests.town import NewDatabase, Town, With, opened
 from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.migrations import Schema
 from suuupra.testing.postgres import PostgresServer
@@ -40,3 +40,11 @@ async def town(new_database: NewDatabase, issuer: LocalIssuer) -> AsyncIterator[
     """A rail by NPCI's own timers, with banks that answer at once."""
     async with opened(new_database, issuer) as made:
         yield made
+
+
+@pytest.fixture
+def town_with(new_database: NewDatabase, issuer: LocalIssuer) -> With:
+    """A rail whose rules and banks are the test's choice."""
+    return lambda rulebook=None, **profiles: opened(
+        new_database, issuer, rulebook=rulebook, profiles=profiles
+    )
