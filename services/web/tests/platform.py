@@ -165,7 +165,9 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
         told = {
             "content": settings("content", jwks=jwks, **files),
             "commerce": settings("commerce", jwks=jwks),
-            "payments": settings("payments", jwks=jwks, rails=RAIL, keys=keys.text_of(keys.new_ring())),
+            "payments": settings(
+                "payments", jwks=jwks, rails=RAIL, keys=json.dumps(keys.text_of(keys.new_ring()))
+            ),
             "notifications": settings("notifications", jwks=jwks),
         }
         clocked = {"commerce": {"clock": clock}, "payments": {"clock": clock}}
