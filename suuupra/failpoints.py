@@ -15,6 +15,10 @@ The points there are:
 | `consumer.buried`       | the dead letter is in Kafka, the inbox does not know yet                      |
 | `idempotency.effect`    | the effect and its answer are written, not committed                          |
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
+| `courier.sending.API`   | the message is committed with what it tells, and was not sent                 |
+| `courier.sent.API`      | it was sent, maybe acknowledged; nothing of that is noted                     |
+| `switch.API-TYPE.handled`, `.committed`   | the switch has handled a message, not committed; committed, not acknowledged |
+| `bank.LEG.booked`, `.committed` | a bank has done a leg, not committed; committed, not acknowledged |
 """
 
 import os
