@@ -57,10 +57,12 @@ async def _repeated(tx: Transaction, rail: Rail, found: Txn, sender: str, reques
     return found
 
 
-async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, code: Code) -> None:
+async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, code: Code) -> Txn | None:
+    """Answer without a transaction."""
     refusal = writing.refusal(request, code, rail.clock.now())
     until = rail.clock.now() + steps.CONFIRMED_WITHIN
     await rail.post(tx, sender, Api.RESP_PAY, refusal, expires_at=until)
+    return None
 
 
 async def _pay(tx: Transaction, rail: Rail, sender: str, request: ReqPay, declined: bool) -> Txn | None:
