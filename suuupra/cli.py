@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
-from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn, cast
 
@@ -18,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from suuupra import discovery, local_issuer, logs, names, scaffold, serving, settings
+from suuupra import discovery, logs, names, scaffold, serving, settings
 from suuupra.discovery import Service
 from suuupra.settings import ServiceSettings
 
@@ -47,7 +44,7 @@ def main() -> None:
         app()
     except settings.SettingsError as error:
         _fail(EX_CONFIG, str(error))
-    except (discovery.UnknownService, names.InvalidName, local_issuer.IssuerError) as error:
+    except (discovery.UnknownService, names.InvalidName) as error:
         _fail(2, str(error))
     except (scaffold.Refused, serving.CannotListen) as error:
         _fail(1, str(error))
@@ -175,52 +172,3 @@ def new(
     for path in written:
         out.print(f"[green]made[/green] {path}")
     out.print(f"next: pytest services/{names.folder_of(name)}, then make up")
-
-
-class Role(StrEnum):
-    """Whom a local token speaks for."""
-
-    LEARNER = "learner"
-    CREATOR = "creator"
-    SUPPORT = "support"
-    OPERATOR = "operator"
-
-
-@app.command()
-def token(
-    role: Annotated[Role | None, typer.Option("--as", help="Mint a token for this role.")] = None,
-    subject: Annotated[
-        str | None, typer.Option(help="Whom the token is about; local-ROLE when absent.")
-    ] = None,
-    ttl: Annotated[str, typer.Option(help="How long it is valid: 90s, 30m, 1h, at most 1d.")] = "1h",
-    init: Annotated[bool, typer.Option("--init", help="Make the key, unless it is there.")] = False,
-    jwks: Annotated[bool, typer.Option("--jwks", help="Print the public keys.")] = False,
-    issuer: Annotated[
-        str, typer.Option(help="With --init: the iss of its tokens.")
-    ] = local_issuer.DEFAULT_ISSUER,
-    audience: Annotated[str, typer.Option(help="With --init: the aud.")] = local_issuer.DEFAULT_AUDIENCE,
-    state: Annotated[
-        Path, typer.Option(help="Where the key is kept.", dir_okay=False)
-    ] = local_issuer.DEFAULT_PATH,
-) -> None:
-    """Issue access tokens of the local issuer, which stands in for identity on this machine."""
-    if (role is not None) + init + jwks != 1:
-        raise typer.BadParameter("say one of --as ROLE, --init and --jwks")
-    if init:
-        local_issuer.ensure(state, issuer, audience)
-        err.print(f"the local issuer is at {state}")
-    elif jwks:
-        out.print(json.dumps(local_issuer.load(state).jwks(), separators=(",", ":")), markup=False)
-    elif role is not None:
-        out.print(local_issuer.load(state).mint(role.value, subject, duration(ttl)), markup=False)
-
-
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def duration(text: str) -> timedelta:
-    """`90s`, `30m`, `1h` or `1d` as a timedelta."""
-    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
-    if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration; write for example 90s, 30m, 1h or 1d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -136,7 +136,7 @@ class ObjectsSettings(Environment):
         examples=["example"], description="the secret key of the service's own identity"
     )
     buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
-        examples=[{"media": "content-media"}],
+        examples=[{"media": "content-media", "checkpoints": "ledger-checkpoints"}],
         default_factory=dict,
         description='declared bucket → real bucket, for example {"media": "content-media"}',
     )
@@ -148,6 +148,37 @@ class ValkeySettings(Environment):
     valkey_url: SecretStr = Field(
         examples=["redis://localhost:6379/0"], description="Valkey, redis://:password@host:6379/0"
     )
+
+
+class SecretsSettings(Environment):
+    """OpenBao, where secrets are kept that outlive a pod (suuupra.secrets_store)."""
+
+    openbao_url: HttpAddress = Field(
+        examples=["http://localhost:8200"], description="OpenBao, for example http://openbao:8200"
+    )
+    openbao_mount: str = Field(
+        default="suuupra", min_length=1, description="where its KV engine (version 2) is mounted"
+    )
+    openbao_role: str = Field(
+        default="", description="the role that the pod logs in as: its resource's, for example identity"
+    )
+    openbao_token_path: str = Field(
+        default="/var/run/secrets/openbao/token",
+        description="the file with the token that Kubernetes projects into the pod",
+    )
+    openbao_token: SecretStr | None = Field(
+        default=None,
+        examples=["example"],
+        description="an OpenBao token instead of a login, outside a cluster",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if not self.openbao_role and self.openbao_token is None:
+            raise ValueError(
+                f"set {PREFIX}OPENBAO_ROLE (in a pod) or {PREFIX}OPENBAO_TOKEN (outside a cluster)"
+            )
+        return self
 
 
 class SmtpSettings(Environment):

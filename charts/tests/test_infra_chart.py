@@ -27,7 +27,7 @@ def test_stateful_servers_have_claims(local: list[Object]) -> None:
         for item in local
         if item["kind"] == "StatefulSet"
     }
-    assert claims.keys() == {"kafka", "postgres", "valkey", "objects", "prometheus"}
+    assert claims.keys() == {"kafka", "postgres", "valkey", "objects", "openbao", "prometheus"}
     assert all(claim[0]["metadata"]["name"] == "data" for claim in claims.values())
 
 
@@ -69,7 +69,7 @@ def test_prometheus_is_on_the_node_only_when_asked() -> None:
     assert "nodePort" not in service["ports"][0]
 
 
-@pytest.mark.parametrize("setting", ["kafka", "postgres", "valkey", "objects", "prometheus"])
+@pytest.mark.parametrize("setting", ["kafka", "postgres", "valkey", "objects", "openbao", "prometheus"])
 def test_server_that_is_off_must_be_somewhere_else(setting: str) -> None:
     done = CHART.template("--set", f"{setting}.enabled=false")
     assert done.returncode != 0
@@ -91,7 +91,7 @@ def test_helm_test_asks_every_address_of_the_release() -> None:
         where = named(objects, "ConfigMap", "backing-servers")["data"]
         _, *asked = named(objects, "Pod", "suuupra-infra-answers")["spec"]["containers"][0]["args"][1:]
         hosts = [address.rpartition(":")[0] for address in asked]
-        assert len(asked) == 5
+        assert len(asked) == 6
         assert all(any(host in address for address in where.values()) for host in hosts)
         assert all(address.rpartition(":")[2].isdigit() for address in asked)
 

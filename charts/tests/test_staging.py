@@ -37,11 +37,18 @@ def test_the_platform_names_the_addresses_of_the_backing_servers(platform: Suuup
         where["objects.endpoint"],
         where["objects.region"],
     )
+    assert platform.valkey is not None
+    assert (platform.valkey.host, str(platform.valkey.port)) == (where["valkey.host"], where["valkey.port"])
+    assert platform.secret_store is not None
+    assert platform.secret_store.address == where["openbao.url"]
 
 
 def test_the_operator_may_read_the_accounts_that_the_platform_names(platform: SuuupraPlatformSpec) -> None:
     granted = values(SUUUPRA)["infra"]
-    named_ = [platform.postgres.admin_secret_ref, platform.objects.admin_secret_ref]
+    assert platform.valkey is not None
+    assert platform.secret_store is not None
+    servers = (platform.postgres, platform.objects, platform.valkey, platform.secret_store)
+    named_ = [server.admin_secret_ref for server in servers]
     assert {secret.namespace for secret in named_} == {granted["namespace"]}
     assert [secret.name for secret in named_] == granted["adminSecrets"]
 

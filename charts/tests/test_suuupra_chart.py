@@ -27,7 +27,7 @@ def test_o26_no_rule_has_a_wildcard_or_leads_to_more_rights(options: tuple[str, 
 def test_definitions_come_with_the_chart_and_stay_when_it_goes() -> None:
     kept = [item for item in CHART.render() if item["kind"] == "CustomResourceDefinition"]
     names = {item["metadata"]["name"] for item in kept}
-    assert {"suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io"} <= names
+    assert {f"{kind}.suuupra.io" for kind in ("paymentrails", "suuupraplatforms", "suuupraservices")} <= names
     assert all(item["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"} for item in kept)
     assert not [
         item
@@ -53,5 +53,5 @@ def test_a_load_balancer_keeps_the_callers_addresses() -> None:
 def test_the_operator_may_read_the_administrators_accounts_and_no_other_secret() -> None:
     role = named(CHART.render(), "Role", "suuupra-operator-accounts")
     (rule,) = role["rules"]
-    assert rule["resourceNames"] == ["postgres-admin", "objects-admin", "valkey-admin"]
+    assert rule["resourceNames"] == ["postgres-admin", "objects-admin", "valkey-admin", "openbao-admin"]
     assert rule["verbs"] == ["get"]

@@ -1,12 +1,13 @@
 """`make test`: every check there is, a plain summary, and what the cluster said where a test on it failed."""
 
+import io
 import os
 import platform
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 
 from bringup import apt, coverage, documents, images, paths, plan, status, up, verdicts
@@ -16,7 +17,7 @@ from bringup.images import Image
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.plan import Run
-from bringup.steps import Step, StepFailed
+from bringup.steps import Step, StepFailed, run_all
 from bringup.verdicts import Check, Verdict
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
@@ -98,20 +99,39 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
 
 
 def _with_cluster(run: Run) -> list[Verdict]:
-    """The cluster tests and the journey on a cluster like the user's, then the operator's on one that they may break."""
-    with _fresh_cluster(run) as verdict:
+    """The cluster tests and the journey on a cluster like the user's; beside them the operator's on one to break.
+
+    The operator's tests mostly wait for what they broke to be put right: beside the others they cost little time.
+    """
+    steps = plan.everything(run)
+    checks = [
+        Check("cluster", _pytest("-m", "cluster", "tests"), _environment()),
+        Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
+    ]
+    last = len(steps) + len(checks) + 1
+    with Display(last) as display, ThreadPoolExecutor(max_workers=1) as beside:
+        operator = beside.submit(verdicts.run, last, _operator(run.knobs), display)
+        found = _on_a_fresh_cluster(run, steps, checks, display)
+        return [*found, operator.result()]
+
+
+def _operator(knobs: Knobs) -> Check:
+    named = {"SUUUPRA_TEST_IMAGES": _named([*images.servers(knobs), *images.platform(knobs)])}
+    return _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **named)
+
+
+def _on_a_fresh_cluster(
+    run: Run, steps: Sequence[Step], checks: Sequence[Check], display: Display
+) -> list[Verdict]:
+    """One check after the other on a new cluster, which tells its state when one failed."""
+    with _fresh_cluster(run, steps, display) as verdict:
         found = [verdict]
         if verdict.passed:
-            checks = [
-                Check("cluster", _pytest("-m", "cluster", "tests"), _environment()),
-                Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
-            ]
-            found += _side_by_side(checks, 1)
-            if not all(each.passed for each in found):
-                _show(run.cluster)
-    named = {"SUUUPRA_TEST_IMAGES": _named([*images.servers(run.knobs), *images.platform(run.knobs)])}
-    operator = _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **named)
-    return [*found, *_side_by_side([operator], 1)]
+            numbered = enumerate(checks, start=len(steps) + 1)
+            found += [verdicts.run(number, check, display) for number, check in numbered]
+        if not all(each.passed for each in found):
+            display.say(_state_of(run.cluster))
+    return found
 
 
 def _side_by_side(checks: Sequence[Check], at_once: int) -> list[Verdict]:
@@ -121,24 +141,27 @@ def _side_by_side(checks: Sequence[Check], at_once: int) -> list[Verdict]:
 
 
 @contextmanager
-def _fresh_cluster(run: Run) -> Iterator[Verdict]:
+def _fresh_cluster(run: Run, steps: Sequence[Step], display: Display) -> Iterator[Verdict]:
     """Bring a new cluster up, whatever an earlier run left; delete it in the end, whatever happened."""
     job, began = Job("test-cluster"), time.monotonic()
     run.cluster.delete(job)
     try:
         try:
-            up.execute(plan.everything(run))
-            yield Verdict("cluster is up", passed=True, seconds=time.monotonic() - began)
+            run_all(steps, display)
+            verdict = Verdict("cluster is up", passed=True, seconds=time.monotonic() - began)
         except StepFailed as failure:
-            _show(run.cluster)
-            yield Verdict("cluster is up", passed=False, seconds=time.monotonic() - began, words=str(failure))
+            taken = time.monotonic() - began
+            verdict = Verdict("cluster is up", passed=False, seconds=taken, words=str(failure))
+        yield verdict
     finally:
         run.cluster.delete(job)
 
 
-def _show(cluster: Cluster) -> None:
-    print("\nThe cluster when it failed:")
-    status.show(cluster)
+def _state_of(cluster: Cluster) -> str:
+    told = io.StringIO()
+    with redirect_stdout(told):
+        status.show(cluster)
+    return f"\nThe cluster when it failed:\n{told.getvalue()}"
 
 
 def _named(wanted: Sequence[Image]) -> str:

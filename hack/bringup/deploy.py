@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 from bringup import paths, status
 from bringup.cluster import Cluster
@@ -13,13 +12,14 @@ from bringup.knobs import Knobs
 
 MANIFESTS = paths.ROOT / "manifests"
 SERVICES = MANIFESTS / "services"
+RAILS = MANIFESTS / "rails"
 INFRA, OPERATOR = "suuupra-infra", "suuupra"
 NAMESPACE_OF = {INFRA: "suuupra-infra", OPERATOR: "suuupra-system"}
 WORKLOADS = "suuupra"
 FIELD_MANAGER = "bring-up"
 HELM_TIMEOUT = "5m"
 LOOK_SECONDS = 3
-CRDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
+CRDS = tuple(f"{plural}.suuupra.io" for plural in ("suuupraplatforms", "suuupraservices", "paymentrails"))
 
 
 def namespaces(job: Job, cluster: Cluster) -> None:
@@ -46,33 +46,15 @@ def release(job: Job, cluster: Cluster, name: str, tags: Mapping[str, str]) -> N
         )
 
 
-def issuer_file(cluster: Cluster) -> Path:
-    """The local issuer's key: where `python -m suuupra token` looks, or beside a test cluster's other state."""
-    folder = paths.STATE if cluster.announce else paths.cluster_state(cluster.name)
-    return folder / "local-issuer.json"
-
-
-def local_issuer(job: Job, cluster: Cluster, knobs: Knobs) -> dict[str, str]:
-    """Make the key once; return the platform's `auth` that trusts it."""
-    state = str(issuer_file(cluster))
-    issue = [str(paths.VENV / "bin/python"), "-m", "suuupra", "token", "--state", state]
-    job.output([*issue, "--init", "--issuer", knobs.public_url, "--audience", "suuupra"], cwd=paths.ROOT)
-    told = json.loads(issuer_file(cluster).read_text())
-    keys = job.output([*issue, "--jwks"], cwd=paths.ROOT)
-    return {"issuer": told["issuer"], "audience": told["audience"], "jwks": json.dumps(json.loads(keys))}
-
-
-def platform(
-    job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str], auth: Mapping[str, str]
-) -> None:
-    """Apply manifests/platform.yaml with this machine's images, URL, profile and issuer in it."""
+def platform(job: Job, cluster: Cluster, knobs: Knobs, pins: Mapping[str, str]) -> None:
+    """Apply manifests/platform.yaml with this machine's images, URL and profile in it."""
     for crd in CRDS:
         cluster.kubectl(job, "wait", "--for=condition=Established", "--timeout=60s", f"crd/{crd}")
     spec = {
         "profile": knobs.profile,
         "publicURL": knobs.public_url,
         "images": {"pins": dict(pins)},
-        "auth": dict(auth),
+        "auth": {"issuer": knobs.public_url},
     }
     merged = cluster.kubectl(
         job,
@@ -83,8 +65,8 @@ def platform(
 
 
 def services(job: Job, cluster: Cluster) -> None:
-    """Apply every resource of manifests/services."""
-    _apply(job, cluster, "--recursive", "-f", str(SERVICES))
+    """Apply every resource of manifests/services, and the rails, which bring services of their own."""
+    _apply(job, cluster, "--recursive", "-f", str(SERVICES), "-f", str(RAILS))
 
 
 def _apply(job: Job, cluster: Cluster, *args: str, stdin: str | None = None) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -39,6 +39,44 @@ def end_programs() -> None:
     """End what runs for any job of this process. The jobs themselves may go on, to put things in order."""
     for job in list(_JOBS):
         job.end_programs()
+
+
+class _Starting:
+    """Whether the main thread is between starting a program and knowing it: a signal then waits, or it would be lost."""
+
+    def __init__(self) -> None:
+        self._under_way = False
+        self._asked = False
+
+    def postpone(self) -> bool:
+        """For a signal's handler: whether to stop is left to the end of the start under way."""
+        self._asked = self._under_way
+        return self._asked
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """A start that no signal cuts in two. Handlers run in the main thread, so other threads need no care."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._under_way = True
+        try:
+            yield
+        finally:
+            self._under_way = False
+            if self._asked:
+                self._asked = False
+                stop()
+
+
+_STARTING = _Starting()
+
+
+def stop(*_: object) -> None:
+    """Ctrl-C, a cancelled job of CI, a closed terminal: end the programs under way, then put things in order."""
+    if not _STARTING.postpone():
+        end_programs()
+        raise KeyboardInterrupt
 
 
 class Job:
@@ -174,24 +212,31 @@ class Job:
         """
         self.go_on()
         self.note(f"$ {shlex.join(argv)}")
-        with self.log.open("ab") as log, self._lock:
-            child = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env={**os.environ, **(env or {})},
-                stdin=stdin_from or (subprocess.PIPE if stdin is not None else subprocess.DEVNULL),
-                stdout=stdout or log,
-                stderr=subprocess.PIPE if stderr else log,
-                start_new_session=True,
-            )
-            self._children.add(child)
-            record = processes.remember(child)
-        try:
+        with ExitStack() as ended:
+            with self.log.open("ab") as log, self._lock, _STARTING.whole():
+                child = subprocess.Popen(
+                    list(argv),
+                    cwd=cwd,
+                    env={**os.environ, **(env or {})},
+                    stdin=stdin_from or (subprocess.PIPE if stdin is not None else subprocess.DEVNULL),
+                    stdout=stdout or log,
+                    stderr=subprocess.PIPE if stderr else log,
+                    start_new_session=True,
+                )
+                ended.enter_context(self._followed(child))
             if self._cancelled.is_set():
                 processes.end(child)
             yield child
             child.wait()
             self.go_on()
+
+    @contextmanager
+    def _followed(self, child: "subprocess.Popen[bytes]") -> Iterator[None]:
+        """Known to this job and, should we be killed, to the next run; ended when the block is left by an error."""
+        self._children.add(child)
+        record = processes.remember(child)
+        try:
+            yield
         except BaseException:
             processes.end(child)
             processes.wait_for_group(child)

@@ -7,19 +7,13 @@ import signal
 import sys
 
 from bringup import bench, checks, down, paths, status, up
-from bringup.job import CommandFailed, NotReady, end_programs
+from bringup.job import CommandFailed, NotReady, stop
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal, machine_kind
 from bringup.steps import StepFailed
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-def stop(*_: object) -> None:
-    """Ctrl-C, a cancelled job of CI, a closed terminal: end the programs under way, then put things in order."""
-    end_programs()
-    raise KeyboardInterrupt
 
 
 def exports() -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bringup import debian, deploy, docker, images, node, pins, ready, tools, way
+from bringup import debian, deploy, docker, images, node, pins, ready, tools, way, world
 from bringup.cluster import Cluster
 from bringup.images import Image
 from bringup.job import Job
@@ -158,8 +158,7 @@ def _platform(run: Run, servers: list[Image], platform: list[Image]) -> list[Ste
         return lambda job: cluster.load(job, [image.reference for image in wanted])
 
     def apply_platform(job: Job) -> None:
-        auth = deploy.local_issuer(job, cluster, knobs)
-        deploy.platform(job, cluster, knobs, images.tags(platform), auth)
+        deploy.platform(job, cluster, knobs, images.tags(platform))
 
     return [
         Step("namespaces", "Namespaces", lambda job: deploy.namespaces(job, cluster), ("cluster",)),
@@ -186,6 +185,13 @@ def _platform(run: Run, servers: list[Image], platform: list[Image]) -> list[Ste
             "Everything Ready",
             lambda job: ready.everything(job, cluster, knobs.ready_wait),
             ("services", "infra"),
+        ),
+        Step(
+            "world",
+            "A small living world",
+            lambda job: world.make(job, cluster, knobs),
+            ("ready", "python"),
+            lambda: world.is_there(cluster, knobs),
         ),
     ]
 

@@ -8,7 +8,7 @@ from bringup.cluster import Cluster
 from bringup.job import CommandFailed, Job, wait_until
 from bringup.why import Object
 
-KINDS = ("suuupraplatforms.suuupra.io", "suuupraservices.suuupra.io")
+KINDS = tuple(f"{plural}.suuupra.io" for plural in ("suuupraplatforms", "suuupraservices", "paymentrails"))
 GATEWAY_SECONDS = 60
 
 

@@ -62,9 +62,41 @@ def files(root: Path, recipe: Recipe) -> dict[str, Path]:
     own = tree(root / "services" / folder, f"services/{folder}/", ignore=IGNORED_FOLDERS | {OPS})
     context |= {"services/__init__.py": root / "services/__init__.py", **own}
     for other in sorted(contracts(root, folder)):
-        for name in ("__init__.py", "contract.py"):
-            context[f"services/{other}/{name}"] = root / "services" / other / name
+        context |= {path.relative_to(root).as_posix(): path for path in published(root, other)}
     return context
+
+
+def published(root: Path, folder: str) -> set[Path]:
+    """A service's contract.py, and those modules of its own that the contract stands on."""
+    package = root / "services" / folder
+    found, wanted = {package / "__init__.py"}, [package / "contract.py"]
+    while wanted:
+        path = wanted.pop()
+        if path in found:
+            continue
+        found.add(path)
+        inside = imported_modules(path.read_text(), f"services.{folder}.")
+        wanted += [file for module in inside for file in _files_of(root, module)]
+    return found
+
+
+def imported_modules(source: str, prefix: str) -> set[str]:
+    """Modules below `prefix` that a Python source imports by their full names."""
+    found: set[str] = set()
+    for item in ast.walk(ast.parse(source)):
+        match item:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                found |= {module, *(f"{module}.{alias.name}" for alias in names)}
+    return {name for name in found if name.startswith(prefix)}
+
+
+def _files_of(root: Path, module: str) -> list[Path]:
+    """The module's file, or its package's, with the packages above it; none for a name inside a module."""
+    path = root.joinpath(*module.split("."))
+    files = [path.with_suffix(".py"), path / "__init__.py", path.parent / "__init__.py"]
+    return [file for file in files if file.is_file()]
 
 
 def alerts(root: Path) -> dict[str, Path]:
@@ -83,7 +115,7 @@ def contracts(root: Path, folder: str) -> set[str]:
         if other == folder or other in found or not contract.exists():
             continue
         found.add(other)
-        wanted |= imported_services([contract.read_text()])
+        wanted |= imported_services(path.read_text() for path in published(root, other)) - {other}
     return found
 
 

@@ -59,7 +59,7 @@ def urls(cluster: Cluster) -> list[str]:
 
 def waiting_resources(cluster: Cluster) -> Iterator[str]:
     """One line for every resource of ours that is not Ready."""
-    for kind in ("suuupraplatforms", "suuupraservices"):
+    for kind in ("suuupraplatforms", "suuupraservices", "paymentrails"):
         for item in _items(cluster, kind, "--all-namespaces"):
             if (missing := why.resource_waits(item)) is not None:
                 yield f"{item['kind']} {why.name_of(item)} waits for {missing}"

@@ -155,9 +155,15 @@ def test_the_next_run_ends_what_a_killed_one_left(tmp_path: Path) -> None:
     assert not list((tmp_path / "r").iterdir())
 
 
+SLOW = "import time\nremember = processes.remember\n"
+SLOW += "processes.remember = lambda child: time.sleep(0.5) or remember(child)\n"
+"""The program runs already, and whoever started it does not yet know it."""
+
+
+@pytest.mark.parametrize("start", ["", SLOW], ids=["started", "starting"])
 @pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_every_way_of_stopping_ends_what_runs(tmp_path: Path, word: signal.Signals) -> None:
-    handle = "import signal\nfrom bringup import main\n"
+def test_every_way_of_stopping_ends_what_runs(tmp_path: Path, word: signal.Signals, start: str) -> None:
+    handle = f"import signal\nfrom bringup import main, processes\n{start}"
     handle += "for word in main.STOPS: signal.signal(word, main.stop)\n"
     script = RUN.replace("from pathlib", f"{handle}from pathlib")
     run = subprocess.Popen(

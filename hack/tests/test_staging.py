@@ -10,6 +10,26 @@ WEB = Recipe("web", "platform", "web")
 OPERATOR = Recipe("operator", "operator")
 
 
+def test_a_contract_brings_what_it_stands_on_of_its_own_service_and_no_more(root: Path) -> None:
+    content = root / "services" / "content"
+    (content / "domain").mkdir()
+    (content / "domain" / "__init__.py").touch()
+    (content / "domain" / "names.py").write_text("from services.content.domain import codes\n")
+    (content / "domain" / "codes.py").write_text("from services.payments.contract import Code\n")
+    (content / "domain" / "rules.py").touch()
+    (content / "contract.py").write_text("from services.content.domain.names import Name\n")
+    names = {name for name in files(root, WEB) if name.startswith(("services/content", "services/payments"))}
+    assert names == {
+        "services/content/__init__.py",
+        "services/content/contract.py",
+        "services/content/domain/__init__.py",
+        "services/content/domain/names.py",
+        "services/content/domain/codes.py",
+        "services/payments/__init__.py",
+        "services/payments/contract.py",
+    }
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     texts = {

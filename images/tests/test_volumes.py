@@ -16,6 +16,11 @@ SERVERS = {
     "kafka": (9092, ("--env", "KAFKA_ADVERTISED=127.0.0.1:{port}"), "ready"),
     "valkey": (6379, ("--env", "VALKEY_PASSWORD=x"), "ready"),
     "seaweedfs": (8333, ("--env", "OBJECTS_ACCESS_KEY=x", "--env", "OBJECTS_SECRET_KEY=x"), "ready"),
+    "openbao": (
+        8200,
+        ("--env", f"OPENBAO_SEAL_KEY={'A' * 43}=", "--env", "OPENBAO_PASSWORD=xxxxxxxx"),
+        "ready",
+    ),
 }
 
 

@@ -19,20 +19,23 @@ from suuupra_operator.databases import Databases
 from suuupra_operator.deletion import Deletion
 from suuupra_operator.errors import ApiError, LeadershipLost, Temporary
 from suuupra_operator.events import Recorder
-from suuupra_operator.handlers import platforms, services
-from suuupra_operator.kinds import PLATFORM, SERVICE
+from suuupra_operator.handlers import platforms, rails, services
+from suuupra_operator.kinds import PLATFORM, RAIL, SERVICE
 from suuupra_operator.leadership import Leadership
 from suuupra_operator.monitor import Monitor
+from suuupra_operator.peers import Peers
 from suuupra_operator.platforms import PlatformReconciler
 from suuupra_operator.policies import PolicyProbe
 from suuupra_operator.primaries import PLATFORM_KEY, Primaries
 from suuupra_operator.queue import Key, Queue
+from suuupra_operator.rails import RailReconciler
 from suuupra_operator.reconcile import Reconciler
 from suuupra_operator.rollout import Rollout
 from suuupra_operator.round import Outcome
 from suuupra_operator.server import Server
 from suuupra_operator.settings import Settings
 from suuupra_operator.snapshots import Snapshots
+from suuupra_operator.vault import Vault
 from suuupra_operator.writer import Writer
 from suuupra_operator.writes import Gate
 
@@ -59,11 +62,15 @@ class Operator:
         self.queue = Queue()
         self.primaries = Primaries(self.queue)
         self.children = Children(self.cluster, gate, settings.namespaces, self._child_changed)
-        self.backends = Backends(self.cluster, Databases(gate), Bus(gate), Buckets(gate))
+        self.backends = Backends(self.cluster, Databases(gate), Bus(gate), Buckets(gate), Vault(gate))
         writer = Writer(self.cluster, gate, self.primaries)
         recorder = Recorder(self.cluster, gate, self.leadership.identity)
         self.policies = PolicyProbe(settings.in_cluster)
         self.platforms = PlatformReconciler(self.primaries, self.backends, writer, recorder, self.policies)
+        self.peers = Peers(self.cluster, in_cluster=settings.in_cluster)
+        self.rails = RailReconciler(
+            self.cluster, self.primaries, self.peers, writer, recorder, settings.namespaces
+        )
         self.snapshots = Snapshots(self.backends.databases, self.backends.store)
         self.services = Reconciler(
             self.primaries,
@@ -106,7 +113,7 @@ class Operator:
         await self.server.open()
         stop = asyncio.Event()
         try:
-            await established(self.cluster, SERVICE, PLATFORM)
+            await established(self.cluster, SERVICE, PLATFORM, RAIL)
             async with asyncio.TaskGroup() as group:
                 kopf_task = group.create_task(self._kopf(stop))
                 others = [group.create_task(self.children.run()), group.create_task(self._lead())]
@@ -118,6 +125,7 @@ class Operator:
             await self.snapshots.close()
             await self.leadership.release()
             await self.backends.close()
+            await self.peers.close()
             await self.server.close()
             await self.cluster.close()
             await self._unfenced.close()
@@ -130,6 +138,7 @@ class Operator:
         settings.watching.inactivity_timeout = SILENCE_SECONDS
         services.register(registry, self.primaries)
         platforms.register(registry, self.primaries)
+        rails.register(registry, self.primaries)
 
         @kopf.on.login(registry=registry)
         def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -188,6 +197,8 @@ class Operator:
             async with asyncio.timeout(RECONCILE_SECONDS):
                 if key == PLATFORM_KEY:
                     return await self.platforms.reconcile(), "done"
+                if key.kind == RAIL.name:
+                    return await self.rails.reconcile(key), "done"
                 return await self.services.reconcile(key), "done"
         except LeadershipLost:
             raise

@@ -7,6 +7,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from suuupra_operator.buckets import Buckets, Contents, Store, user_of
 from suuupra_operator.bus import Bus
@@ -15,24 +16,32 @@ from suuupra_operator.claims import Claims
 from suuupra_operator.cluster import Cluster
 from suuupra_operator.conditions import Finding
 from suuupra_operator.databases import Databases, Server
+from suuupra_operator.desired.access import name_of
 from suuupra_operator.desired.topics import TopicState
 from suuupra_operator.errors import ApiError, Permanent, Unreachable
 from suuupra_operator.kinds import SECRET
 from suuupra_operator.platform import SecretRef, SuuupraPlatformSpec
 from suuupra_operator.queue import Key
+from suuupra_operator.vault import Account, Vault
+from suuupra_operator.vault import Contents as Places
+
+Seen = tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None, Places | None]
 
 
 @dataclass
 class Backends:
-    """PostgreSQL, Kafka and the object store of the platform."""
+    """PostgreSQL, Kafka, the object store and the secret store of the platform, and how to get into its Valkey."""
 
     cluster: Cluster
     databases: Databases
     bus: Bus
     store: Buckets
-    _examined: tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None] = (None, None, None)
+    vault: Vault
+    cache: str | None = None
+    """The URL of Valkey, with its password; None while that is not known."""
+    _examined: Seen = (None, None, None, None)
     _problems: dict[str, str] = field(default_factory=dict)
-    _reading: dict[Databases | Bus | Buckets, asyncio.Task[bool]] = field(default_factory=dict)
+    _reading: dict[Databases | Bus | Buckets | Vault, asyncio.Task[bool]] = field(default_factory=dict)
 
     async def configure(self, spec: SuuupraPlatformSpec) -> None:
         """Point the clients at the platform's servers; admin Secrets are read anew each time."""
@@ -47,6 +56,29 @@ class Backends:
         await self.store.configure(
             Store(spec.objects.endpoint, spec.objects.region, objects[0], objects[1]) if objects else None
         )
+        account = await self._account(spec)
+        await self.vault.configure(
+            account, self._problems.get("secrets", "the platform names no secret store")
+        )
+        self.cache = await self._cache(spec)
+
+    async def _account(self, spec: SuuupraPlatformSpec) -> Account | None:
+        if spec.secret_store is None:
+            return None
+        found = await self._secret("secrets", spec.secret_store.admin_secret_ref, "username", "password")
+        return Account(spec.secret_store.address.rstrip("/"), *found) if found else None
+
+    async def _cache(self, spec: SuuupraPlatformSpec) -> str | None:
+        if spec.valkey is None:
+            return None
+        found = await self._secret("cache", spec.valkey.admin_secret_ref, "password")
+        return (
+            f"redis://:{quote(found[0], safe='')}@{spec.valkey.host}:{spec.valkey.port}/0" if found else None
+        )
+
+    def cache_problem(self) -> str:
+        """Why there is no way into Valkey."""
+        return self._problems.get("cache", "the platform names no Valkey: set spec.valkey of the platform")
 
     async def refresh(self, within: float | None = None) -> None:
         """One bulk read per server, side by side.
@@ -54,7 +86,7 @@ class Backends:
         A server that needs more than ``within`` seconds is not waited for: what it says is taken in when it comes, and
         until then it is not asked again.
         """
-        for server in (self.databases, self.bus, self.store):
+        for server in (self.databases, self.bus, self.store, self.vault):
             reading = self._reading.get(server)
             if reading is None or reading.done():
                 self._reading[server] = asyncio.create_task(server.refresh())
@@ -64,18 +96,22 @@ class Backends:
 
     def findings(self) -> list[Finding]:
         """A condition per server."""
-        return [
+        found = [
             self._finding("PostgresReachable", "postgres", self.databases.catalog, self.databases.problem),
             self._finding("KafkaReachable", "kafka", self.bus.topics, self.bus.problem),
             self._finding("ObjectsReachable", "objects", self.store.contents, self.store.problem),
         ]
+        if self.vault.wanted or "secrets" in self._problems:
+            kept = self.vault.contents
+            found.append(self._finding("SecretStoreReachable", "secrets", kept, self.vault.problem))
+        return found
 
     def changed(self, claims: Claims, users: Mapping[str, Key]) -> set[Key]:
         """Whose things differ from the last time this was asked; everybody's when a server came back.
 
         A password that the bulk read does not show is found by the login probe of a reconcile, each time anew.
         """
-        catalog, topics, contents = self._examined
+        catalog, topics, contents, secrets = self._examined
         found: set[Key] = set()
         for name, key in claims.holders("database"):
             if self.databases.probes or _of_database(catalog, name) != _of_database(
@@ -88,21 +124,28 @@ class Backends:
         for name, key in claims.holders("bucket"):
             if _has(contents, name) != _has(self.store.contents, name):
                 found.add(key)
+        for name, key in claims.holders("secrets"):
+            if _place(secrets, name) != _place(self.vault.contents, name):
+                found.add(key)
         for user, key in users.items():
             if _user(contents, user) != _user(self.store.contents, user):
                 found.add(key)
-        self._examined = self.databases.catalog, self.bus.topics, self.store.contents
+        self._examined = self._seen()
         return found
 
     def recovered(self) -> bool:
         """Whether a server that did not answer when last examined does now."""
-        now = (self.databases.catalog, self.bus.topics, self.store.contents)
         return any(
-            before is None and after is not None for before, after in zip(self._examined, now, strict=True)
+            before is None and after is not None
+            for before, after in zip(self._examined, self._seen(), strict=True)
         )
+
+    def _seen(self) -> Seen:
+        return self.databases.catalog, self.bus.topics, self.store.contents, self.vault.contents
 
     async def close(self) -> None:
         await self.databases.close()
+        await self.vault.close()
 
     async def _secret(self, server: str, ref: SecretRef, *keys: str) -> tuple[str, ...] | None:
         where = f"Secret {ref.namespace}/{ref.name}"
@@ -141,6 +184,11 @@ def _has(contents: Contents | None, bucket: str) -> bool | None:
 
 def _user(contents: Contents | None, user: str) -> Any:
     return None if contents is None else (contents.users.get(user),)
+
+
+def _place(contents: Places | None, name: str) -> Any:
+    called = name_of(name)
+    return None if contents is None else (contents.policies.get(called), contents.roles.get(called))
 
 
 def users(keys: Mapping[Key, Any]) -> dict[str, Key]:

@@ -34,6 +34,8 @@ def claims_of(key: Key, spec: SuuupraServiceSpec) -> set[Claim]:
     found |= {Claim("bucket", f"{key.name}-{bucket.name}") for bucket in spec.buckets}
     if spec.database is not None:
         found.add(Claim("database", spec.database.name or key.name.replace("-", "_")))
+    if spec.secrets is not None:
+        found.add(Claim("secrets", key.name))
     for route in spec.routes:
         found |= set(route_claims(route))
     return found

@@ -135,6 +135,12 @@ class Cluster:
         path = kind_of(manifest).path(meta.get("namespace"), meta["name"])
         return await self._call("PUT", path, manifest, params={"fieldManager": FIELD_MANAGER})
 
+    async def passed_on(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """What a service answers that the API server passes this on to."""
+        async with self._request(method, path, body) as response:
+            text = await response.text(errors="replace")
+            return json.loads(text) if text else {}
+
     async def delete(self, obj: Object) -> None:
         """Delete exactly this object (its uid), dependents in the background. Already gone is fine."""
         meta = obj["metadata"]

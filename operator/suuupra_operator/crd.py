@@ -8,11 +8,12 @@ from typing import Any
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from suuupra_operator.resources import SuuupraPlatform, SuuupraService
+from suuupra_operator.resources import PaymentRail, SuuupraPlatform, SuuupraService
 
 GROUP = "suuupra.io"
 VERSION = "v1alpha1"
-RESOURCES: tuple[type[SuuupraPlatform] | type[SuuupraService], ...] = (SuuupraPlatform, SuuupraService)
+CustomResource = type[SuuupraPlatform] | type[SuuupraService] | type[PaymentRail]
+RESOURCES: tuple[CustomResource, ...] = (SuuupraPlatform, SuuupraService, PaymentRail)
 
 Schema = dict[str, Any]
 _DROPPED = frozenset({"title", "additionalProperties", "$defs", "uniqueItems"})
@@ -39,7 +40,7 @@ def render(crd: Schema) -> str:
     )
 
 
-def definition(model: type[SuuupraPlatform] | type[SuuupraService]) -> Schema:
+def definition(model: CustomResource) -> Schema:
     """The CustomResourceDefinition of ``model``."""
     kind = model.__name__
     subresources: Schema = {"status": {}}
@@ -74,7 +75,7 @@ def definition(model: type[SuuupraPlatform] | type[SuuupraService]) -> Schema:
     }
 
 
-def structural(model: type[SuuupraPlatform] | type[SuuupraService]) -> Schema:
+def structural(model: CustomResource) -> Schema:
     """The model's JSON Schema in the structural form that the API server requires."""
     source = model.model_json_schema(by_alias=True, schema_generator=GenerateJsonSchema)
     found = _convert(source, source.get("$defs", {}))

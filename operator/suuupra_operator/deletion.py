@@ -21,6 +21,7 @@ from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
 from suuupra_operator.models import Reclaim, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import InvalidSpec, Primaries, spec_of, status_of
+from suuupra_operator.provide.secrets import SecretsProvider
 from suuupra_operator.round import Outcome, subject_of
 from suuupra_operator.snapshots import BUCKET, Snapshots
 from suuupra_operator.status import SuuupraServiceStatus
@@ -95,6 +96,7 @@ class Deletion:
         claims = status.claims
         orphans = [f"database/{claims.database}"] if claims.database else []
         orphans += [f"topic/{name}" for name in claims.topics] + [f"bucket/{name}" for name in claims.buckets]
+        orphans += [f"secrets/{claims.secrets}"] if claims.secrets else []
         if not orphans:
             return []
         meta = obj["metadata"]
@@ -145,6 +147,8 @@ class Deletion:
             steps.append(lambda: self._topics(status.claims.topics))
         if status.claims.buckets:
             steps.append(lambda: self._buckets(subject, status.claims.buckets))
+        if status.claims.secrets:
+            steps.append(lambda: self._secrets(subject, status.claims.secrets))
         return steps
 
     async def _database(self, subject: Subject, database: str) -> None:
@@ -176,6 +180,11 @@ class Deletion:
             if name in delete and name in store.known().buckets:
                 await store.delete_bucket(name)
 
+    async def _secrets(self, subject: Subject, name: str) -> None:
+        await SecretsProvider(self.backends.vault).withdraw(name)
+        if subject.spec.secrets is not None and subject.spec.secrets.reclaim is Reclaim.DELETE:
+            await self.backends.vault.delete_below(name)
+
 
 def _farewell(subject: Subject, status: SuuupraServiceStatus) -> str:
     claims, spec = status.claims, subject.spec
@@ -188,4 +197,6 @@ def _farewell(subject: Subject, status: SuuupraServiceStatus) -> str:
         kept.append(f"topics {', '.join(claims.topics)}")
     delete = {f"{subject.name}-{b.name}" for b in spec.buckets if b.reclaim is Reclaim.DELETE}
     kept += [f"bucket {name}" for name in claims.buckets if name not in delete]
+    if claims.secrets and (spec.secrets is None or spec.secrets.reclaim is Reclaim.RETAIN):
+        kept.append(f"secrets below {claims.secrets}/")
     return f"kept: {'; '.join(kept)}" if kept else "nothing is left behind"

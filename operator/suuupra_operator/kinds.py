@@ -26,6 +26,7 @@ class Kind:
 
 SERVICE = Kind("suuupra.io/v1alpha1", "SuuupraService", "suuupraservices")
 PLATFORM = Kind("suuupra.io/v1alpha1", "SuuupraPlatform", "suuupraplatforms", namespaced=False)
+RAIL = Kind("suuupra.io/v1alpha1", "PaymentRail", "paymentrails")
 LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENT = Kind("v1", "Event", "events")
 POD = Kind("v1", "Pod", "pods")
@@ -45,7 +46,7 @@ CHILDREN = (
     Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
 )
-BY_NAME = {kind.name: kind for kind in (*CHILDREN, SERVICE, PLATFORM, LEASE, EVENT, POD)}
+BY_NAME = {kind.name: kind for kind in (*CHILDREN, SERVICE, PLATFORM, RAIL, LEASE, EVENT, POD)}
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:

@@ -175,6 +175,22 @@ class Events(Model):
     """Whether published topics are deleted with the resource, or with their entry in the list."""
 
 
+class Grant(Model):
+    """Secrets of this resource that others may read, and never write."""
+
+    path: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$", max_length=200)
+    """Below the resource's own name: ``clients/web`` of identity is identity/clients/web."""
+    to: Annotated[list[Label], Field(min_length=1, max_length=32, json_schema_extra=SET)]
+    """Resources of the same namespace. Each needs ``secrets`` of its own, perhaps empty, to log in at all."""
+
+
+class SecretsSpec(Model):
+    """Secrets that outlive the pods: all below the resource's name is its own to read and write."""
+
+    grants: Annotated[list[Grant], Field(max_length=32, json_schema_extra=list_map("path"))] = []
+    reclaim: Literal[Reclaim.RETAIN, Reclaim.DELETE] = Reclaim.RETAIN
+
+
 class Limit(Model):
     """A token bucket in the gateway."""
 
@@ -182,7 +198,8 @@ class Limit(Model):
     """Requests per second, minute or hour: ``20/s``."""
     burst: int | None = Field(None, ge=1, le=100000)
     """Size of the bucket; default: what the rate gives in one unit of time."""
-    by: Literal["subject", "address"] = "address"
+    by: Literal["subject", "client", "address"] = "address"
+    """The token's subject, the client it was issued to, or where the request comes from."""
 
 
 RESERVED = ("internal", "gateway")
@@ -208,8 +225,8 @@ class Route(Model):
                 "path: /internal is never routed, and /gateway is the gateway's own",
             ),
             cel(
-                "self.auth != 'none' || !has(self.limit) || self.limit.by != 'subject'",
-                "limit.by: subject needs auth: user or optional",
+                "self.auth != 'none' || !has(self.limit) || self.limit.by == 'address'",
+                "limit.by: subject and client need auth: user or optional",
             ),
         )
     }
@@ -234,8 +251,8 @@ class Route(Model):
             raise ValueError("path must hold neither // nor /../")
         if self.auth != "user" and self.scopes:
             raise ValueError("scopes need auth: user")
-        if self.auth == "none" and self.limit is not None and self.limit.by == "subject":
-            raise ValueError("limit.by: subject needs auth: user or optional")
+        if self.auth == "none" and self.limit is not None and self.limit.by != "address":
+            raise ValueError("limit.by: subject and client need auth: user or optional")
         return self
 
     @property
@@ -289,6 +306,12 @@ class SuuupraServiceSpec(Model):
     database: DatabaseSpec | None = None
     buckets: Annotated[list[Bucket], Field(max_length=8, json_schema_extra=list_map("name"))] = []
     events: Events | None = None
+    secrets: SecretsSpec | None = None
+    """Access to the platform's secret store, by the pods' own projected token."""
+    mail: bool = False
+    """Whether it sends mail: the mail server's address, and the way there."""
+    cache: bool = False
+    """Whether it uses Valkey: SUUUPRA_VALKEY_URL, and the way there."""
     routes: Annotated[list[Route], Field(max_length=64)] = []
     calls: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
     """Resources this one may reach over HTTP: the network policy, and SUUUPRA_URL_<NAME>."""

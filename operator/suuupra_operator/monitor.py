@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from suuupra_operator.backends import Backends, users
 from suuupra_operator.cluster import Cluster
 from suuupra_operator.errors import ApiError, OperatorError, Unreachable
-from suuupra_operator.kinds import PLATFORM, SERVICE
+from suuupra_operator.kinds import PLATFORM, RAIL, SERVICE
 from suuupra_operator.platforms import PlatformReconciler
 from suuupra_operator.policies import PolicyProbe
 from suuupra_operator.primaries import PLATFORM_KEY, Primaries
@@ -73,7 +73,7 @@ class Monitor:
 
     async def list(self) -> None:
         """Heals what the watch may have lost, and lets liveness notice that it did."""
-        for kind in (PLATFORM, SERVICE):
+        for kind in (PLATFORM, RAIL, SERVICE):
             try:
                 items, _ = await self.cluster.items(kind, resourceVersion="0")
                 self.primaries.replace(kind.name, items)

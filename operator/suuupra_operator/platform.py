@@ -60,6 +60,7 @@ class Valkey(Model):
     host: Host = "valkey.suuupra-infra.svc"
     port: int = Field(6379, ge=1, le=65535)
     admin_secret_ref: SecretRef = SecretRef(name="valkey-admin")
+    """Key ``password``."""
 
 
 class Objects(Model):
@@ -69,6 +70,25 @@ class Objects(Model):
     region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$", max_length=40)
     admin_secret_ref: SecretRef = SecretRef(name="objects-admin")
     """Keys ``accessKey`` and ``secretKey``."""
+
+
+class SecretStore(Model):
+    """OpenBao or Vault, with a KV engine (version 2) at ``suuupra`` and pods' logins at ``auth/kubernetes``."""
+
+    address: str = Field("http://openbao.suuupra-infra.svc:8200", pattern=URL, max_length=300)
+    admin_secret_ref: SecretRef = SecretRef(name="openbao-admin")
+    """Keys ``username`` and ``password``, of a user with the policy in images/openbao/operator.hcl."""
+
+
+class Mail(Model):
+    """The SMTP server that mail is handed to."""
+
+    host: Host
+    port: int = Field(25, ge=1, le=65535)
+    sender: str = Field(
+        "Suuupra <no-reply@suuupra.example>", pattern=r"^[^@<>\r\n]*<?[^@<>\s]+@[^@<>\s]+>?$", max_length=200
+    )
+    """Whom mail comes from: ``Name <name@host>``."""
 
 
 class Auth(Model):
@@ -113,5 +133,9 @@ class SuuupraPlatformSpec(Model):
     kafka: Kafka = Kafka()
     valkey: Valkey | None = None
     objects: Objects = Objects()
+    secret_store: SecretStore | None = None
+    mail: Mail | None = None
     auth: Auth | None = None
+    autoscaling: bool = True
+    """Whether services grow beyond their min. Not on a single machine, whose pods share the same cores."""
     defaults: Defaults = Defaults()

@@ -60,12 +60,13 @@ class PlatformReconciler:
     async def _leave(self, obj: Object) -> Outcome:
         """The platform stays until the last service is gone: without it nothing could be reclaimed."""
         services = [item["metadata"]["name"] for item in self.primaries.services()]
+        services += [item["metadata"]["name"] for item in self.primaries.rails()]
         released = obj["metadata"].get("annotations", {}).get(RELEASE) == "true"
         if not services or released:
             await self.writer.remove_finalizer(obj)
             return Outcome()
         names = ", ".join(sorted(services)[:10])
-        text = f"waits until its services are gone: {names}. To let go at once: annotate {RELEASE}=true"
+        text = f"waits until its services and rails are gone: {names}. To let go at once: annotate {RELEASE}=true"
         await self._say(obj, [Finding("Deleted", False, "InUse", text)])
         return Outcome()
 

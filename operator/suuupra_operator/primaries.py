@@ -9,17 +9,19 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from suuupra_operator.children import version
+from suuupra_operator.children import controller_of, version
 from suuupra_operator.claims import Claims, claims_of
 from suuupra_operator.cluster import Object
+from suuupra_operator.desired.rail import Rail
 from suuupra_operator.errors import Permanent
-from suuupra_operator.kinds import PLATFORM, SERVICE
+from suuupra_operator.kinds import PLATFORM, RAIL, SERVICE
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.queue import Key, Queue
-from suuupra_operator.status import SuuupraServiceStatus
+from suuupra_operator.rail import PaymentRailSpec
+from suuupra_operator.status import PaymentRailStatus, SuuupraServiceStatus
 
-_M = TypeVar("_M", SuuupraServiceSpec, SuuupraPlatformSpec)
+_M = TypeVar("_M", SuuupraServiceSpec, SuuupraPlatformSpec, PaymentRailSpec)
 PLATFORM_KEY = Key(PLATFORM.name, "", "suuupra")
 STALE_SECONDS = 60.0
 """An edit that a list shows and the watch has not delivered for this long means that the watch is dead."""
@@ -44,6 +46,19 @@ def platform_spec_of(obj: Object) -> SuuupraPlatformSpec:
     return _read(SuuupraPlatformSpec, obj.get("spec", {}))
 
 
+def rail_of(obj: Object) -> Rail:
+    meta = obj["metadata"]
+    return Rail(meta["namespace"], meta["name"], meta["uid"], _read(PaymentRailSpec, obj.get("spec", {})))
+
+
+def rail_status_of(obj: Object) -> PaymentRailStatus:
+    """As `status_of`."""
+    try:
+        return PaymentRailStatus.model_validate(obj.get("status", {}))
+    except ValidationError:
+        return PaymentRailStatus()
+
+
 def status_of(obj: Object) -> SuuupraServiceStatus:
     """The status as last written; a status nobody can read counts as none, since it is rebuilt anyway."""
     try:
@@ -53,10 +68,11 @@ def status_of(obj: Object) -> SuuupraServiceStatus:
 
 
 def is_ready(obj: Object) -> bool:
-    """Whether the resource says Ready for its present generation."""
-    status = status_of(obj)
-    return status.observed_generation == obj["metadata"].get("generation") and any(
-        condition.type == "Ready" and condition.status == "True" for condition in status.conditions
+    """Whether a resource of whatever kind says Ready for its present generation."""
+    status = obj.get("status", {})
+    return bool(status.get("observedGeneration", 0) == obj["metadata"].get("generation")) and any(
+        condition.get("type") == "Ready" and condition.get("status") == "True"
+        for condition in status.get("conditions") or []
     )
 
 
@@ -78,7 +94,7 @@ def words(error: ValidationError) -> str:
 
 @dataclass
 class Primaries:
-    """All SuuupraServices and the platform."""
+    """All SuuupraServices, PaymentRails and the platform."""
 
     queue: Queue
     objects: dict[Key, Object] = field(default_factory=dict)
@@ -98,6 +114,16 @@ class Primaries:
 
     def services(self) -> Iterator[Object]:
         return (obj for key, obj in self.objects.items() if key.kind == SERVICE.name)
+
+    def rails(self) -> Iterator[Object]:
+        return (obj for key, obj in self.objects.items() if key.kind == RAIL.name)
+
+    def operated(self, namespace: str, name: str) -> bool:
+        """Whether a rail has the operator ask this resource's internal API."""
+        for obj in self.rails():
+            if obj["metadata"].get("namespace") == namespace and name in _operated(obj):
+                return True
+        return False
 
     def event(self, kind: str | None, obj: Object) -> None:
         """What the watch delivers: kind is ADDED, MODIFIED, DELETED, or None in the first listing."""
@@ -121,6 +147,8 @@ class Primaries:
             self.queue.add(key)
         if key.kind == SERVICE.name:
             self._claim(key, obj, known)
+        if key.kind == RAIL.name and (known is None or _generation(known) != _generation(obj)):
+            self._open(key, obj, known)
 
     def drop(self, obj: Object) -> None:
         """The object is gone, unless its namesake is already here."""
@@ -130,7 +158,11 @@ class Primaries:
             return
         del self.objects[key]
         self.queue.forget(key)
-        self._enqueue(self.claims.drop(key) | self._dependents(key) | {PLATFORM_KEY})
+        if key.kind == RAIL.name:
+            self._open(key, known, None)
+            return
+        self._enqueue(self.claims.drop(key) | self._dependents(key) | _readers(known) | _parents(known))
+        self._enqueue([PLATFORM_KEY])
         if key.kind == PLATFORM.name:
             self.enqueue_all()
 
@@ -151,19 +183,26 @@ class Primaries:
         return any(time.monotonic() - since > STALE_SECONDS for since in self._missed.values())
 
     def enqueue_all(self) -> None:
-        self._enqueue(key for key in self.objects if key.kind == SERVICE.name)
+        self._enqueue(key for key in self.objects if key.kind in (SERVICE.name, RAIL.name))
+
+    def _open(self, key: Key, obj: Object, known: Object | None) -> None:
+        """Whoever lets the operator in because of a rail is looked at again."""
+        names = _operated(obj) | (_operated(known) if known is not None else set())
+        self._enqueue(Key(SERVICE.name, key.namespace, name) for name in names)
 
     def _claim(self, key: Key, obj: Object, known: Object | None) -> None:
         """Whoever shares a claim, or waits for this resource, is looked at again."""
         meta = obj["metadata"]
-        if known is None or known["metadata"].get("generation") != meta.get("generation"):
+        if known is None or _generation(known) != _generation(obj):
             try:
                 claims = claims_of(key, spec_of(obj))
             except InvalidSpec:
                 claims = set()
-            self._enqueue(self.claims.put(key, meta["creationTimestamp"], claims))
+            touched = self.claims.put(key, meta["creationTimestamp"], claims)
+            self._enqueue(touched | _readers(obj) | (_readers(known) if known is not None else set()))
+            self._enqueue(_parents(obj))
         if known is None or is_ready(known) != is_ready(obj):
-            self._enqueue(self._dependents(key) | {PLATFORM_KEY})
+            self._enqueue(self._dependents(key) | _parents(obj) | {PLATFORM_KEY})
 
     def _dependents(self, key: Key) -> set[Key]:
         return {
@@ -176,3 +215,29 @@ class Primaries:
         for key in keys:
             if key in self.objects:
                 self.queue.add(key)
+
+
+def _readers(obj: Object) -> set[Key]:
+    """Whom a resource lets read its secrets: what they may do follows from it."""
+    secrets = obj.get("spec", {}).get("secrets") or {}
+    names = {name for grant in secrets.get("grants") or [] for name in grant.get("to") or []}
+    return {Key(SERVICE.name, obj["metadata"].get("namespace", ""), name) for name in names}
+
+
+def _generation(obj: Object) -> object:
+    return obj["metadata"].get("generation")
+
+
+def _parents(obj: Object) -> set[Key]:
+    """The rail that a resource belongs to."""
+    owner = controller_of(obj)
+    if owner.get("kind") != RAIL.name:
+        return set()
+    return {Key(RAIL.name, obj["metadata"].get("namespace", ""), owner.get("name", ""))}
+
+
+def _operated(obj: Object) -> set[str]:
+    try:
+        return rail_of(obj).operated()
+    except InvalidSpec:
+        return set()

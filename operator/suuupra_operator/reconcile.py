@@ -7,9 +7,8 @@ A part that fails becomes a condition and stops no other part.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from suuupra_operator import conditions
 from suuupra_operator.backends import Backends, require
@@ -17,27 +16,22 @@ from suuupra_operator.children import Children
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.deletion import POLL_SECONDS, Deletion
-from suuupra_operator.desired.subject import Subject, digest, version_of
-from suuupra_operator.desired.topics import published
-from suuupra_operator.errors import ApiError, OperatorError, Permanent, Temporary, Unreachable
+from suuupra_operator.desired.subject import Subject, version_of
+from suuupra_operator.errors import Permanent
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET, SERVICE
 from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, key_of, spec_of, status_of
-from suuupra_operator.provide.database import DatabaseProvider
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
-from suuupra_operator.provide.objects import ObjectsProvider
-from suuupra_operator.provide.objects import Provided as ProvidedObjects
 from suuupra_operator.provide.topics import TYPE as TOPICS
-from suuupra_operator.provide.topics import Plan, TopicProvider
+from suuupra_operator.provision import Made, Provision
 from suuupra_operator.queue import Key
 from suuupra_operator.rollout import Rollout
 from suuupra_operator.round import Outcome, Round, secrets_of, static_children
-from suuupra_operator.status import Claims, DatabaseStatus, SuuupraServiceStatus
+from suuupra_operator.status import DatabaseStatus, SuuupraServiceStatus
 from suuupra_operator.writer import Writer, now
 
 log = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
 ORDINARY = frozenset(
     {
         "Progressing",
@@ -45,15 +39,16 @@ ORDINARY = frozenset(
         "JobRunning",
         "Waiting",
         "WaitingForBuckets",
+        "WaitingForCache",
         "WaitingForDatabase",
         "WaitingForDependency",
+        "WaitingForMail",
         "WaitingForMigration",
+        "WaitingForSecrets",
         "WaitingForTopics",
     }
 )
 """Reasons that belong to a rollout that goes well: conditions say them, Events do not."""
-REFUSED_AGAIN_SECONDS = 120.0
-"""How often to see whether somebody cleared away what stood in the way."""
 
 
 @dataclass
@@ -72,9 +67,7 @@ class Reconciler:
     """By service: the rule file of its code."""
 
     def __post_init__(self) -> None:
-        self._database = DatabaseProvider(self.backends.databases, self.children)
-        self._topics = TopicProvider(self.backends.bus)
-        self._objects = ObjectsProvider(self.backends.store, self.children)
+        self._provision = Provision(self.primaries, self.children, self.backends, self.writer, self.recorder)
 
     async def reconcile(self, key: Key) -> Outcome:
         """Bring one resource a step, or all the way, to what it says."""
@@ -93,84 +86,17 @@ class Reconciler:
         except Permanent as error:
             return await self._refuse(obj, "PlatformMissing", str(error))
         obj = await self.writer.add_finalizer(obj)
-        return await self._provide(Round.begin(obj, spec, platform))
+        operated = self.primaries.operated(key.namespace, key.name)
+        return await self._provide(Round.begin(obj, spec, platform, operated=operated))
 
     async def _provide(self, run: Round) -> Outcome:
         for claim, holder in self.primaries.claims.lost(key_of(run.obj)).items():
             run.lost.setdefault(claim.kind, {})[claim.name] = str(holder)
-        database, plan, buckets = await self._claims(run)
-        provided = await self._backing(run, database, plan, buckets)
-        await self._attempt(run, "ChildrenReady", self._always(run))
-        status = await self._versions(run, *provided)
+        made = await self._provision.run(run)
+        await run.attempt("ChildrenReady", self._always(run))
+        status = await self._versions(run, made)
         run.found(conditions.routes(len(run.subject.spec.routes), run.refused_routes()))
         return await self._conclude(run, status)
-
-    async def _claims(self, run: Round) -> tuple[str, Plan | None, list[str] | None]:
-        """Decide what the resource may have, and write it down before anything is made."""
-        lost_database = run.lost.get("database", {})
-        database = ""
-        for name, holder in lost_database.items():
-            text = f"database {name} belongs to the older resource {holder}: set database.name"
-            run.found(Finding("DatabaseReady", False, "ResourceConflict", text))
-        if run.subject.database and not lost_database:
-            database = (
-                await self._attempt(run, "DatabaseReady", self._database.plan(run.subject, run.status)) or ""
-            )
-        plan = None
-        if run.subject.spec.events is not None or run.status.claims.topics:
-            plan = await self._attempt(run, TOPICS, self._plan_topics(run))
-        buckets = None
-        if run.subject.spec.buckets:
-            buckets = await self._attempt(run, "BucketsReady", self._plan_buckets(run))
-        old = run.status.claims
-        claims = Claims(
-            database=database or old.database,
-            topics=sorted({*plan.claims, *plan.delete}) if plan is not None else old.topics,
-            buckets=sorted({*old.buckets, *(buckets or [])}),
-        )
-        if claims != old:
-            run.status = run.status.model_copy(update={"claims": claims})
-            run.obj = await self.writer.status(run.obj, run.status)
-        return database, plan, buckets
-
-    async def _plan_topics(self, run: Round) -> Plan:
-        claimed = run.status.claims.topics
-        if self.backends.bus.topics is not None and any(
-            t.name not in claimed for t in published(run.subject)
-        ):
-            await self.backends.bus.refresh()  # a first claim is decided on a fresh read
-        lost, settled = run.lost.get("topic", {}), run.held("TopicsReady")
-        return self._topics.plan(run.subject, run.status, lost, settled=settled)
-
-    async def _plan_buckets(self, run: Round) -> list[str]:
-        return self._objects.plan(run.subject, run.lost.get("bucket", {}))
-
-    async def _backing(
-        self, run: Round, database: str, plan: Plan | None, buckets: list[str] | None
-    ) -> tuple[ProvidedDatabase | None, ProvidedObjects | None]:
-        """Database, topics, buckets: each by itself, so that one backend that is down holds up only its own part."""
-        made = objects = None
-        if database:
-            made = await self._attempt(run, "DatabaseReady", self._database.provide(run.subject, run.status))
-            if made is not None:
-                run.found(made.finding)
-                run.corrected += made.corrected
-                if made.rotated:
-                    text = f"pods move to login {made.login}; the old one stays until all have"
-                    await self.recorder.post(run.obj, "Normal", "PasswordRotated", text)
-        if plan is not None:
-            finding = await self._attempt(run, TOPICS, self._topics.provide(run.subject, plan))
-            if finding is not None:
-                run.found(finding)
-                run.corrected += [f"topic {name}" for name in plan.drifted]
-        if buckets is not None:
-            lost = run.lost.get("bucket", {})
-            objects = await self._attempt(
-                run, "BucketsReady", self._objects.provide(run.subject, buckets, lost)
-            )
-            if objects is not None:
-                run.found(objects.finding)
-        return made, objects
 
     async def _always(self, run: Round) -> None:
         """Children that depend on nothing but the spec; those no longer wanted go."""
@@ -181,11 +107,9 @@ class Reconciler:
             run.subject, wanted, keep=lambda live: _kept(run.subject, live, kept, self.rollout)
         )
 
-    async def _versions(
-        self, run: Round, database: ProvidedDatabase | None, objects: ProvidedObjects | None
-    ) -> SuuupraServiceStatus:
+    async def _versions(self, run: Round, made: Made) -> SuuupraServiceStatus:
         """Migration, Deployments, jobs; returns the status with what is known of versions and pods."""
-        status = run.status
+        status, database = run.status, made.database
         if database is not None:
             update = DatabaseStatus(
                 name=run.subject.database or "", login=database.login, rotation=database.rotation
@@ -199,8 +123,7 @@ class Reconciler:
             )
             run.found(Finding("RolloutReady", False, "ImageUnknown", text))
             return status
-        secrets = digest(database.secrets if database else "", objects.secrets if objects else "")
-        blocked = self._blocked(run, database, objects)
+        secrets, blocked = made.digest(), self._blocked(run, made)
         if blocked is not None and not self._exists(run):
             run.found(blocked)
             return status
@@ -208,8 +131,7 @@ class Reconciler:
             run.found(replace(blocked, reason="Waiting"))
             return status
         return (
-            await self._attempt(run, "RolloutReady", self._release(run, status, image, secrets, database))
-            or status
+            await run.attempt("RolloutReady", self._release(run, status, image, secrets, database)) or status
         )
 
     async def _release(
@@ -251,30 +173,25 @@ class Reconciler:
         self, run: Round, status: SuuupraServiceStatus, secrets: str, database: ProvidedDatabase | None
     ) -> SuuupraServiceStatus:
         """Once every pod is new: retire the old login, run what runs once."""
-        if database is not None and self._database.retirable(run.subject, database.login):
+        databases = self._provision.databases
+        if database is not None and databases.retirable(run.subject, database.login):
             if await self.rollout.leftovers(run.subject, secrets):
                 run.again.append(POLL_SECONDS)
             else:
-                await self._database.retire(run.subject, database.login)
+                await databases.retire(run.subject, database.login)
         if run.subject.spec.jobs:
             finding, jobs = await self.rollout.run_jobs(run.subject, status)
             run.found(finding)
             return status.model_copy(update={"jobs": jobs})
         return status.model_copy(update={"jobs": []})
 
-    def _blocked(
-        self, run: Round, database: ProvidedDatabase | None, objects: ProvidedObjects | None
-    ) -> Finding | None:
+    def _blocked(self, run: Round, made: Made) -> Finding | None:
         """What must be there before the first pod starts."""
         subject = run.subject
-        if subject.spec.database is not None and database is None:
-            return Finding(
-                "RolloutReady", False, "WaitingForDatabase", "pods start when the database is there"
-            )
-        if subject.spec.buckets and objects is None:
-            return Finding(
-                "RolloutReady", False, "WaitingForBuckets", "pods start when the buckets are there"
-            )
+        missing = made.missing(subject)
+        if missing is not None:
+            text = f"pods start when the {missing.words} there"
+            return Finding("RolloutReady", False, f"WaitingFor{missing.reason}", text)
         if self._exists(run):
             return None
         failed = [f for f in run.findings if f.type == TOPICS and not f.ok and f.reason != "WaitingForTopic"]
@@ -344,31 +261,6 @@ class Reconciler:
     def _unserved(self, namespace: str) -> str:
         served = ", ".join(sorted(self.namespaces))
         return f"the operator serves {served}; add {namespace} to the chart's watchNamespaces, or move the resource"
-
-    async def _attempt(self, run: Round, kind: str, part: Awaitable[_T]) -> _T | None:
-        """Run one part; its failure becomes a finding."""
-        try:
-            return await part
-        except Unreachable as error:
-            run.found(_unseen(run, kind, error))
-        except Temporary as error:
-            run.found(Finding(kind, False, error.reason, str(error), retry=True))
-        except ApiError as error:
-            run.found(Finding(kind, False, error.reason, str(error), retry=error.temporary))
-            if not error.temporary:
-                run.again.append(REFUSED_AGAIN_SECONDS)
-        except OperatorError as error:
-            run.found(Finding(kind, False, "ResourceConflict", str(error)))
-            run.again.append(REFUSED_AGAIN_SECONDS)
-        return None
-
-
-def _unseen(run: Round, kind: str, error: Unreachable) -> Finding:
-    """Without Kafka a service goes on: events wait in the outbox. So topics that were there count as being there."""
-    if kind == TOPICS and run.held(kind):
-        text = f"there when last seen, events wait in the outbox: {error}"
-        return Finding(kind, True, error.reason, text, unknown=True, retry=True)
-    return Finding(kind, False, error.reason, str(error), retry=True)
 
 
 def _kept(subject: Subject, live: Object, secrets: set[str], rollout: Rollout) -> bool:

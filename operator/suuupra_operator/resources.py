@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
+from suuupra_operator.rail import PaymentRailSpec
 from suuupra_operator.schema import Model, cel, rules
-from suuupra_operator.status import SuuupraPlatformStatus, SuuupraServiceStatus
+from suuupra_operator.status import PaymentRailStatus, SuuupraPlatformStatus, SuuupraServiceStatus
 
 
 class SuuupraService(Model):
@@ -56,6 +57,41 @@ class SuuupraService(Model):
 
     spec: SuuupraServiceSpec = SuuupraServiceSpec()
     status: SuuupraServiceStatus = SuuupraServiceStatus()
+
+
+class PaymentRail(Model):
+    """A payment rail: a switch, and one bank per participant."""
+
+    model_config = {
+        "extra": "ignore",
+        "json_schema_extra": rules(
+            cel(
+                "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') && size(self.metadata.name) <= 40",
+                "metadata.name: lower case letters, digits and '-', starting with a letter, at most 40 characters",
+            )
+        ),
+    }
+    plural: ClassVar[str] = "paymentrails"
+    short: ClassVar[str] = "rail"
+    scope: ClassVar[str] = "Namespaced"
+    columns: ClassVar[list[dict[str, Any]]] = [
+        {"name": "Ready", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].status'},
+        {"name": "Reason", "type": "string", "jsonPath": '.status.conditions[?(@.type=="Ready")].reason'},
+        {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
+        {"name": "Healthy", "type": "string", "jsonPath": ".status.healthy"},
+        {"name": "Success", "type": "string", "jsonPath": ".status.successShare"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": '.status.conditions[?(@.type=="Ready")].message',
+            "priority": 1,
+        },
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]
+    scale: ClassVar[dict[str, str] | None] = None
+
+    spec: PaymentRailSpec
+    status: PaymentRailStatus = PaymentRailStatus()
 
 
 class SuuupraPlatform(Model):

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from suuupra_operator.claims import route_claims
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding, Refusal
 from suuupra_operator.desired.dashboard import dashboard
-from suuupra_operator.desired.environment import database_secret, migration_secret, objects_secret
+from suuupra_operator.desired.environment import (
+    cache_secret,
+    database_secret,
+    migration_secret,
+    objects_secret,
+)
 from suuupra_operator.desired.network import network_policy
 from suuupra_operator.desired.rules import rules
 from suuupra_operator.desired.scaling import autoscaler, disruption_budget
 from suuupra_operator.desired.service import service, service_account
 from suuupra_operator.desired.subject import Manifest, Subject
+from suuupra_operator.errors import ApiError, OperatorError, Temporary, Unreachable
 from suuupra_operator.models import Route, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import is_ready, status_of
 from suuupra_operator.status import SuuupraServiceStatus
+
+_T = TypeVar("_T")
+REFUSED_AGAIN_SECONDS = 120.0
+"""How often to see whether somebody cleared away what stood in the way."""
+SURVIVED = {"TopicsReady": "events wait in the outbox", "SecretsReady": "pods keep what they have read"}
+"""Parts whose server may be away without an effect on what runs, and why."""
 
 
 @dataclass
@@ -44,8 +58,11 @@ class Round:
     again: list[float] = field(default_factory=list)
 
     @classmethod
-    def begin(cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Round:
-        return cls(obj, subject_of(obj, spec, platform), status_of(obj), settled=is_ready(obj))
+    def begin(
+        cls, obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec, *, operated: bool = False
+    ) -> Round:
+        subject = subject_of(obj, spec, platform, operated=operated)
+        return cls(obj, subject, status_of(obj), settled=is_ready(obj))
 
     def held(self, kind: str) -> bool:
         """Whether the last look said of this very spec that the part was ready, or that nobody could see it since."""
@@ -60,6 +77,30 @@ class Round:
     def found(self, finding: Finding) -> Finding:
         self.findings.append(finding)
         return finding
+
+    async def attempt(self, kind: str, part: Awaitable[_T]) -> _T | None:
+        """Run one part; its failure becomes a finding."""
+        try:
+            return await part
+        except Unreachable as error:
+            self.found(self._unseen(kind, error))
+        except Temporary as error:
+            self.found(Finding(kind, False, error.reason, str(error), retry=True))
+        except ApiError as error:
+            self.found(Finding(kind, False, error.reason, str(error), retry=error.temporary))
+            if not error.temporary:
+                self.again.append(REFUSED_AGAIN_SECONDS)
+        except OperatorError as error:
+            self.found(Finding(kind, False, "ResourceConflict", str(error)))
+            self.again.append(REFUSED_AGAIN_SECONDS)
+        return None
+
+    def _unseen(self, kind: str, error: Unreachable) -> Finding:
+        """What goes on without a server counts as being there: events wait in the outbox, pods keep what they read."""
+        if kind in SURVIVED and self.held(kind):
+            text = f"there when last seen, {SURVIVED[kind]}: {error}"
+            return Finding(kind, True, error.reason, text, unknown=True, retry=True)
+        return Finding(kind, False, error.reason, str(error), retry=True)
 
     def refused_routes(self) -> dict[int, Refusal]:
         """By index: routes whose path is the gateway's, another resource's, or an earlier route's of this one."""
@@ -93,10 +134,13 @@ def _refused(route: Route, names: list[str], lost: dict[str, str], taken: set[st
     return None
 
 
-def subject_of(obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> Subject:
+def subject_of(
+    obj: Object, spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec, *, operated: bool = False
+) -> Subject:
     """What manifests are rendered for."""
     meta = obj["metadata"]
-    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, meta.get("annotations", {}))
+    annotations = meta.get("annotations", {})
+    return Subject(meta["namespace"], meta["name"], meta["uid"], spec, platform, annotations, operated)
 
 
 def static_children(subject: Subject, alerts: str = "") -> list[Manifest]:
@@ -116,4 +160,5 @@ def static_children(subject: Subject, alerts: str = "") -> list[Manifest]:
 def secrets_of(subject: Subject) -> set[str]:
     """Names of the Secrets that the resource needs."""
     names = {database_secret(subject), migration_secret(subject)} if subject.spec.database else set[str]()
-    return names | ({objects_secret(subject)} if subject.spec.buckets else set())
+    names |= {objects_secret(subject)} if subject.spec.buckets else set()
+    return names | ({cache_secret(subject)} if subject.spec.cache else set())

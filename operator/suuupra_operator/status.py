@@ -47,6 +47,8 @@ class Claims(Model):
     database: str = ""
     topics: list[str] = []
     buckets: list[str] = []
+    secrets: str = ""
+    """The name below which secrets are kept, and of the policy and the role."""
 
 
 class JobStatus(Model):
@@ -74,6 +76,8 @@ class SuuupraServiceStatus(Model):
     """Which migration was last run to its end: of an image, on one incarnation of the database."""
     database: DatabaseStatus | None = None
     claims: Claims = Claims()
+    access: str = ""
+    """Digest of the policy and the role in the secret store, as last wanted."""
     routes: list[RouteStatus] = []
     jobs: list[JobStatus] = []
 
@@ -87,3 +91,36 @@ class SuuupraPlatformStatus(Model):
     conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
     services: int = 0
     ready_services: int = 0
+
+
+class RailParticipantStatus(Model):
+    """A bank as its resource and the switch see it."""
+
+    code: str
+    name: str
+    resource: str
+    ready: bool = False
+    """Whether its resource is Ready."""
+    state: Literal["up", "down", "unknown"] = "unknown"
+    """What the switch says of its heartbeats."""
+    success_share: str = ""
+    """Of the last minutes' requests, in percent; empty without traffic."""
+    timeout_share: str = ""
+
+
+class PaymentRailStatus(Model):
+    """How the rail does."""
+
+    model_config = {"extra": "ignore"}
+
+    observed_generation: int = 0
+    conditions: Annotated[list[Condition], Field(json_schema_extra=list_map("type"))] = []
+    participants: Annotated[list[RailParticipantStatus], Field(json_schema_extra=list_map("code"))] = []
+    healthy: str = ""
+    """Participants that are up, of all."""
+    success_share: str = ""
+    """The worst participant's."""
+    registered: str = ""
+    """Digest of what the merchant's service was last told."""
+    registered_with: str = ""
+    """Which service that is."""

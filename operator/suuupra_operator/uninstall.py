@@ -7,7 +7,7 @@ import logging
 
 from suuupra_operator.cluster import Cluster
 from suuupra_operator.errors import ApiError
-from suuupra_operator.kinds import PLATFORM, SERVICE
+from suuupra_operator.kinds import PLATFORM, RAIL, SERVICE
 from suuupra_operator.leadership import Leadership
 from suuupra_operator.settings import Settings
 from suuupra_operator.writer import FINALIZER
@@ -49,7 +49,7 @@ async def _stop(cluster: Cluster, namespace: str) -> None:
 
 async def _release_all(cluster: Cluster) -> int:
     released = 0
-    for kind in (SERVICE, PLATFORM):
+    for kind in (RAIL, SERVICE, PLATFORM):
         items, _ = await cluster.items(kind)
         for item in items:
             meta = item["metadata"]

@@ -45,6 +45,14 @@ class Write(StrEnum):
     KEY_DELETED = "objects.key-deleted"
     USER_DELETED = "objects.user-deleted"
     SNAPSHOT_STORED = "objects.snapshot-stored"
+    VAULT_POLICY_PUT = "openbao.policy-put"
+    VAULT_ROLE_PUT = "openbao.role-put"
+    VAULT_ROLE_DELETED = "openbao.role-deleted"
+    VAULT_POLICY_DELETED = "openbao.policy-deleted"
+    RAIL_REGISTERED = "rail.registered"
+    RAIL_DEREGISTERED = "rail.deregistered"
+    PARTICIPANT_REMOVED = "rail.participant-removed"
+    VAULT_EMPTIED = "openbao.emptied"
 
     @property
     def backend(self) -> str:

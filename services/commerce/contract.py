@@ -1,11 +1,16 @@
-"""What others may know of commerce: its events. Amounts are minor units of `currency` (ISO 4217); times are UTC."""
+"""What others may know of commerce: its events and the models of its API. The only module they may import.
+
+Amounts are minor units of `currency` (ISO 4217) in events; the API also tells them as text, and takes them only so.
+Times are UTC.
+"""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from suuupra.amounts import Amount, AmountGiven, Currency
 from suuupra.events import Event
 
 
@@ -163,3 +168,220 @@ EVENTS: tuple[type[Event], ...] = (
 def entitlement_key(user_id: UUID, course_id: UUID) -> str:
     """The aggregate of a user's right to a course: grants and revocations of one right stay in order."""
     return f"{user_id}:{course_id}"
+
+
+# The API
+
+MOST_QUANTITY = 1000
+"""Of one variant in one order."""
+CouponCode = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{3,32}$", examples=["WELCOME10"])]
+Quantity = Annotated[int, Field(ge=1, le=MOST_QUANTITY)]
+
+
+class _Model(BaseModel):
+    """Answers: a reader ignores what it does not know, so that fields may be added."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class _Request(BaseModel):
+    """Requests: a field that is not known is a mistake of the caller, and said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Products
+
+
+class CourseOfProduct(_Model):
+    """The course that a product opens, as it is published."""
+
+    id: UUID
+    slug: str
+    title: str
+
+
+class VariantView(_Model):
+    """One way to buy a product. `prices`: one for each currency it can be bought in now, tax included.
+
+    `seats_left` is null when seats are not limited.
+    """
+
+    id: UUID
+    title: str
+    prices: list[Amount]
+    seats_left: int | None
+    max_per_order: int
+    active: bool
+
+
+class ProductView(_Model):
+    """Something that can be bought. `version` is its ETag and counts changes of the product and its variants."""
+
+    id: UUID
+    title: str
+    description: str
+    course: CourseOfProduct | None
+    tax_permille: int
+    sac: str
+    active: bool
+    variants: list[VariantView]
+    version: int
+
+
+# Carts
+
+
+class NewCart(_Request):
+    """A cart to begin. A user has one open cart: it is answered when it is there."""
+
+    currency: Currency | None = None
+
+
+class CartQuantity(_Request):
+    """How many of a variant the cart is to hold; this also accepts its present price."""
+
+    quantity: Quantity = 1
+
+
+class CartCoupon(_Request):
+    """The coupon to use."""
+
+    code: CouponCode
+
+
+class CartLine(_Model):
+    """A line. `problem`: why it cannot be bought as it stands, in words; null when it can.
+
+    `unit_before` is set when the price changed since the line was put: put it again to accept the new one.
+    """
+
+    product_id: UUID
+    variant_id: UUID
+    course: CourseOfProduct | None
+    title: str
+    quantity: int
+    unit: Amount | None
+    unit_before: Amount | None
+    discount: Amount
+    tax: Amount
+    total: Amount
+    problem: str | None
+
+
+class CartView(_Model):
+    """A cart at present prices, tax included. `coupon_problem`: why the coupon takes nothing off, in words."""
+
+    id: UUID
+    status: Literal["open", "ordered"]
+    order_id: UUID | None
+    currency: str
+    lines: list[CartLine]
+    coupon_code: str | None
+    coupon_problem: str | None
+    subtotal: Amount
+    discount: Amount
+    tax: Amount
+    total: Amount
+    orderable: bool
+
+
+# Orders
+
+OrderStatus = Literal[
+    "draft", "pending_payment", "paid", "fulfilled", "canceled", "expired", "partially_refunded", "refunded"
+]
+PaymentStatus = Literal["none", "awaited", "failed", "succeeded", "returned"]
+
+
+class NewOrder(_Request):
+    """An order for what is in a cart. `total`: what the buyer was shown; when it is no longer that, nothing happens."""
+
+    cart_id: UUID
+    total: AmountGiven | None = None
+
+
+class NewRefund(_Request):
+    """Money to give back; without `amount` all that is left."""
+
+    amount: AmountGiven | None = None
+
+
+class OrderPayment(_Model):
+    """A payment of the order. `returned`: it could not be taken and goes back by itself."""
+
+    payment_id: UUID
+    status: PaymentStatus
+    amount: Amount | None
+    code: str | None
+    reason: str | None
+    at: datetime
+
+
+class RefundView(_Model):
+    """Money that went back (`done`) or is about to (`requested`)."""
+
+    id: UUID
+    payment_id: UUID
+    amount: Amount
+    reason: RefundReason
+    status: Literal["requested", "done"]
+    requested_at: datetime
+    refunded_at: datetime | None
+    credit_note: str | None
+
+
+class TimelineEntry(_Model):
+    """Something that happened. `ids`: of what took part, such as payment_id, refund_id, event_id, trace_id."""
+
+    at: datetime
+    what: str
+    text: str
+    ids: dict[str, str]
+
+
+class OrderSummary(_Model):
+    """An order in a list."""
+
+    id: UUID
+    number: str
+    user_id: UUID
+    status: OrderStatus
+    titles: list[str]
+    total: Amount
+    created_at: datetime
+    expires_at: datetime | None
+    invoice_number: str | None
+
+
+class OrderView(OrderSummary):
+    """An order with its whole story. `payment`: where paying stands in one word."""
+
+    lines: list[OrderLine]
+    coupon_code: str | None
+    subtotal: Amount
+    discount: Amount
+    tax: Amount
+    payment: PaymentStatus
+    payments: list[OrderPayment]
+    paid_at: datetime | None
+    refunds: list[RefundView]
+    refunded: Amount
+    refundable: Amount
+    timeline: list[TimelineEntry]
+
+
+class Entitlement(_Model):
+    """A course that the user may study. `title` and `slug` are null until commerce has heard of the course."""
+
+    course_id: UUID
+    slug: str | None
+    title: str | None
+    order_id: UUID
+    granted_at: datetime
+
+
+class Entitlements(_Model):
+    """The user's courses, the latest first."""
+
+    items: list[Entitlement]

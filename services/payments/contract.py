@@ -1,10 +1,15 @@
-"""What others may know of payments: its events. Amounts are minor units of `currency` (ISO 4217); times are UTC."""
+"""What others may know of payments: its events and its API. Amounts are minor units (ISO 4217); times are UTC."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from suuupra import fields
 from suuupra.events import Event
+from suuupra.money import Money
 
 
 class PaymentSucceeded(Event):
@@ -71,3 +76,264 @@ class PaymentRefunded(Event):
 
 
 EVENTS: tuple[type[Event], ...] = (PaymentSucceeded, PaymentFailed, PaymentRefunded)
+
+
+# The API
+
+PaymentStatus = Literal[
+    "requires_payment_method",
+    "requires_confirmation",
+    "requires_action",
+    "processing",
+    "requires_capture",
+    "succeeded",
+    "canceled",
+]
+PaymentMethod = Literal["upi_qr", "upi_intent"]
+AttemptStatus = Literal[
+    "chosen", "awaiting_payer", "pending", "unresolved", "held", "succeeded", "failed", "expired", "closed"
+]
+RefundStatus = Literal["processing", "unresolved", "succeeded", "failed"]
+EventType = Literal["payment.succeeded", "payment.failed", "payment.refunded"]
+DeliveryState = Literal["waiting", "delivered", "failed"]
+
+
+class _Request(BaseModel):
+    """A field that is not known is a mistake of the caller, and said."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _View(BaseModel):
+    """Answers: a reader ignores what it does not know, so that fields may be added."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class NewAttempt(_Request):
+    """`upi_qr`: a code to be scanned by another device. `upi_intent`: a link that opens an app on this one."""
+
+    method: PaymentMethod
+
+
+class AttemptView(_View):
+    """One try. `pending` and `unresolved` are no errors: the money may have moved, and we find out by ourselves.
+
+    `code` and `reason` say why it failed, expired or was closed; `upi_uri` is there while the payer may use it.
+    """
+
+    number: int
+    reference: str
+    method: PaymentMethod
+    rail: str
+    state: AttemptStatus
+    started_at: datetime
+    expires_at: datetime
+    code: str | None = None
+    reason: str | None = None
+    upi_uri: str | None = None
+
+
+class StartedAttempt(_View):
+    """What the payer is shown. `qr_svg` is a picture of `upi_uri`, without script, to be put into a page as it is."""
+
+    payment_id: UUID
+    attempt: AttemptView
+    upi_uri: str
+    qr_svg: str
+    expires_at: datetime
+
+
+class NewRefund(_Request):
+    """Without `amount` all that is left goes back."""
+
+    amount: Money | None = None
+    reason: Literal["requested"] = "requested"
+
+
+class RefundView(_View):
+    """Money that goes back. `tax_minor` is the tax inside `amount`."""
+
+    id: UUID
+    payment_id: UUID
+    amount: Money
+    tax_minor: int
+    reason: str
+    status: RefundStatus
+    requested_at: datetime
+    code: str | None = None
+    rrn: str | None = None
+
+
+class PaymentView(_View):
+    """A payment. `version` counts what happened to it; the same version is the same payment."""
+
+    id: UUID
+    order_id: UUID
+    order_number: str
+    status: PaymentStatus
+    amount: Money
+    tax_minor: int
+    refunded: Money
+    refunding: Money = Field(description="What went back or is on its way back.")
+    cancel_wanted: bool = Field(description="The order has ended; what an attempt still brings is refunded.")
+    payable_until: datetime
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    attempts: list[AttemptView]
+    refunds: list[RefundView]
+
+
+class TimelineEntry(_View):
+    """Something that happened. `kind` says where it was recorded; `details` hold no secrets and no full addresses."""
+
+    at: datetime
+    kind: Literal["event", "message_in", "message_out", "published", "webhook"]
+    what: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class Timeline(_View):
+    """All that is known of a payment, in order: the story of one id."""
+
+    payment_id: UUID
+    items: list[TimelineEntry]
+
+
+class NewEndpoint(_Request):
+    """Where events are to be sent: https and public, unless the platform runs on a developer's machine."""
+
+    url: fields.WebAddress
+    events: Annotated[list[EventType], Field(min_length=1, max_length=10)]
+    description: Annotated[fields.Line, Field(max_length=200)] = ""
+
+
+class EndpointChange(_Request):
+    """The whole of what can be changed; an endpoint that is not `enabled` is sent nothing new."""
+
+    url: fields.WebAddress
+    events: Annotated[list[EventType], Field(min_length=1, max_length=10)]
+    description: Annotated[fields.Line, Field(max_length=200)] = ""
+    enabled: bool = True
+
+
+class EndpointView(_View):
+    """An endpoint. Its secret is never shown again."""
+
+    id: UUID
+    url: str
+    events: list[EventType]
+    description: str
+    enabled: bool
+    disabled_reason: str | None
+    created_at: datetime
+    version: int
+
+
+class EndpointWithSecret(EndpointView):
+    """Shown once. `secret` verifies deliveries with any Standard Webhooks library."""
+
+    secret: str
+
+
+class DeliveryTry(_View):
+    """One request to the endpoint: its status, or what went wrong instead of one."""
+
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int
+
+
+class DeliveryView(_View):
+    """An event on its way to an endpoint. `webhook_id` is the same in every try: receivers know repetitions by it."""
+
+    id: UUID
+    endpoint_id: UUID
+    webhook_id: str
+    type: EventType
+    state: DeliveryState
+    created_at: datetime
+    next_try_at: datetime | None
+    tries: list[DeliveryTry]
+
+
+class DeliveryEntry(_View):
+    """A delivery in a list."""
+
+    id: UUID
+    webhook_id: str
+    type: EventType
+    state: DeliveryState
+    created_at: datetime
+    next_try_at: datetime | None
+    attempts: int
+
+
+# Rails, told by the operator
+
+
+def _seconds(value: object) -> object:
+    """`90`, `"90s"`, `"15m"`, `"2h"` as seconds."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    if isinstance(value, str) and value[:-1].isdecimal() and value[-1:] in units:
+        return int(value[:-1]) * units[value[-1]]
+    return value
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=30 * 86400)]
+
+
+class Rulebook(BaseModel):
+    """What of a rail's rulebook concerns a merchant's PSP, named as the switch names it; the rest is ignored here.
+
+    Every duration is divided by `scale`. What is left out is NPCI's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, alias_generator=to_camel)
+
+    scale: Annotated[int, Field(ge=1, le=3600)] = 1
+    pay_timer: Seconds = 15
+    first_check_after: Seconds = 90
+    check_every: Seconds = 90
+    check_attempts: Annotated[int, Field(ge=0, le=100)] = 3
+    check_within: Seconds = 7200
+
+
+class RailParticipant(BaseModel):
+    """A bank of the rail."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: fields.Token
+    name: fields.Line = ""
+
+
+class RailRegistration(BaseModel):
+    """PUT /internal/v1/rails/{name}: a rail is there, or has changed. The same again changes nothing.
+
+    `url` is the switch's address. `settlement` is the participant at which the merchant has its account; the first
+    one by default. `account` is the number of that account.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: Literal["upi"] = "upi"
+    url: fields.WebAddress
+    participants: Annotated[list[RailParticipant], Field(min_length=1, max_length=100)]
+    settlement: fields.Token | None = None
+    account: fields.Token | None = None
+    rulebook: Rulebook = Rulebook()
+
+
+class RailView(_View):
+    """A rail as payments knows it. `registered_at`: when the switch last took us in; None: not yet."""
+
+    name: str
+    kind: str
+    url: str
+    payee_vpa: str
+    rulebook: Rulebook
+    registered_at: datetime | None
+    trouble: str | None

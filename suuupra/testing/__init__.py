@@ -5,10 +5,13 @@
 | `postgres`         | session | PostgreSQL from our image, on a random port of 127.0.0.1                      |
 | `kafka`            | session | Kafka from our image, likewise; can be paused and resumed                     |
 | `objects`          | session | SeaweedFS from our image, likewise                                            |
+| `valkey`           | session | Valkey from our image, likewise                                               |
+| `openbao`          | session | OpenBao from our image, likewise                                              |
 | `database_url`     | test    | a fresh migrated database of the service whose folder the test lies in        |
 | `database`         | test    | the same as `suuupra.db.Database`, with the rights of a pod, not of an owner  |
 | `topics`           | test    | makes Kafka topics, and deletes them after the test                           |
 | `bucket`           | test    | an empty bucket as `suuupra.objects.ObjectStore`                              |
+| `secrets`          | test    | suuupra.secrets_store.SecretsStore in memory; `secrets_kept` is what it keeps |
 | `mail_server`      | test    | an SMTP server in this process that keeps what it takes, with faults on demand |
 | `clock`            | test    | a FakeClock                                                                   |
 | `token`            | test    | `token("creator")`: a bearer token of the test issuer                         |

@@ -13,11 +13,14 @@ from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.migrations import Schema
 from suuupra.objects import ObjectStore
+from suuupra.secrets_store import SecretsStore
 from suuupra.testing.containers import remove_leftovers
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.objects import ObjectsServer
 from suuupra.testing.postgres import PostgresServer
+from suuupra.testing.secrets import MemorySecrets, OpenBaoServer
 from suuupra.testing.smtp import MailServer
+from suuupra.testing.valkey import ValkeyServer
 
 pytest_plugins = ["suuupra.testing.services"]
 
@@ -86,6 +89,42 @@ def objects(containers: None) -> Iterator[ObjectsServer]:
 def bucket(objects: ObjectsServer) -> ObjectStore:
     """The test's own empty bucket; it goes with the server."""
     return objects.bucket()
+
+
+@pytest.fixture(scope="session")
+def valkey(containers: None) -> Iterator[ValkeyServer]:
+    """Valkey, for the whole session; whoever keeps something in it uses keys of its own."""
+    server = ValkeyServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
+@pytest.fixture(scope="session")
+def openbao(containers: None) -> Iterator[OpenBaoServer]:
+    """OpenBao, for the whole session: for tests of the store itself; services take `secrets`."""
+    server = OpenBaoServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
+
+
+@pytest.fixture
+def secrets_kept() -> MemorySecrets:
+    """What `secrets` keeps, for the test to look at or to take away."""
+    return MemorySecrets()
+
+
+@pytest_asyncio.fixture
+async def secrets(secrets_kept: MemorySecrets) -> AsyncIterator[SecretsStore]:
+    """A store of secrets of the test's own, in memory."""
+    store = SecretsStore(secrets_kept)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 @pytest.fixture

@@ -11,20 +11,21 @@ import pytest_asyncio
 import yaml
 from fastapi import FastAPI
 
-from suuupra import discovery, local_issuer
-from suuupra.local_issuer import LocalIssuer
+from suuupra import discovery
 from suuupra.settings import (
     AuthSettings,
     DatabaseSettings,
     KafkaSettings,
     ObjectsSettings,
+    SecretsSettings,
     ServiceSettings,
     SmtpSettings,
+    ValkeySettings,
 )
+from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
+from suuupra.testing.secrets import ROOT_TOKEN
 
-ISSUER: Final = "http://localhost:8080"
-AUDIENCE: Final = "suuupra"
 BASE_URL: Final = "http://service.test"
 
 Token = Callable[..., str]
@@ -32,13 +33,13 @@ Values = Mapping[str, Any]
 
 
 @pytest.fixture(scope="session")
-def issuer(tmp_path_factory: pytest.TempPathFactory) -> LocalIssuer:
+def issuer() -> Issuer:
     """The issuer whose tokens the services under test accept."""
-    return local_issuer.ensure(tmp_path_factory.mktemp("issuer") / "issuer.json", ISSUER, AUDIENCE)
+    return Issuer.new(ISSUER, AUDIENCE)
 
 
 @pytest.fixture
-def token(issuer: LocalIssuer) -> Token:
+def token(issuer: Issuer) -> Token:
     """`token("creator")`, `token("learner", subject="…")`: an access token, good for an hour."""
     return issuer.mint
 
@@ -123,6 +124,15 @@ def _objects(request: pytest.FixtureRequest) -> Values:
     }
 
 
+def _secrets(request: pytest.FixtureRequest) -> Values:
+    server = request.getfixturevalue("openbao")
+    return {"openbao_url": server.url, "openbao_mount": server.mount(), "openbao_token": ROOT_TOKEN}
+
+
+def _valkey(request: pytest.FixtureRequest) -> Values:
+    return {"valkey_url": request.getfixturevalue("valkey").url}
+
+
 def _auth(request: pytest.FixtureRequest) -> Values:
     keys = request.getfixturevalue("issuer").jwks()
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
@@ -136,6 +146,8 @@ _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     DatabaseSettings: _database,
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
+    SecretsSettings: _secrets,
+    ValkeySettings: _valkey,
     AuthSettings: _auth,
     SmtpSettings: _smtp,
 }

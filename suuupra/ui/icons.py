@@ -8,7 +8,9 @@ _SHAPES = {
     "alert": '<path d="M12 9v4m0 3.5v.01M10.3 3.9 2.4 17.5a2 2 0 0 0 1.7 3h15.8a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0Z"/>',
     "arrow-left": '<path d="M19 12H5m6-6-6 6 6 6"/>',
     "arrow-right": '<path d="M5 12h14m-6-6 6 6-6 6"/>',
+    "bell": '<path d="M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15Zm4 4h4"/>',
     "book": '<path d="M12 6.5C10 5 7 4.5 3 4.5v14c4 0 7 .5 9 2 2-1.5 5-2 9-2v-14c-4 0-7 .5-9 2Zm0 0v14"/>',
+    "cart": '<path d="M3 4.5h2.5l2.2 10.5h10l2.3-8h-13"/><circle cx="9" cy="19.5" r="1.2"/><circle cx="17" cy="19.5" r="1.2"/>',
     "check": '<path d="m5 12.5 4.5 4.5L19 7.5"/>',
     "check-circle": '<circle cx="12" cy="12" r="9"/><path d="m8 12.3 2.8 2.8L16 9.7"/>',
     "chevron": '<path d="m9 6 6 6-6 6"/>',
@@ -23,7 +25,9 @@ _SHAPES = {
     "list": '<path d="M8.5 6H20M8.5 12H20M8.5 18H20M4 6h.01M4 12h.01M4 18h.01"/>',
     "lock": '<rect x="5" y="11" width="14" height="9" rx="2"/><path d="M8 11V8a4 4 0 0 1 8 0v3"/>',
     "play": '<circle cx="12" cy="12" r="9"/><path d="m10 8.5 5.5 3.5L10 15.5Z"/>',
+    "phone": '<rect x="7" y="2.5" width="10" height="19" rx="2"/><path d="M11 18.5h2"/>',
     "search": '<circle cx="11" cy="11" r="6.5"/><path d="m20 20-4.3-4.3"/>',
+    "user": '<circle cx="12" cy="8" r="4"/><path d="M4 20.5a8 8 0 0 1 16 0"/>',
 }  # fmt: skip
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import yaml
 from suuupra_operator import rule_files
+from suuupra_operator.desired.rail import Rail
+from suuupra_operator.desired.rail import resources as rail_resources
 from suuupra_operator.desired.rules import rules
-from suuupra_operator.desired.subject import Subject
+from suuupra_operator.desired.subject import Manifest, Subject
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
+from suuupra_operator.rail import PaymentRailSpec
 
 from suuupra.testing.containers import LABEL, docker, image_of
 
@@ -23,11 +26,12 @@ PROMETHEUS_OWN = ROOT / "charts" / "suuupra-infra" / "files" / "own.rules.yaml"
 
 
 def resources() -> list[Subject]:
-    """Every resource of manifests/services, as the operator reads it."""
+    """Every resource of manifests/services, and those that rails make, as the operator reads them."""
     platform = SuuupraPlatformSpec.model_validate({})
     found = [
         yaml.safe_load(path.read_text()) for path in sorted((ROOT / "manifests/services").glob("*.yaml"))
     ]
+    found += made_by_rails()
     return [
         Subject(
             one["metadata"]["namespace"],
@@ -37,6 +41,25 @@ def resources() -> list[Subject]:
             platform,
         )
         for one in found
+    ]
+
+
+def made_by_rails() -> list[Manifest]:
+    """The SuuupraService of each switch and bank of manifests/rails."""
+    documents = [
+        yaml.safe_load(path.read_text()) for path in sorted((ROOT / "manifests/rails").glob("*.yaml"))
+    ]
+    return [
+        made
+        for one in documents
+        for made in rail_resources(
+            Rail(
+                one["metadata"]["namespace"],
+                one["metadata"]["name"],
+                "uid",
+                PaymentRailSpec.model_validate(one["spec"]),
+            )
+        )
     ]
 
 

@@ -125,14 +125,23 @@ def test_o12_special_alerts_of_the_gateway(rules: Promtool) -> None:
         of("up", "api-gateway"): "1x60",
         of("suuupra_gateway_routes", "api-gateway", state="held"): "0x50 1x10",
         of("suuupra_gateway_source_age_seconds", "api-gateway"): "0x50 300x10",
+        of("suuupra_gateway_limit_answers_total", "api-gateway", answer="open"): "0x40 0+1x20",
     }
-    firing(rules, "api-gateway", gateway, "GatewayRefusesRoutes", "GatewayHearsNoApiServer")
+    firing(
+        rules,
+        "api-gateway",
+        gateway,
+        "GatewayRefusesRoutes",
+        "GatewayHearsNoApiServer",
+        "GatewayLimitsAreLocal",
+    )
 
 
 def test_o12_special_alerts_of_web(rules: Promtool) -> None:
     web = {
         of("up", "web"): "1x60",
         of(REQUESTS, "web", route="/", status="2xx"): "0+60x60",
-        of("suuupra_web_content_faults_total", "web", method="GET"): "0+6x60",
+        of("suuupra_web_call_faults_total", "web", callee="content", method="GET"): "0+6x60",
+        of("suuupra_web_call_faults_total", "web", callee="payments", method="GET"): "0+12x60",
     }
-    firing(rules, "web", web, "WebCannotReachContent")
+    firing(rules, "web", web, "WebCannotReachContent", "WebCannotReachAccountsOrTheTill")

@@ -11,7 +11,7 @@ LOG_LINES = 30
 
 
 def conditions(kube: Kube) -> Iterator[str]:
-    for resource in kube.items("suuupraservices"):
+    for resource in (*kube.items("paymentrails"), *kube.items("suuupraservices")):
         yield f"{resource['metadata']['name']}:"
         for found in resource.get("status", {}).get("conditions", []):
             yield f"  {found['type']}={found['status']} {found.get('reason', '')}: {found.get('message', '')}"

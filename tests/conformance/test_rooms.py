@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from suuupra_operator.desired.rail import Rail, resources
 from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.rail import PaymentRailSpec
 
 from suuupra import scaffold
 
@@ -42,8 +44,39 @@ def test_a_services_readme_is_a_page_that_says_what_it_owns_and_never_does(servi
     assert len(text.splitlines()) <= 120, "one page: move depth into docs/"
 
 
+def rails() -> list[Rail]:
+    """Every rail of manifests/rails; its switch and its banks are resources that the operator writes."""
+    documents = [
+        yaml.safe_load(path.read_text()) for path in sorted((ROOT / "manifests/rails").glob("*.yaml"))
+    ]
+    assert all(document["kind"] == "PaymentRail" for document in documents)
+    return [
+        Rail(
+            one["metadata"]["namespace"],
+            one["metadata"]["name"],
+            "uid",
+            PaymentRailSpec.model_validate(one["spec"]),
+        )
+        for one in documents
+    ]
+
+
+def of_rails() -> set[str]:
+    """Services whose resource a rail makes."""
+    return {made["spec"]["service"].replace("-", "_") for rail in rails() for made in resources(rail)}
+
+
+@pytest.mark.parametrize("rail", rails(), ids=lambda rail: rail.name)
+def test_the_operators_model_accepts_what_a_rail_makes(rail: Rail) -> None:
+    for made in resources(rail):
+        SuuupraServiceSpec.model_validate(made["spec"])
+
+
 @pytest.mark.parametrize("service", services(), ids=ids)
 def test_a_service_has_one_resource_that_the_operators_model_accepts(service: Path) -> None:
+    if service.name in of_rails():
+        assert not manifest_of(service).exists(), "its resource is made by a rail"
+        return
     document = yaml.safe_load(manifest_of(service).read_text())
     assert document["kind"] == "SuuupraService"
     assert document["metadata"]["name"] == service.name.replace("_", "-")
@@ -64,4 +97,4 @@ def test_the_operators_model_accepts_the_resource_of_a_new_service(tmp_path: Pat
 
 def test_every_resource_has_its_service() -> None:
     named = {path.stem.replace("-", "_") for path in (ROOT / "manifests" / "services").glob("*.yaml")}
-    assert named == {service.name for service in services()}
+    assert named | of_rails() == {service.name for service in services()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
 
-ARTIFACTS = Path(__file__).resolve().parents[2] / ".state" / "test-artifacts"
+ROOT = Path(__file__).resolve().parents[2]
+ARTIFACTS = ROOT / ".state" / "test-artifacts"
+SCREENS = ROOT / "docs" / "screens"
 FLAGS = [
     "--no-sandbox",  # the tests run as root in a container
     "--disable-gpu",
@@ -57,6 +60,13 @@ class Complaints:
     def _note(self, wrong: bool, text: str) -> None:
         if wrong:
             self.heard.append(text)
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what the page looks like: in docs/screens when SUUUPRA_SCREENS is set, else with the test's artifacts."""
+    folder = SCREENS if os.environ.get("SUUUPRA_SCREENS") else ARTIFACTS
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")
 
 
 @contextmanager

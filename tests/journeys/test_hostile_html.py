@@ -12,7 +12,9 @@ from playwright.sync_api import Dialog, Page, Route, sync_playwright
 
 from services.web.app import create_app
 from services.web.settings import Settings
+from services.web.tests.conftest import given
 from services.web.tests.content_double import ContentDouble, CourseDouble
+from services.web.tests.switchboard import Switchboard
 
 from .browser import PATIENCE_MS, launch
 
@@ -40,8 +42,8 @@ HOSTILE = """
 def hostile_lesson() -> Iterator[str]:
     """Web on a port of its own, told a hostile lesson by content's double; yields the lesson's address."""
     course = CourseDouble("hostile", "Hostile", {"All": ["lesson"]}, html=HOSTILE)
-    settings = Settings(service="web", url_content="http://content:8000", log_level="error")
-    app = create_app(settings, transport=ContentDouble([course]).transport())
+    network = Switchboard({"content": ContentDouble([course]).transport()})
+    app = create_app(Settings(**given(log_level="error")), transport=network)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from joserfc.jwk import ECKey
 
 from services.content import contract
 from services.content.usecases import courses, lessons, publishing
 from suuupra.clock import SystemClock
 from suuupra.db import Database
 from suuupra.etags import Precondition
-from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.migrations import Schema
 from suuupra.testing.containers import free_port
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.postgres import PostgresServer
 from tests.load.report import Figure, over, say
 
@@ -164,7 +163,7 @@ async def _publish(url: str) -> str:
 
 @contextmanager
 def _content(url: str) -> Iterator[_Server]:
-    issuer = LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+    issuer = Issuer.new()
     port, ops = free_port(), free_port()
     environment = {
         "SUUUPRA_HTTP_PORT": str(port),

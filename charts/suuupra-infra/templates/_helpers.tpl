@@ -73,6 +73,13 @@ upgrades, and, being kept, an uninstall: as the data it protects does. Takes (li
 {{- if $found }}{{ get $found.data (index . 2) }}{{ else }}{{ randAlphaNum (index . 3 | int) | b64enc }}{{ end }}
 {{- end }}
 
+{{/* As infra.generated, 32 bytes of chance in base64 (twice: as a text, and as every value of a Secret). Takes (list root secret key). */}}
+{{- define "infra.generatedKey" -}}
+{{- $root := index . 0 -}}
+{{- $found := lookup "v1" "Secret" $root.Release.Namespace (index . 1) -}}
+{{- if $found }}{{ get $found.data (index . 2) }}{{ else }}{{ randBytes 32 | b64enc }}{{ end }}
+{{- end }}
+
 {{/* Address of a server, own or external. Takes (list root server field own). */}}
 {{- define "infra.address" -}}
 {{- $root := index . 0 -}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from suuupra_operator.desired import access
 from suuupra_operator.desired.subject import HTTP_PORT, OPS_PORT, Subject, version_of
 
 Variable = dict[str, Any]
@@ -13,9 +14,10 @@ Variable = dict[str, Any]
 def environment(subject: Subject, image: str, *, secret: str | None = None) -> list[Variable]:
     """Variables of every container of the resource. ``secret`` names the database's Secret; default: the pods' login."""
     plain = _identity(subject, image) | _kafka(subject) | _auth(subject) | _calls(subject)
+    plain |= _secrets(subject) | _mail(subject)
     variables = [_plain(name, value) for name, value in plain.items()]
     variables += _database(subject, secret or database_secret(subject))
-    variables += _objects(subject)
+    variables += _objects(subject) + _cache(subject)
     return variables + [_plain(name, value) for name, value in sorted(subject.spec.env.items())]
 
 
@@ -32,6 +34,11 @@ def migration_secret(subject: Subject) -> str:
 def objects_secret(subject: Subject) -> str:
     """Secret with the key pair for the resource's buckets."""
     return f"{subject.name}-objects"
+
+
+def cache_secret(subject: Subject) -> str:
+    """Secret with the URL of Valkey."""
+    return f"{subject.name}-cache"
 
 
 def buckets(subject: Subject) -> dict[str, str]:
@@ -93,6 +100,35 @@ def _objects(subject: Subject) -> list[Variable]:
         _from_secret("SUUUPRA_OBJECTS_SECRET_KEY", secret, "secretKey"),
         _plain("SUUUPRA_BUCKETS", json.dumps(buckets(subject), sort_keys=True)),
     ]
+
+
+def _secrets(subject: Subject) -> dict[str, str]:
+    """The pods' token for it is projected (`pod`)."""
+    store = subject.platform.secret_store
+    if subject.spec.secrets is None or store is None:
+        return {}
+    return {
+        "SUUUPRA_OPENBAO_URL": store.address,
+        "SUUUPRA_OPENBAO_ROLE": access.name_of(subject.name),
+        "SUUUPRA_OPENBAO_TOKEN_PATH": f"{access.TOKEN_FOLDER}/token",
+    }
+
+
+def _mail(subject: Subject) -> dict[str, str]:
+    server = subject.platform.mail
+    if not subject.spec.mail or server is None:
+        return {}
+    return {
+        "SUUUPRA_SMTP_HOST": server.host,
+        "SUUUPRA_SMTP_PORT": str(server.port),
+        "SUUUPRA_SMTP_SENDER": server.sender,
+    }
+
+
+def _cache(subject: Subject) -> list[Variable]:
+    if not subject.spec.cache or subject.platform.valkey is None:
+        return []
+    return [_from_secret("SUUUPRA_VALKEY_URL", cache_secret(subject), "url")]
 
 
 def _plain(name: str, value: str) -> Variable:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from suuupra_operator.desired.subject import GATEWAY, HTTP_PORT, INSTANCE, OPS_PORT, Manifest, Subject
+from suuupra_operator.desired.subject import (
+    GATEWAY,
+    HTTP_PORT,
+    INSTANCE,
+    MANAGER,
+    OPS_PORT,
+    Manifest,
+    Subject,
+)
 
 INFRA_NAMESPACE = "suuupra-infra"
+OPERATOR_NAMESPACE = "suuupra-system"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -33,7 +42,21 @@ def _ingress(subject: Subject) -> list[Manifest]:
     ]
     if subject.service == GATEWAY:
         rules.append({"ports": _ports(HTTP_PORT)})
+    if _publishes_the_keys(subject):
+        rules.append({"from": [{"podSelector": {}}], "ports": _ports(HTTP_PORT)})
+    if subject.operated:
+        operator = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": MANAGER}}}
+        rules.append({"from": [_namespace(OPERATOR_NAMESPACE) | operator], "ports": _ports(HTTP_PORT)})
     return rules
+
+
+def _publishes_the_keys(subject: Subject) -> bool:
+    """Whether every pod of the namespace asks it for the issuer's public keys."""
+    auth = subject.platform.auth
+    if auth is None or not auth.jwks_url:
+        return False
+    host = urlsplit(auth.jwks_url).hostname or ""
+    return host.split(".")[:2] == [subject.name, subject.namespace]
 
 
 def _egress(subject: Subject) -> list[Manifest]:
@@ -61,6 +84,12 @@ def _servers(subject: Subject) -> list[tuple[str, int]]:
         found += [(host, int(port)) for host, _, port in servers]
     if subject.spec.buckets:
         found.append(_host_port(platform.objects.endpoint))
+    if subject.spec.secrets is not None and platform.secret_store is not None:
+        found.append(_host_port(platform.secret_store.address))
+    if subject.spec.cache and platform.valkey is not None:
+        found.append((platform.valkey.host, platform.valkey.port))
+    if subject.spec.mail and platform.mail is not None:
+        found.append((platform.mail.host, platform.mail.port))
     if platform.auth is not None and platform.auth.jwks_url:
         found.append(_host_port(platform.auth.jwks_url))
     return list(dict.fromkeys(found))

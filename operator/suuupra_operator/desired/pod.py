@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from suuupra_operator.desired import access
 from suuupra_operator.desired.subject import Manifest, Subject
 
 USER = 65532
 GRACE_SECONDS = 45
 """The kit drains for at most 35 s after SIGTERM; Kubernetes waits longer than that before it kills."""
+
+TOKEN = "openbao-token"  # noqa: S105 - the name of a volume
 
 
 def pod(
@@ -28,7 +31,7 @@ def pod(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": containers,
-        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}, *_token(subject, containers)],
         **more,
     }
     return spec | ({"initContainers": init} if init else {})
@@ -55,6 +58,27 @@ def container(
             "capabilities": {"drop": ["ALL"]},
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - the one writable place, an emptyDir
+        "volumeMounts": _mounts(subject, name),
         **more,
     }
+
+
+def _mounts(subject: Subject, name: str) -> list[Manifest]:
+    found: list[Manifest] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the one writable place, an emptyDir
+    if _reads_secrets(subject, name):
+        found.append({"name": TOKEN, "mountPath": access.TOKEN_FOLDER, "readOnly": True})
+    return found
+
+
+def _reads_secrets(subject: Subject, name: str) -> bool:
+    """Migrations need none, and what judges them runs another image."""
+    wanted = subject.spec.secrets is not None and subject.platform.secret_store is not None
+    return wanted and name in ("serve", "work", "job")
+
+
+def _token(subject: Subject, containers: list[Manifest]) -> list[Manifest]:
+    """The token that the pod logs in to the secret store with, which opens nothing else. The kubelet renews it."""
+    if not any(_reads_secrets(subject, container["name"]) for container in containers):
+        return []
+    token = {"path": "token", "audience": access.AUDIENCE, "expirationSeconds": 3600}
+    return [{"name": TOKEN, "projected": {"sources": [{"serviceAccountToken": token}]}}]

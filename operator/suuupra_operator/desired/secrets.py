@@ -6,7 +6,12 @@ import base64
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from suuupra_operator.desired.environment import database_secret, migration_secret, objects_secret
+from suuupra_operator.desired.environment import (
+    cache_secret,
+    database_secret,
+    migration_secret,
+    objects_secret,
+)
 from suuupra_operator.desired.subject import Manifest, Subject
 
 
@@ -23,6 +28,11 @@ def migration_login(subject: Subject, login: str, password: str) -> Manifest:
 def objects_key(subject: Subject, access_key: str, secret_key: str) -> Manifest:
     """The key pair for the resource's own buckets."""
     return _secret(subject, objects_secret(subject), {"accessKey": access_key, "secretKey": secret_key})
+
+
+def cache_login(subject: Subject, url: str) -> Manifest:
+    """The way into Valkey."""
+    return _secret(subject, cache_secret(subject), {"url": url})
 
 
 def decoded(secret: Mapping[str, object]) -> dict[str, str]:

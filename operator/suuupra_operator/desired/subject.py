@@ -32,6 +32,8 @@ class Subject:
     spec: SuuupraServiceSpec
     platform: SuuupraPlatformSpec
     annotations: Mapping[str, str] = field(default_factory=dict)
+    operated: bool = False
+    """Whether the operator asks its internal API, as it does those of a rail."""
 
     @property
     def service(self) -> str:
@@ -42,6 +44,11 @@ class Subject:
     def image(self) -> str | None:
         """Image of the service's pods; None while the platform does not say which version to run."""
         return self.spec.image or self.platform.images.reference(self.service)
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether an autoscaler decides how many pods serve."""
+        return self.platform.autoscaling and self.spec.replicas.autoscaled
 
     @property
     def database(self) -> str | None:

@@ -16,10 +16,11 @@ import kopf
 import yaml
 from suuupra_operator.cluster import Cluster, Object, established
 from suuupra_operator.errors import ApiError
-from suuupra_operator.kinds import BY_NAME, CHILDREN, PLATFORM, SERVICE, Kind
+from suuupra_operator.kinds import BY_NAME, CHILDREN, PLATFORM, RAIL, SERVICE, Kind
 from suuupra_operator.writer import FINALIZER
 
 from .machines import ROOT, KindCluster, Servers
+from .secret_server import PASSWORD, USER
 from .waiting import eventually
 
 NAMESPACE, INFRA = "suuupra", "suuupra-infra"
@@ -52,7 +53,7 @@ class Api:
         await cluster.open()
         api = cls(cluster, kind, servers)
         try:
-            await established(cluster, SERVICE, PLATFORM)
+            await established(cluster, SERVICE, PLATFORM, RAIL)
             await api._accounts()
             yield api
         finally:
@@ -66,6 +67,7 @@ class Api:
             "postgres": {"host": servers.address(servers.postgres), "sslMode": "disable"} | (postgres or {}),
             "kafka": {"bootstrapServers": servers.broker},
             "objects": {"endpoint": f"http://{servers.address(servers.objects)}:8333"},
+            "secretStore": {"address": f"http://{servers.address(servers.secrets.container)}:8200"},
         }
         return await self._apply(PLATFORM, {"name": "suuupra"}, wanted)
 
@@ -76,6 +78,17 @@ class Api:
             f"suuupra.io/{key.replace('_', '-')}": value for key, value in annotations.items()
         }
         return await self._apply(SERVICE, meta, spec)
+
+    async def rail(self, name: str, spec: dict[str, Any]) -> Object:
+        """Apply a PaymentRail."""
+        return await self._apply(RAIL, {"name": name, "namespace": NAMESPACE}, spec)
+
+    async def token(self, account: str, audience: str = "openbao") -> str:
+        """What the kubelet would project into a pod that runs as this account."""
+        path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        answer = await self.cluster._call("POST", path, asked | {"spec": {"audiences": [audience]}})
+        return str(answer["status"]["token"])
 
     async def younger(self, name: str, spec: dict[str, Any]) -> Object:
         """Apply a SuuupraService that is younger than all others: creation times are whole seconds."""
@@ -210,8 +223,9 @@ class Api:
     async def clean_up(self) -> None:
         """Nothing of one test is met by the next, whatever became of its operator."""
         led = await self.get("Lease", "suuupra-operator", "suuupra-system") is not None
-        for obj in (await self.cluster.items(SERVICE))[0]:
-            await self._let_go(obj, led=led)
+        for kind in (RAIL, SERVICE):  # a rail would make its resources anew
+            for obj in (await self.cluster.items(kind))[0]:
+                await self._let_go(obj, led=led)
         for kind in CHILDREN:
             selector = "app.kubernetes.io/managed-by=suuupra-operator"
             for obj in (await self.cluster.items(kind, NAMESPACE, labelSelector=selector))[0]:
@@ -222,14 +236,15 @@ class Api:
     async def _let_go(self, obj: Object, *, led: bool) -> None:
         """As somebody would who wants it gone at once; where an operator leads, it does the work."""
         meta = obj["metadata"]
-        path = SERVICE.path(meta["namespace"], meta["name"])
-        await self.cluster.merge(path, {"metadata": {"annotations": {"suuupra.io/release": "true"}}})
+        path = BY_NAME[obj["kind"]].path(meta["namespace"], meta["name"])
+        with contextlib.suppress(ApiError):  # what a rail made goes with it
+            await self.cluster.merge(path, {"metadata": {"annotations": {"suuupra.io/release": "true"}}})
         await self.cluster.delete(obj)
         if not led:
             left = [name for name in meta.get("finalizers", []) if name != FINALIZER]
             with contextlib.suppress(ApiError):
                 await self.cluster.merge(path, {"metadata": {"finalizers": left}})
-        await self.gone("SuuupraService", meta["name"], 20)
+        await self.gone(obj["kind"], meta["name"], 20)
 
     async def _pods_gone(self) -> None:
         """Deployments and Jobs are gone; their pods are still told to end, and would keep their databases busy."""
@@ -249,6 +264,8 @@ class Api:
     async def _accounts(self) -> None:
         servers = self.servers
         await self.account("postgres-admin", username="postgres", password=servers.PASSWORD)
+        await self.account("openbao-admin", username=USER, password=PASSWORD)
+        servers.secrets.trust(self.kind)
         await self.account("objects-admin", accessKey=servers.ACCESS_KEY, secretKey=servers.SECRET_KEY)
         orphans = {"name": "suuupra-orphans", "namespace": "suuupra-system"}  # as the chart makes it
         await self.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": orphans})

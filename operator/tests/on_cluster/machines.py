@@ -1,4 +1,4 @@
-"""What the tests run against: one kind node, and three servers beside it on the same Docker network."""
+"""What the tests run against: one kind node, and four servers beside it on the same Docker network."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ from suuupra_operator.buckets import POLICY
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
 from suuupra.testing.containers import Container, docker, free_port, image_of
+
+from .secret_server import SecretServer
 
 NAME = "suuupra-operator"
 HTTP_PORT, METRICS_PORT = 18081, 19091
@@ -96,11 +98,12 @@ class KindCluster:
 
 @dataclass(frozen=True)
 class Servers:
-    """PostgreSQL that logs every change, Kafka, the object store."""
+    """PostgreSQL that logs every change, Kafka, the object store, the secret store."""
 
     postgres: Container
     kafka: Container
     objects: Container
+    secrets: SecretServer
 
     PASSWORD = "test-administrator"
     ACCESS_KEY, SECRET_KEY = "admin", "admin-secret"
@@ -140,13 +143,14 @@ class Servers:
                 f"OBJECTS_SECRET_KEY={cls.SECRET_KEY}",
             ),
         )
+        secrets = SecretServer.start(*network)
         postgres.wait(lambda c: c.succeeds(["pg_isready", "-h", "127.0.0.1"]))
         kafka.wait(lambda c: c.succeeds(["ready"]))
         objects.wait(lambda c: _answers(c.port))
-        return cls(postgres, kafka, objects)
+        return cls(postgres, kafka, objects, secrets)
 
     def remove(self) -> None:
-        for container in (self.postgres, self.kafka, self.objects):
+        for container in (self.postgres, self.kafka, self.objects, self.secrets.container):
             container.remove()
 
     def address(self, container: Container) -> str:
@@ -225,6 +229,7 @@ class Servers:
             with contextlib.suppress(self.iam.exceptions.NoSuchEntityException):
                 self.iam.delete_user_policy(UserName=user, PolicyName=POLICY)
             self.iam.delete_user(UserName=user)
+        self.secrets.empty()
         for bucket in self.buckets():
             for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=item["Key"])

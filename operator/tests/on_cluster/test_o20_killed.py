@@ -33,6 +33,8 @@ MAKING = (
     Write.POLICY_PUT,
     Write.KEY_CREATED,
     Write.KEY_DELETED,
+    Write.VAULT_POLICY_PUT,
+    Write.VAULT_ROLE_PUT,
     Write.EVENT,
 )
 CHANGING = (
@@ -50,14 +52,20 @@ LEAVING = (
     Write.TOPICS_DELETED,
     Write.USER_DELETED,
     Write.BUCKET_DELETED,
+    Write.VAULT_ROLE_DELETED,
+    Write.VAULT_POLICY_DELETED,
+    Write.VAULT_EMPTIED,
     Write.FINALIZER_REMOVED,
 )
 RELEASING = (Write.ORPHANS_RECORDED,)
+OF_RAILS = (Write.RAIL_REGISTERED, Write.PARTICIPANT_REMOVED, Write.RAIL_DEREGISTERED)
+"""Killed at in test_rails.py, where there is a rail."""
 
 PUBLISHED = {"topic": "order.created", "partitions": 2, "retention": "1h"}
 WHOLE: dict[str, Any] = NO_PODS | {
     "database": {"reclaim": "Snapshot"},
     "buckets": [{"name": "media", "reclaim": "Delete"}],
+    "secrets": {"reclaim": "Delete"},
     "events": {"reclaim": "Delete", "publishes": [PUBLISHED]},
 }
 CHANGED = WHOLE | {
@@ -77,7 +85,7 @@ CHILDREN = {
 
 
 def test_o20_every_kind_of_write_is_killed_at() -> None:
-    assert {*MAKING, *CHANGING, *LEAVING, *RELEASING} == {*Write}
+    assert {*MAKING, *CHANGING, *LEAVING, *RELEASING, *OF_RAILS} == {*Write}
 
 
 async def test_o20_killed_after_every_write_while_making_it_converges(api: Api, alone: Crew) -> None:
@@ -127,6 +135,7 @@ async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan
     await _made(api, alone)
     with psycopg.connect((await api.secret("shop-db-owner"))["url"], autocommit=True) as connection:
         connection.execute("create table kept as select 'whole' as word")
+    api.servers.secrets.keep("shop/key", private="1")
     await api.delete("SuuupraService", "shop")
 
     await _killed_at_each(alone, LEAVING)
@@ -136,6 +145,8 @@ async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan
     servers = api.servers
     assert (servers.databases(), servers.roles(), servers.topics(), servers.users()) == (set(), [], {}, {})
     assert servers.buckets() == {SNAPSHOTS}
+    secrets = servers.secrets
+    assert (secrets.policies(), secrets.roles(), secrets.kept("shop/key")) == (set(), set(), None)
     servers.restore_snapshot("shop", "restored")
     assert servers.psql("select word from kept", "restored") == ["whole"]
 
@@ -188,6 +199,7 @@ async def _is_made_once(api: Api, *, partitions: int) -> None:
     for secret in ("shop-db", "shop-db-owner"):
         psycopg.connect((await api.secret(secret))["url"], connect_timeout=5).close()
     await _key_works(api)
+    assert (servers.secrets.policies(), servers.secrets.roles()) == ({"suuupra-shop"}, {"suuupra-shop"})
 
 
 async def _key_works(api: Api) -> None:

@@ -11,12 +11,13 @@ from suuupra_operator.desired import jobs
 from suuupra_operator.desired.deployment import deployments
 from suuupra_operator.desired.environment import environment
 from suuupra_operator.desired.network import network_policy
+from suuupra_operator.desired.scaling import autoscaler
 from suuupra_operator.desired.secrets import database_login, decoded
 from suuupra_operator.desired.subject import version_of
 from suuupra_operator.desired.topics import TopicState, changes, published
 from suuupra_operator.round import static_children
 
-from .samples import subject
+from .samples import PLATFORM, subject
 
 GOLDEN = Path(__file__).parent / "golden"
 IMAGE = "suuupra/shop:abc123"
@@ -52,6 +53,13 @@ def test_a_service_without_events_has_no_worker() -> None:
 def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler() -> None:
     assert "replicas" not in deployments(subject(), IMAGE, "")[0]["spec"]
     assert deployments(subject({"replicas": {"min": 3}}), IMAGE, "")[0]["spec"]["replicas"] == 3
+
+
+def test_on_a_platform_of_one_machine_a_service_keeps_its_min() -> None:
+    one_machine = subject(platform=PLATFORM | {"autoscaling": False})
+    assert autoscaler(subject()) is not None
+    assert autoscaler(one_machine) is None
+    assert deployments(one_machine, IMAGE, "")[0]["spec"]["replicas"] == 2
 
 
 def test_a_job_of_an_image_of_its_own_is_kept_as_long_as_it_is_wanted() -> None:
@@ -94,6 +102,14 @@ def test_o12_policy_lets_in_declared_callers_and_out_to_declared_servers_only() 
     assert ports == [53, 53, 5432, 8000, 8333, 9092]
     lonely = network_policy(subject({}))["spec"]
     assert [port["port"] for rule in lonely["egress"] for port in rule["ports"]] == [53, 53]
+
+
+def test_o12_every_pod_may_ask_the_service_that_publishes_the_issuers_keys() -> None:
+    everyone = {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 8000}]}
+    keys = {"jwksURL": "http://shop.suuupra.svc:8000/.well-known/jwks.json"}
+    assert everyone in network_policy(subject({}, PLATFORM | {"auth": keys}))["spec"]["ingress"]
+    others = {"jwksURL": "http://identity.suuupra.svc:8000/.well-known/jwks.json"}
+    assert everyone not in network_policy(subject({}, PLATFORM | {"auth": others}))["spec"]["ingress"]
 
 
 def test_login_is_quoted_in_its_url() -> None:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from suuupra_operator import crd
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.primaries import InvalidSpec, spec_of
-from suuupra_operator.resources import SuuupraPlatform, SuuupraService
+from suuupra_operator.resources import PaymentRail, SuuupraService
 from suuupra_operator.schema import seconds
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +27,7 @@ def test_generated_definitions_are_current(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", crd.RESOURCES)
-def test_definitions_are_structural(kind: type[SuuupraService] | type[SuuupraPlatform]) -> None:
+def test_definitions_are_structural(kind: crd.CustomResource) -> None:
     def check(node: dict[str, Any], where: str) -> None:
         assert "$ref" not in node, where
         assert "type" in node or node.get("x-kubernetes-int-or-string"), where
@@ -40,7 +40,7 @@ def test_definitions_are_structural(kind: type[SuuupraService] | type[SuuupraPla
 
 
 @pytest.mark.parametrize("kind", crd.RESOURCES)
-def test_no_default_is_empty(kind: type[SuuupraService] | type[SuuupraPlatform]) -> None:
+def test_no_default_is_empty(kind: crd.CustomResource) -> None:
     """See `crd._default` for what an empty one does to a resource that is applied again."""
 
     def defaults(node: Any) -> Iterator[Any]:
@@ -52,12 +52,19 @@ def test_no_default_is_empty(kind: type[SuuupraService] | type[SuuupraPlatform])
     assert [value for value in defaults(crd.structural(kind)) if value in ([], {})] == []
 
 
-@pytest.mark.parametrize("name", ["suuupraservice", "suuupraplatform"])
-def test_examples_are_valid(name: str) -> None:
-    text = (ROOT / "crds" / "examples" / f"{name}.yaml").read_text()
+@pytest.mark.parametrize("kind", crd.RESOURCES)
+def test_examples_are_valid(kind: crd.CustomResource) -> None:
+    text = (ROOT / "crds" / "examples" / f"{kind.__name__.lower()}.yaml").read_text()
     manifest = yaml.safe_load(text)
-    model = SuuupraService if name == "suuupraservice" else SuuupraPlatform
-    model.model_validate({"spec": manifest["spec"]})
+    assert manifest["kind"] == kind.__name__
+    kind.model_validate({"spec": manifest["spec"]})
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "manifests/rails").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_the_rails_of_this_platform_are_valid(path: Path) -> None:
+    PaymentRail.model_validate({"spec": yaml.safe_load(path.read_text())["spec"]})
 
 
 def test_o2_a_wrong_spec_names_field_and_rule() -> None:

@@ -7,27 +7,26 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
-from joserfc.jwk import ECKey
 
 from services.content.app import create_app
 from services.content.settings import Settings
 from services.content.tests.author import Author
 from suuupra.clock import FakeClock
-from suuupra.local_issuer import DEFAULT_AUDIENCE, DEFAULT_ISSUER, LocalIssuer
 from suuupra.objects import ObjectStore
 from suuupra.settings import load
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ACCESS_KEY, SECRET_KEY, ObjectsServer
 
 
 @pytest.fixture(scope="session")
-def issuer() -> LocalIssuer:
+def issuer() -> Issuer:
     """Who signs the tests' tokens."""
-    return LocalIssuer(DEFAULT_ISSUER, DEFAULT_AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+    return Issuer.new()
 
 
 @pytest.fixture
 def environment(
-    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: LocalIssuer
+    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: Issuer
 ) -> dict[str, str]:
     """What the operator would put into a pod's environment; Kafka only where a test says so."""
     return {
@@ -69,7 +68,7 @@ async def reader(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest_asyncio.fixture
-async def author_called(app: FastAPI, issuer: LocalIssuer) -> AsyncIterator[Callable[[str], Author]]:
+async def author_called(app: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[[str], Author]]:
     """Gives authors by name, each with a token of their own."""
     async with _client(app) as client:
         yield lambda name: Author(client, {"Authorization": f"Bearer {issuer.mint('creator', name)}"})

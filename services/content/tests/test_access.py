@@ -18,7 +18,7 @@ from services.content.tests.pictures import png
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.events import Meta
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 pytestmark = pytest.mark.integration
 
@@ -59,7 +59,7 @@ def meta(type_: str, user: UUID, course: str, sequence: int) -> Meta:
 
 
 @pytest.fixture
-def bearer(issuer: LocalIssuer) -> Callable[[object], dict[str, str]]:
+def bearer(issuer: Issuer) -> Callable[[object], dict[str, str]]:
     return lambda user: {"Authorization": f"Bearer {issuer.mint('learner', str(user))}"}
 
 

@@ -10,7 +10,7 @@ import pytest
 from services.content.tests.author import COURSES, Author
 from services.content.usecases import publishing
 from suuupra.ids import new_id
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 pytestmark = pytest.mark.integration
 
@@ -46,7 +46,7 @@ async def test_anonymous_is_asked_who_they_are(reader: httpx.AsyncClient) -> Non
         assert (answer.status_code, answer.headers["WWW-Authenticate"][:6]) == (401, "Bearer"), path
 
 
-async def test_a_learner_may_not_write(reader: httpx.AsyncClient, issuer: LocalIssuer) -> None:
+async def test_a_learner_may_not_write(reader: httpx.AsyncClient, issuer: Issuer) -> None:
     headers = {"Authorization": f"Bearer {issuer.mint('learner')}", "If-Match": "*", "Idempotency-Key": "k"}
     for method, path in AUTHORING:
         assert (await reader.request(method, path, headers=headers)).status_code == 403, path

@@ -11,13 +11,13 @@ from sqlalchemy import text
 from services.content.tests.author import Author
 from suuupra.clock import FakeClock
 from suuupra.db import Database
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def bearer(issuer: LocalIssuer) -> Callable[[object], dict[str, str]]:
+def bearer(issuer: Issuer) -> Callable[[object], dict[str, str]]:
     return lambda user: {"Authorization": f"Bearer {issuer.mint('learner', str(user))}"}
 
 

@@ -15,8 +15,8 @@ from services.notifications.usecases.sending import Desk
 from services.notifications.workers import Postman
 from suuupra.clock import FakeClock
 from suuupra.db import Database
-from suuupra.local_issuer import LocalIssuer
 from suuupra.smtp import Mailer, mailbox
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.smtp import MailServer
 
 Deliver = Callable[..., Awaitable[None]]
@@ -24,7 +24,7 @@ Settle = Callable[[], Awaitable[int]]
 
 
 @pytest.fixture
-def settings(database_url: str, mail_server: MailServer, issuer: LocalIssuer) -> Settings:
+def settings(database_url: str, mail_server: MailServer, issuer: Issuer) -> Settings:
     """The service's settings; Kafka only where a test says so."""
     return Settings(
         service="notifications",

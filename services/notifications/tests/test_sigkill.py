@@ -20,8 +20,8 @@ from services.notifications.tests.happenings import Learner
 from suuupra import failpoints
 from suuupra.clock import FakeClock
 from suuupra.db import Database
-from suuupra.local_issuer import LocalIssuer
 from suuupra.testing.containers import free_port
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.smtp import MailServer
 
 pytestmark = pytest.mark.integration
@@ -35,7 +35,7 @@ def clock() -> FakeClock:
 
 
 @contextmanager
-def working(settings: Settings, issuer: LocalIssuer, failpoint: str) -> Iterator["subprocess.Popen[bytes]"]:
+def working(settings: Settings, issuer: Issuer, failpoint: str) -> Iterator["subprocess.Popen[bytes]"]:
     """`python -m suuupra work notifications`, killed at the end if it still lives."""
     environment = {
         **os.environ,
@@ -74,7 +74,7 @@ async def test_killed_before_the_server_heard_of_it_the_mail_is_sent_once(
     happen: Deliver,
     send_due: Settle,
     settings: Settings,
-    issuer: LocalIssuer,
+    issuer: Issuer,
     mail_server: MailServer,
     database: Database,
     clock: FakeClock,
@@ -95,7 +95,7 @@ async def test_killed_between_send_and_mark_the_mail_comes_once_more_under_the_s
     happen: Deliver,
     send_due: Settle,
     settings: Settings,
-    issuer: LocalIssuer,
+    issuer: Issuer,
     mail_server: MailServer,
     database: Database,
     clock: FakeClock,

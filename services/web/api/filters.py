@@ -1,12 +1,18 @@
-"""How the pages write a course's address, a language, a duration, a size."""
+"""How the pages write a course's address, a language, a duration, a size, money and time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from typing import Final, Protocol
+from urllib.parse import urlencode, urlsplit
 
-from services.web.domain import course_url
+import segno
+from babel.numbers import format_currency
+from markupsafe import Markup
+
+from services.web.domain.reading import course_url
+from suuupra.money import Money
 
 # Endonyms, so that a reader finds their own language; ISO 639 codes, the primary subtag of BCP 47.
 LANGUAGES: Mapping[str, str] = {
@@ -30,6 +36,7 @@ LANGUAGES: Mapping[str, str] = {
     "zh": "中文",
 }
 KIBI = 1024
+LOCALE: Final = "en_IN"
 
 
 class HasSlug(Protocol):
@@ -77,6 +84,58 @@ def duration(minutes: int) -> str:
     return " ".join(part for part in (f"{hours:,} h" if hours else "", f"{rest} min" if rest else "") if part)
 
 
+class HasMinor(Protocol):
+    """Money in any of its shapes: whole minor units and an ISO 4217 code."""
+
+    @property
+    def minor(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+
+
+def money(amount: HasMinor) -> str:
+    """Money for people, in India's grouping: ``₹499.00``, ``₹1,00,000.00``, ``¥1,200``. Decimals by ISO 4217, not by Babel."""
+    exact = Money(amount.minor, amount.currency)
+    decimals = "." + "0" * exact.exponent if exact.exponent else ""
+    return format_currency(
+        exact.decimal(), exact.currency, f"¤#,##,##0{decimals}", locale=LOCALE, currency_digits=False
+    )
+
+
+def minor(units: int, currency: str) -> str:
+    """As `money`, of minor units."""
+    return money(Money(units, currency))
+
+
+def rate(permille: int) -> str:
+    """A rate for people: 180 is ``18%``, 125 is ``12.5%``."""
+    whole, rest = divmod(permille, 10)
+    return f"{whole}.{rest}%" if rest else f"{whole}%"
+
+
+def moment(at: datetime) -> Markup:
+    """A time as ``<time>``: 23 November 2026, 09:00 UTC."""
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{} {}, {} UTC</time>').format(
+        utc.isoformat(timespec="seconds"), utc.day, f"{utc:%B %Y}", f"{utc:%H:%M}"
+    )
+
+
+def query(values: Mapping[str, str]) -> str:
+    """The part of an address behind its question mark."""
+    return urlencode(values)
+
+
+def clock(seconds: int) -> str:
+    """Time left: ``4:59``."""
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
+def qr(link: str) -> str:
+    """A QR code of the link, as the address of a picture: nothing in a picture can run."""
+    return segno.make(link, error="m", micro=False).svg_data_uri(scale=6, border=4, dark="#000", light="#fff")
+
+
 FILTERS: Mapping[str, Callable[..., object]] = {
     "url": url,
     "language": language,
@@ -84,4 +143,11 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "size": size,
     "paragraphs": paragraphs,
     "host": host,
+    "money": money,
+    "minor": minor,
+    "rate": rate,
+    "moment": moment,
+    "query": query,
+    "clock": clock,
+    "qr": qr,
 }

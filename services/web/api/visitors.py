@@ -33,3 +33,9 @@ def remember(response: Response, visitor: uuid.UUID, *, secure: bool) -> None:
     response.set_cookie(
         COOKIE, str(visitor), max_age=MAX_AGE_SECONDS, path="/", httponly=True, samesite="lax", secure=secure
     )
+
+
+def forget(request: Request, response: Response) -> None:
+    """Take the cookie away: what the visitor did belongs to a person now."""
+    if COOKIE in request.cookies:
+        response.delete_cookie(COOKIE, "/", httponly=True, samesite="lax")

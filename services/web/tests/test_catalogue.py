@@ -6,7 +6,7 @@ import httpx
 
 from services.web.tests.content_double import ContentDouble, CourseDouble
 from services.web.tests.markup import one, tree
-from services.web.usecases import COURSES_PER_PAGE
+from services.web.usecases.reading import COURSES_PER_PAGE
 
 
 def titles(response: httpx.Response) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from services.content.contract import LessonProgress, ProgressState
 from services.web.api.filters import duration, language, size
-from services.web.domain import Outline, headings, lesson_url, outline, percent
+from services.web.domain.reading import Outline, headings, lesson_url, outline, percent
 from services.web.tests.content_double import EPOCH, CourseDouble, an_id
 
 COURSE = CourseDouble("c", "C", {"One": ["a", "b"], "Two": ["c", "d"]})

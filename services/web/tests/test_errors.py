@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from services.web.clients import ATTEMPTS
+from services.web.clients.calling import ATTEMPTS
 from services.web.tests.content_double import ContentDouble
 from services.web.tests.markup import one, tree
 

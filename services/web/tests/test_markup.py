@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -11,7 +9,7 @@ import pytest
 import yaml
 
 from services.web.tests.content_double import ContentDouble
-from services.web.tests.markup import one, tree
+from services.web.tests.markup import RULES, Rule, tree
 
 PAGES = ["/", "/?q=nothing", "/courses/python", "/courses/python/lessons/appetite", "/missing", "/_ui/guide"]
 
@@ -23,39 +21,9 @@ async def page(request: pytest.FixtureRequest, browser: httpx.AsyncClient) -> ht
     return await browser.get(request.param)
 
 
-async def test_a_page_has_its_landmarks_a_skip_link_and_one_first_heading(page: httpx.Response) -> None:
-    root = tree(page)
-    assert one(root, "html").attributes["lang"]
-    for landmark in ("body > header", "body > main#main", "body > footer", "nav[aria-label=Site]"):
-        assert len(root.css(landmark)) == 1, landmark
-    assert root.css("body a")[0].attributes["href"] == "#main"
-    assert len(root.css("h1")) == 1
-    assert one(root, "title").text()
-
-
-async def test_headings_of_a_page_skip_no_level(page: httpx.Response) -> None:
-    levels = [int(str(node.tag)[1]) for node in tree(page).css("h1, h2, h3, h4")]
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-
-
-async def test_ids_are_unique_and_every_control_has_a_name(page: httpx.Response) -> None:
-    root = tree(page)
-    ids = [node.attributes["id"] for node in root.css("[id]")]
-    assert len(ids) == len(set(ids))
-    labelled = {node.attributes["for"] for node in root.css("label")}
-    assert {node.attributes["id"] for node in root.css("input")} <= labelled
-    assert all(node.text().strip() or "aria-label" in node.attributes for node in root.css("a, button"))
-
-
-async def test_nothing_inline_and_nothing_from_elsewhere(page: httpx.Response) -> None:
-    root = tree(page)
-    assert root.css("style, [style], [onclick], [onload], script:not([src])") == []
-    loaded = [node.attributes.get("src") for node in root.css("script, img")]
-    loaded += [node.attributes.get("href") for node in root.css("link[rel=stylesheet], link[rel=icon]")]
-    assert all(re.fullmatch(r"/_ui/[a-z]+\.[0-9a-f]{12}\.[a-z]+", str(url)) for url in loaded)
-    policy = page.headers["content-security-policy"]
-    assert "unsafe" not in policy
-    assert "default-src 'none'" in policy
+@pytest.mark.parametrize("rule", RULES)
+async def test_every_page_follows_the_rules_of_pages(page: httpx.Response, rule: Rule) -> None:
+    rule(page)
 
 
 async def test_what_a_page_loads_is_there_and_may_be_kept_for_ever(

@@ -15,9 +15,10 @@ from services.web.app import create_app
 from services.web.settings import Settings
 from services.web.tests.conftest import BROWSER, ORIGIN
 from services.web.tests.markup import one, tree
+from services.web.tests.switchboard import Switchboard
 from suuupra import discovery
-from suuupra.local_issuer import LocalIssuer
 from suuupra.objects import ObjectStore
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ACCESS_KEY, SECRET_KEY, ObjectsServer
 
 pytestmark = [pytest.mark.integration, pytest.mark.service("content")]
@@ -28,7 +29,7 @@ OURS = {"Sec-Fetch-Site": "same-origin"}
 
 @pytest_asyncio.fixture
 async def content(
-    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: LocalIssuer
+    database_url: str, objects: ObjectsServer, bucket: ObjectStore, issuer: Issuer
 ) -> AsyncIterator[FastAPI]:
     """Content's application, started. Kafka is not needed: events wait in the outbox."""
     found = discovery.find("content")
@@ -50,7 +51,7 @@ async def content(
 
 
 @pytest_asyncio.fixture
-async def course(content: FastAPI, issuer: LocalIssuer) -> str:
+async def course(content: FastAPI, issuer: Issuer) -> str:
     """A published course of one module and three lessons; its slug."""
     headers = {"Authorization": f"Bearer {issuer.mint('creator')}", "If-Match": "*"}
     transport = httpx.ASGITransport(content)
@@ -74,7 +75,7 @@ async def course(content: FastAPI, issuer: LocalIssuer) -> str:
 @pytest_asyncio.fixture
 async def reader(content: FastAPI, course: str, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A browser on web, which asks that content."""
-    app = create_app(settings, transport=httpx.ASGITransport(content))
+    app = create_app(settings, transport=Switchboard({"content": httpx.ASGITransport(content)}))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -21,7 +21,7 @@ from suuupra.work import assemble
 
 pytestmark = pytest.mark.integration
 
-_MADE: Final = "CREATE TABLE effect (key text NOT NULL, due timestamptz NOT NULL, payload jsonb NOT NULL)"
+_MADE: Final = "CREATE TABLE noted (key text NOT NULL, due timestamptz NOT NULL, payload jsonb NOT NULL)"
 
 
 class _Operations:
@@ -44,7 +44,7 @@ async def _tables(postgres: PostgresServer, database_name: str) -> AsyncIterator
 
 async def record(tx: Transaction, key: str, payload: Payload, due: datetime) -> None:
     values = {"key": key, "due": due, "payload": json.dumps(payload)}
-    await tx.execute(text("INSERT INTO effect VALUES (:key, :due, CAST(:payload AS jsonb))"), values)
+    await tx.execute(text("INSERT INTO noted VALUES (:key, :due, CAST(:payload AS jsonb))"), values)
 
 
 async def put(database: Database, key: str, due: datetime, kind: str = "note", **payload: Any) -> None:
@@ -54,7 +54,7 @@ async def put(database: Database, key: str, due: datetime, kind: str = "note", *
 
 async def effects(database: Database) -> list[str]:
     async with database.reading() as tx:
-        return list((await tx.scalars(text("SELECT key FROM effect ORDER BY key"))).all())
+        return list((await tx.scalars(text("SELECT key FROM noted ORDER BY key"))).all())
 
 
 async def waiting(database: Database) -> list[Any]:
@@ -79,7 +79,7 @@ async def test_m19_it_is_done_when_the_clock_says_so_and_not_a_second_before(
     clock.advance(1)
     assert await scheduler.handle_due() == 1
     async with database.reading() as tx:
-        (row,) = (await tx.execute(text("SELECT key, due, payload FROM effect"))).all()
+        (row,) = (await tx.execute(text("SELECT key, due, payload FROM noted"))).all()
     assert row == ("a", due, {"colour": "red"})
     assert await waiting(database) == []
 
@@ -167,7 +167,7 @@ async def test_a_statement_that_fails_is_told_without_its_values(
     database: Database, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def careless(tx: Transaction, key: str, payload: Payload, due: datetime) -> None:
-        await tx.execute(text("INSERT INTO effect VALUES ('top-secret', NULL, '{}')"))
+        await tx.execute(text("INSERT INTO noted VALUES ('top-secret', NULL, '{}')"))
 
     await put(database, "a", clock.now())
     assert await Scheduler(database, {"note": careless}, clock).handle_due() == 0

@@ -11,13 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
-from joserfc.jwk import ECKey
 
 from suuupra import app
 from suuupra.clock import FakeClock
-from suuupra.local_issuer import LocalIssuer
 from suuupra.settings import AuthSettings, ServiceSettings
 from suuupra.testing.containers import free_port
+from suuupra.testing.issuer import Issuer
 
 ISSUER = "http://issuer.test"
 AUDIENCE = "suuupra-test"
@@ -36,12 +35,12 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(scope="session")
-def issuer() -> LocalIssuer:
-    return LocalIssuer(ISSUER, AUDIENCE, ECKey.generate_key("P-256", auto_kid=True))
+def issuer() -> Issuer:
+    return Issuer.new(ISSUER, AUDIENCE)
 
 
 @pytest.fixture
-def settings(issuer: LocalIssuer) -> Settings:
+def settings(issuer: Issuer) -> Settings:
     return Settings(service="example", issuer=ISSUER, audience=AUDIENCE, jwks=json.dumps(issuer.jwks()))
 
 
@@ -68,7 +67,7 @@ def client() -> Client:
 
 
 @pytest.fixture
-def bearer(issuer: LocalIssuer, clock: FakeClock) -> Callable[[str], dict[str, str]]:
+def bearer(issuer: Issuer, clock: FakeClock) -> Callable[[str], dict[str, str]]:
     """Headers of a caller with that role."""
 
     def headers(role: str) -> dict[str, str]:

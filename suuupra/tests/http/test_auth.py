@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from suuupra.auth import MaybeUser, User, require_scope
 from suuupra.clock import FakeClock
 from suuupra.jwks import InlineKeys
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 from suuupra.tests.http.conftest import AUDIENCE, ISSUER, Client
 from suuupra.tokens import InvalidToken, Verifier
 
@@ -52,7 +52,7 @@ def claims(clock: FakeClock) -> dict[str, Any]:
 
 
 @pytest.fixture
-def forge(issuer: LocalIssuer, claims: dict[str, Any]) -> Forge:
+def forge(issuer: Issuer, claims: dict[str, Any]) -> Forge:
     """A token by the issuer's own key, with some claims and header members changed; None leaves one out."""
 
     def token(header: dict[str, Any] | None = None, *, key: Any = None, **changed: Any) -> str:
@@ -75,7 +75,7 @@ def _sign(header: dict[str, Any], payload: bytes, key: Any) -> str:
 
 
 @pytest.fixture
-def verifier(issuer: LocalIssuer, clock: FakeClock) -> Verifier:
+def verifier(issuer: Issuer, clock: FakeClock) -> Verifier:
     return Verifier(InlineKeys(json.dumps(issuer.jwks())), issuer=ISSUER, audience=AUDIENCE, clock=clock)
 
 
@@ -236,7 +236,7 @@ async def test_t3_another_key_under_the_issuers_kid_is_refused(verifier: Verifie
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", ""])
 async def test_t3_unsigned_tokens_are_refused(
-    verifier: Verifier, issuer: LocalIssuer, claims: dict[str, Any], alg: str
+    verifier: Verifier, issuer: Issuer, claims: dict[str, Any], alg: str
 ) -> None:
     header = {"alg": alg, "typ": "at+jwt", "kid": issuer.key.kid}
     unsigned = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(claims).encode())}."
@@ -247,7 +247,7 @@ async def test_t3_unsigned_tokens_are_refused(
 @pytest.mark.parametrize("form", [(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), (Encoding.X962, None)])
 async def test_t3_hs256_with_the_public_key_as_secret_is_refused(
     verifier: Verifier,
-    issuer: LocalIssuer,
+    issuer: Issuer,
     claims: dict[str, Any],
     form: tuple[Encoding, PublicFormat | None],
 ) -> None:

@@ -1,0 +1,1 @@
+"""A bank's addresses; the gateway routes none of them."""

@@ -1,0 +1,103 @@
+"""Accounts, statements, holds and the books, for whoever operates or reconciles the bank."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
+
+from services.bank_simulator import contract
+from services.bank_simulator.api.dependencies import Db, Means, Member, Number
+from services.bank_simulator.domain import camt
+from services.bank_simulator.store import accounts as store
+from services.bank_simulator.usecases import accounts
+from services.bank_simulator.usecases.problems import AccountTaken
+from suuupra import db
+from suuupra.openapi import problems
+
+router = APIRouter(prefix="/internal/v1", tags=["accounts"])
+Begin = Annotated[
+    AwareDatetime | None, Query(description="From this time on; default: the account's opening.")
+]
+End = Annotated[AwareDatetime | None, Query(description="Up to this time, not included; default: now.")]
+
+
+@router.post("/accounts", status_code=201, responses=problems(409))
+async def open_account(
+    db_: Db, bank: Means, membership: Member, new: contract.NewAccount
+) -> contract.AccountView:
+    """Open an account. The same again is the same account."""
+    taken = AccountTaken("That payment address belongs to another account.")
+    with db.conflict({"account_vpa_key": taken}):
+        async with db_.transaction() as tx:
+            view = await accounts.open_account(tx, bank, new)
+    membership.changed()
+    return view
+
+
+@router.get("/accounts")
+async def list_accounts(db_: Db) -> contract.Accounts:
+    """Up to a thousand accounts, by number."""
+    async with db_.reading() as tx:
+        return contract.Accounts(items=[accounts.view(one) for one in await store.everyone(tx)])
+
+
+@router.get("/accounts/{number}")
+async def read_account(db_: Db, number: Number) -> contract.AccountView:
+    """An account and its balance."""
+    async with db_.reading() as tx:
+        return accounts.view(await accounts.get(tx, number))
+
+
+@router.get("/accounts/{number}/statement")
+async def read_statement(
+    db_: Db, bank: Means, number: Number, begin: Begin = None, end: End = None
+) -> contract.Statement:
+    """All bookings between two times, with opening and closing balance."""
+    async with db_.transaction() as tx:
+        return await accounts.statement(tx, bank, number, _utc(begin), _utc(end))
+
+
+@router.get(
+    "/accounts/{number}/statement.xml",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {}}}},
+)
+async def read_camt(db_: Db, bank: Means, number: Number, begin: Begin = None, end: End = None) -> Response:
+    """The same statement as ISO 20022 has it (camt.053.001.08)."""
+    async with db_.transaction() as tx:
+        statement = await accounts.statement(tx, bank, number, _utc(begin), _utc(end))
+    return Response(camt.render(statement, bank.clock.now()), media_type="application/xml")
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
+
+
+@router.get("/books")
+async def read_books(db_: Db, bank: Means) -> contract.Books:
+    """The sums of all entries, and whether the balances are theirs (M1)."""
+    async with db_.transaction() as tx:
+        return await accounts.books(tx, bank)
+
+
+@router.post("/accounts/{number}/holds", status_code=201, responses=problems(409))
+async def hold(db_: Db, bank: Means, number: Number, new: contract.NewHold) -> contract.HoldView:
+    """Set money aside. The same reference again is the same hold."""
+    async with db_.transaction() as tx:
+        return await accounts.hold(tx, bank, number, new)
+
+
+@router.post("/holds/{hold_id}/capture", responses=problems(409))
+async def capture(db_: Db, bank: Means, hold_id: UUID) -> contract.HoldView:
+    """Take what is held."""
+    async with db_.transaction() as tx:
+        return await accounts.capture(tx, bank, hold_id)
+
+
+@router.post("/holds/{hold_id}/release", responses=problems(409))
+async def release(db_: Db, hold_id: UUID) -> contract.HoldView:
+    """Give it back."""
+    async with db_.transaction() as tx:
+        return await accounts.release(tx, hold_id)

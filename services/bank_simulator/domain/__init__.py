@@ -1,0 +1,1 @@
+"""What a bank decides, without doing it."""

@@ -1,0 +1,1 @@
+"""What a bank remembers: plain statements, each row a frozen dataclass."""

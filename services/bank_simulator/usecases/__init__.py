@@ -1,0 +1,1 @@
+"""What a bank does: load, decide, save, and tell, in one transaction each."""

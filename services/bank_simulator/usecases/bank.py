@@ -1,0 +1,68 @@
+"""What every use case of a bank needs at hand."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from pydantic import ValidationError
+
+from services.bank_simulator.domain.profile import Profile
+from services.upi_core.contract import Ack
+from suuupra.clock import Clock
+from suuupra.courier import Courier
+from suuupra.keyring import Keyring
+
+RAIL: Final = "UPI"
+CURRENCY: Final = "INR"
+_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+"""About 5 ms. A PIN has 10,000 to 1,000,000 values: no hash makes guessing from a stolen table slow enough, so the
+limit of tries is what protects it, and what is checked on every payment must not cost more."""
+_SLOTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A bank's means."""
+
+    code: str
+    title: str
+    courier: Courier
+    keyring: Keyring
+    profile: Profile
+    clock: Clock
+    hashing: asyncio.Semaphore
+
+    @classmethod
+    def of(
+        cls, code: str, title: str, courier: Courier, keyring: Keyring, profile: Profile, clock: Clock
+    ) -> "Bank":
+        return cls(code, title, courier, keyring, profile, clock, asyncio.Semaphore(_SLOTS))
+
+    async def hash_pin(self, pin: str) -> str:
+        """What is kept of a PIN (argon2id)."""
+        async with self.hashing:
+            return await asyncio.to_thread(_HASHER.hash, pin)
+
+    async def is_pin(self, pin_hash: str, pin: str) -> bool:
+        """Whether it is the PIN, in a bounded pool: many at once must not take the machine."""
+        async with self.hashing:
+            return await asyncio.to_thread(_matches, pin_hash, pin)
+
+
+def _matches(pin_hash: str, pin: str) -> bool:
+    try:
+        return _HASHER.verify(pin_hash, pin)
+    except VerificationError:
+        return False
+
+
+def refusal_in(response: httpx.Response) -> str | None:
+    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
+    try:
+        ack = Ack.model_validate_json(response.content)
+    except ValidationError:
+        return None
+    return None if ack.err is None else ack.err.value

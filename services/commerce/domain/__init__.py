@@ -1,0 +1,1 @@
+"""What commerce decides: prices, coupons, orders, invoices, carts. Pure."""

@@ -1,0 +1,129 @@
+"""Money goes back as support says, in parts or whole, and never more than was paid."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.commerce.tests.events import Deliveries
+from services.commerce.tests.people import Person, ok, problem
+from services.commerce.tests.shop import Shop
+from suuupra.ids import new_id
+
+pytestmark = pytest.mark.integration
+
+
+def rupees(amount: str, currency: str = "INR") -> dict[str, Any]:
+    return {"amount": {"currency": currency, "amount": amount}}
+
+
+@pytest.fixture
+async def paid(shop: Shop, learner: Person, deliveries: Deliveries) -> dict[str, Any]:
+    """An order of ₹499 that is paid."""
+    order = await learner.order(await shop.variant())
+    await deliveries.pay(order)
+    return await learner.order_now(order["id"])
+
+
+def path(order: dict[str, Any]) -> str:
+    return f"/v1/orders/{order['id']}/refunds"
+
+
+async def test_a_partial_and_then_the_rest(
+    paid: dict[str, Any], learner: Person, support: Person, deliveries: Deliveries
+) -> None:
+    payment_id = paid["payments"][0]["payment_id"]
+    part = ok(await support.post(path(paid), rupees("100.00")))
+    assert (part["status"], part["amount"]["text"]) == ("requested", "100.00")
+    ((_, wanted),) = await deliveries.published("refund.requested")
+    assert (wanted["refund_id"], wanted["amount_minor"], wanted["reason"]) == (
+        part["id"],
+        10_000,
+        "requested",
+    )
+    await deliveries.hand_over(deliveries.refunded(paid, payment_id, part["id"], 10_000))
+    shown = await learner.order_now(paid["id"])
+    assert (shown["status"], shown["refunded"]["text"], shown["refundable"]["text"]) == (
+        "partially_refunded",
+        "100.00",
+        "399.00",
+    )
+    assert shown["refunds"][0]["credit_note"] == "SC/25-26/000001"
+    assert len(ok(await learner.get("/v1/entitlements"))["items"]) == 1
+
+    rest = ok(await support.post(path(paid)))
+    await deliveries.hand_over(deliveries.refunded(paid, payment_id, rest["id"], 39_900))
+    shown = await learner.order_now(paid["id"])
+    assert (shown["status"], shown["refundable"]["minor"]) == ("refunded", 0)
+    assert ok(await learner.get("/v1/entitlements"))["items"] == []
+    refunded = [data for _, data in await deliveries.published("order.refunded")]
+    assert [(one["full"], one["refunded_total_minor"]) for one in refunded] == [
+        (False, 10_000),
+        (True, 49_900),
+    ]
+    assert (await deliveries.types())[-2:] == ["order.refunded", "entitlement.revoked"]
+
+
+async def test_m5_refunds_at_once_never_exceed_what_was_paid(
+    paid: dict[str, Any], support: Person, deliveries: Deliveries
+) -> None:
+    answers = await asyncio.gather(*(support.post(path(paid), rupees("150.00")) for _ in range(10)))
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 7
+    wanted = [data["amount_minor"] for _, data in await deliveries.published("refund.requested")]
+    assert sum(wanted) == 45_000
+    whole = await asyncio.gather(*(support.post(path(paid)) for _ in range(5)))
+    assert sorted(answer.status_code for answer in whole) == [201] + [409] * 4
+
+
+async def test_m3_the_same_key_is_one_refund(
+    paid: dict[str, Any], support: Person, deliveries: Deliveries
+) -> None:
+    answers = await asyncio.gather(*(support.post(path(paid), rupees("1.00"), key="r") for _ in range(20)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    again = await support.post(path(paid), rupees("1.00"), key="r")
+    assert {answer.content for answer in [*answers, again] if answer.status_code == 201} == {again.content}
+    assert len(await deliveries.published("refund.requested")) == 1
+    problem(await support.post(path(paid), rupees("2.00"), key="r"), 422, "idempotency-key-reused")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "slug", "field"),
+    [
+        (rupees("499.01"), 409, "wrong-state", "body.amount"),
+        (rupees("0"), 409, "wrong-state", "body.amount"),
+        (rupees("-1"), 422, "invalid", "body.amount.amount"),
+        (rupees("1.005"), 422, "invalid", "body.amount.amount"),
+        (rupees("1", "JPY"), 422, "invalid", "body.amount.currency"),
+        (rupees("1" * 25), 422, "invalid", "body.amount.amount"),
+    ],
+)
+async def test_a_wrong_amount_is_refused_and_nothing_changes(
+    paid: dict[str, Any],
+    support: Person,
+    deliveries: Deliveries,
+    body: object,
+    status: int,
+    slug: str,
+    field: str,
+) -> None:
+    assert problem(await support.post(path(paid), body), status, slug)["field"] == field
+    assert await deliveries.published("refund.requested") == []
+
+
+async def test_what_nobody_paid_is_not_refunded(shop: Shop, learner: Person, support: Person) -> None:
+    order = await learner.order(await shop.variant())
+    problem(await support.post(path(order)), 409, "wrong-state")
+
+
+async def test_a_refund_that_payments_began_by_itself_is_shown_and_counts(
+    paid: dict[str, Any], learner: Person, support: Person, deliveries: Deliveries
+) -> None:
+    event = deliveries.refunded(paid, paid["payments"][0]["payment_id"], new_id(), 40_000)
+    await deliveries.hand_over(event, event)
+    shown = await learner.order_now(paid["id"])
+    assert (shown["status"], shown["refundable"]["minor"], len(shown["refunds"])) == (
+        "partially_refunded",
+        9_900,
+        1,
+    )
+    problem(await support.post(path(paid), rupees("99.01")), 409, "wrong-state")

@@ -1,0 +1,1 @@
+"""Load, decide, save and append events: one transaction each."""

@@ -1,0 +1,119 @@
+"""What a buyer, the clock and support do with an order."""
+
+from datetime import datetime
+from uuid import UUID
+
+from services.commerce import contract
+from services.commerce.domain import orders as domain
+from services.commerce.store import orders as store
+from services.commerce.store.tables import RefundRow
+from services.commerce.usecases import reading, settling, views
+from services.commerce.usecases.checkout import EXPIRE
+from services.commerce.usecases.problems import WrongState, invalid, refused
+from services.commerce.usecases.story import tell
+from suuupra import outbox, schedule
+from suuupra.clock import Clock
+from suuupra.db import Transaction
+from suuupra.ids import new_id
+from suuupra.money import Money
+
+
+async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -> contract.OrderView:
+    """Withdraw an order that is not paid. Canceling again answers the same."""
+    now = clock.now()
+    loaded = await reading.owned(tx, order_id, user_id, lock=True)
+    order = domain.decide_cancel(loaded.order, now)
+    if isinstance(order, domain.Refused):
+        raise refused(WrongState, "path.order_id", order.rule, order.fix)
+    if order != loaded.order:
+        await _end(tx, loaded, order)
+        row = loaded.row
+        canceled = contract.OrderCanceled(
+            order_id=row.id, number=row.number, user_id=row.user_id, canceled_at=now
+        )
+        await outbox.append(tx, row.id, canceled, at=now)
+        await tell(tx, row.id, now, "order.canceled", "withdrawn by the buyer")
+        await schedule.cancel(tx, EXPIRE, row.id)
+    return await reading.view(tx, order_id)
+
+
+async def expire(tx: Transaction, clock: Clock, order_id: UUID) -> None:
+    """Let an order expire whose time is over by our clock; ask again later when it is not."""
+    now = clock.now()
+    loaded = await store.load(tx, order_id, lock=True)
+    outcome = domain.decide_expiry(loaded.order, now) if loaded is not None else None
+    if loaded is None or outcome is None:
+        return
+    if isinstance(outcome, datetime):
+        await schedule.put(tx, EXPIRE, order_id, outcome)
+        return
+    await _end(tx, loaded, outcome)
+    row = loaded.row
+    expired = contract.OrderExpired(order_id=row.id, number=row.number, user_id=row.user_id, expired_at=now)
+    await outbox.append(tx, row.id, expired, at=now)
+    await tell(tx, row.id, now, "order.expired", "nobody paid in time; seats and coupon are free again")
+
+
+async def _end(tx: Transaction, loaded: store.Loaded, order: domain.Order) -> None:
+    store.apply(loaded.row, order)
+    await tx.flush()
+    await settling.let_go(tx, loaded.row.id)
+
+
+async def refund(
+    tx: Transaction, *, clock: Clock, by: str, order_id: UUID, new: contract.NewRefund
+) -> contract.RefundView:
+    """Ask payments to give money of a paid order back: part of it, or all that is left."""
+    now = clock.now()
+    loaded = await reading.owned(tx, order_id, None, lock=True)
+    row = loaded.row
+    if new.amount is not None and new.amount.currency != row.currency:
+        rule = f"must be {row.currency}, the order's currency"
+        raise invalid("body.amount.currency", rule, f"send {row.currency}")
+    wanted = None if new.amount is None else new.amount.money.minor
+    decided = domain.decide_refund(loaded.order, wanted, new_id())
+    if isinstance(decided, domain.Refused):
+        field = "path.order_id" if wanted is None else "body.amount"
+        raise refused(WrongState, field, decided.rule, decided.fix)
+    saved = await ask_back(tx, loaded, decided, by, now)
+    return views.refund(saved, row.currency)
+
+
+async def ask_back(
+    tx: Transaction, loaded: store.Loaded, refund_: domain.Refund, by: str, now: datetime
+) -> RefundRow:
+    """Keep a refund and publish that it is wanted."""
+    row = loaded.row
+    saved = RefundRow(
+        id=refund_.id,
+        order_id=row.id,
+        payment_id=refund_.payment_id,
+        minor=refund_.amount_minor,
+        reason=refund_.reason,
+        requested_by=by,
+        requested_at=now,
+    )
+    tx.add(saved)
+    await tx.flush()
+    requested = contract.RefundRequested(
+        refund_id=refund_.id,
+        order_id=row.id,
+        payment_id=refund_.payment_id,
+        amount_minor=refund_.amount_minor,
+        currency=row.currency,
+        reason=refund_.reason,
+        requested_at=now,
+    )
+    await outbox.append(tx, row.id, requested, at=now)
+    words = f"{Money(refund_.amount_minor, row.currency)} is to go back ({refund_.reason})"
+    await tell(
+        tx,
+        row.id,
+        now,
+        "refund.requested",
+        words,
+        refund_id=refund_.id,
+        payment_id=refund_.payment_id,
+        by=by,
+    )
+    return saved

@@ -1,0 +1,24 @@
+"""What the ledger does with events: each payment and each refund becomes one journal."""
+
+from collections.abc import Sequence
+
+from services.ledger.settings import Settings
+from services.ledger.usecases import recording
+from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from suuupra.clock import Clock, SystemClock
+from suuupra.db import Transaction
+from suuupra.events import Meta
+from suuupra.inbox import Subscription, on_batch
+
+
+def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscription]:
+    """The topics read, and what each does: in batches, since one writer that batches beats many that queue."""
+    time_source = clock or SystemClock()
+
+    async def succeeded(tx: Transaction, pairs: Sequence[tuple[PaymentSucceeded, Meta]]) -> None:
+        await recording.succeeded(tx, time_source, [event for event, _ in pairs])
+
+    async def refunded(tx: Transaction, pairs: Sequence[tuple[PaymentRefunded, Meta]]) -> None:
+        await recording.refunded(tx, time_source, [event for event, _ in pairs])
+
+    return [on_batch(PaymentSucceeded, succeeded), on_batch(PaymentRefunded, refunded)]

@@ -1,0 +1,199 @@
+"""The end of the chain, and what is appended to it: one lock, one statement, however many journals there are."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from services.ledger.domain.book import Book
+from services.ledger.domain.canonical import canonical
+from services.ledger.domain.journals import Journal
+from services.ledger.domain.merkle import Frontier
+from services.ledger.domain.sealing import seal_of
+from suuupra.db import Transaction
+
+Day = tuple[str, date]
+"""Account and day of effective time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the chain."""
+
+    sequence: int
+    hash: bytes
+    frontier: bytes
+    posted_at: datetime
+
+    def tree(self) -> Frontier:
+        """The right edge of its tree."""
+        return Frontier.of(self.sequence, self.frontier)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Journals to be written, with the canonical JSON of their entries and all that follows from them."""
+
+    journals: Sequence[Journal]
+    entries: Sequence[Sequence[str]]
+    head: Head
+    nodes: Sequence[tuple[int, int, bytes]]
+    days: Mapping[Day, tuple[int, int]]
+
+
+_HEAD: Final = "SELECT sequence, hash, frontier, posted_at FROM head WHERE id = 1"
+_LOCK: Final = text(f"{_HEAD} FOR UPDATE")
+_READ: Final = text(_HEAD)
+
+_APPEND: Final = text("""
+WITH journals AS (
+    INSERT INTO journal (sequence, id, kind, effective_at, posted_at, description, reference, related, details, leaf, hash)
+    SELECT sequence, id, kind, effective_at, CAST(:posted_at AS timestamptz), description, reference, related,
+        CAST(details AS jsonb), decode(leaf, 'hex'), decode(hash, 'hex')
+    FROM unnest(CAST(:sequences AS bigint[]), CAST(:ids AS uuid[]), CAST(:kinds AS text[]),
+            CAST(:effective AS timestamptz[]), CAST(:descriptions AS text[]), CAST(:reference AS text[]),
+            CAST(:related AS uuid[]), CAST(:details AS text[]), CAST(:leaves AS text[]), CAST(:hashes AS text[]))
+        AS t (sequence, id, kind, effective_at, description, reference, related, details, leaf, hash)),
+entries AS (
+    INSERT INTO entry (sequence, leg, transfer, pending, account, currency, side, amount, effective_at, seal)
+    SELECT * FROM unnest(CAST(:entry_sequences AS bigint[]), CAST(:legs AS smallint[]), CAST(:transfers AS smallint[]),
+        CAST(:pending AS boolean[]), CAST(:accounts AS text[]), CAST(:currencies AS text[]), CAST(:sides AS text[]),
+        CAST(:amounts AS bigint[]), CAST(:entry_effective AS timestamptz[]), CAST(:seals AS bigint[]))),
+days AS (
+    INSERT INTO balance_day AS d (account, day, debits, credits)
+    SELECT * FROM unnest(CAST(:day_accounts AS text[]), CAST(:days AS date[]), CAST(:day_debits AS bigint[]),
+        CAST(:day_credits AS bigint[]))
+    ON CONFLICT (account, day) DO UPDATE SET debits = d.debits + excluded.debits, credits = d.credits + excluded.credits),
+nodes AS (
+    INSERT INTO tree_node (level, index, hash)
+    SELECT level, index, decode(hash, 'hex') FROM unnest(CAST(:node_levels AS smallint[]), CAST(:node_indices AS bigint[]),
+        CAST(:node_hashes AS text[])) AS t (level, index, hash))
+UPDATE head SET sequence = :sequence, hash = :hash, frontier = :frontier, posted_at = :posted_at WHERE id = 1
+""")
+
+_SAVE: Final = text("""
+INSERT INTO account AS a (code, name, kind, currency, side, minimum, maximum, state, version,
+    debits, credits, pending_debits, pending_credits)
+SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:names AS text[]), CAST(:kinds AS text[]), CAST(:currencies AS text[]),
+    CAST(:sides AS text[]), CAST(:minima AS bigint[]), CAST(:maxima AS bigint[]), CAST(:states AS text[]),
+    CAST(:versions AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[]),
+    CAST(:pending_debits AS bigint[]), CAST(:pending_credits AS bigint[]))
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, minimum = excluded.minimum, maximum = excluded.maximum,
+    state = excluded.state, version = excluded.version, debits = excluded.debits, credits = excluded.credits,
+    pending_debits = excluded.pending_debits, pending_credits = excluded.pending_credits
+""")
+
+
+async def lock(tx: Transaction) -> Head:
+    """The end of the chain, which nobody else can move before this transaction ends."""
+    return _head((await tx.execute(_LOCK)).one())
+
+
+async def read(tx: Transaction) -> Head:
+    """The end of the chain as of now."""
+    return _head((await tx.execute(_READ)).one())
+
+
+def _head(row: Any) -> Head:
+    return Head(row.sequence, bytes(row.hash), bytes(row.frontier), row.posted_at)
+
+
+async def append(tx: Transaction, appended: Appended, book: Book) -> None:
+    """Write journals, entries, days, nodes and the new head; and the accounts of the book that were touched."""
+    await save_accounts(tx, book, sorted(book.touched))
+    values = {
+        **_journal_columns(appended.journals),
+        **_entry_columns(appended),
+        **_day_columns(appended.days),
+        "node_levels": _array(level for level, _, _ in appended.nodes),
+        "node_indices": _array(index for _, index, _ in appended.nodes),
+        "node_hashes": _array(node.hex() for _, _, node in appended.nodes),
+        "sequence": appended.head.sequence,
+        "hash": appended.head.hash,
+        "frontier": appended.head.frontier,
+        "posted_at": appended.head.posted_at,
+    }
+    await tx.execute(_APPEND, values)
+
+
+async def save_accounts(tx: Transaction, book: Book, codes: Sequence[str]) -> None:
+    """Write accounts of the book with their balances, new or known."""
+    accounts = [book.accounts[code] for code in codes]
+    totals = [book.totals[code] for code in codes]
+    values = {
+        "codes": list(codes),
+        "names": [account.name for account in accounts],
+        "kinds": [account.kind for account in accounts],
+        "currencies": [account.currency for account in accounts],
+        "sides": [account.side for account in accounts],
+        "minima": [account.minimum for account in accounts],
+        "maxima": [account.maximum for account in accounts],
+        "states": [account.state for account in accounts],
+        "versions": [account.version for account in accounts],
+        "debits": [total.debits for total in totals],
+        "credits": [total.credits for total in totals],
+        "pending_debits": [total.pending_debits for total in totals],
+        "pending_credits": [total.pending_credits for total in totals],
+    }
+    await tx.execute(_SAVE, values)
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array literal of values whose text needs no quotes: numbers, ids, times, hex, codes of accounts.
+
+    psycopg takes a microsecond for each element of a list; a batch of 500 journals has twenty thousand.
+    """
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _journal_columns(journals: Sequence[Journal]) -> dict[str, Any]:
+    drafts = [journal.draft for journal in journals]
+    return {
+        "sequences": _array(journal.sequence for journal in journals),
+        "ids": _array(draft.id for draft in drafts),
+        "kinds": _array(draft.kind for draft in drafts),
+        "effective": _array(draft.effective_at.isoformat() for draft in drafts),
+        "descriptions": [draft.description for draft in drafts],
+        "reference": [draft.reference for draft in drafts],
+        "related": _array(draft.related or "NULL" for draft in drafts),
+        "details": [canonical(dict(draft.details)).decode() for draft in drafts],
+        "leaves": _array(journal.leaf.hex() for journal in journals),
+        "hashes": _array(journal.hash.hex() for journal in journals),
+    }
+
+
+def _entry_columns(appended: Appended) -> dict[str, str]:
+    legs = [
+        (journal.sequence, journal.draft.effective_at.isoformat(), *numbered)
+        for journal in appended.journals
+        for numbered in journal.draft.legs()
+    ]
+    seals = (
+        seal_of(journal.sequence, journal.draft.effective_at, entry)
+        for journal, entries in zip(appended.journals, appended.entries, strict=True)
+        for entry in entries
+    )
+    return {
+        "entry_sequences": _array(sequence for sequence, *_ in legs),
+        "entry_effective": _array(effective for _, effective, *_ in legs),
+        "legs": _array(number for _, _, number, *_ in legs),
+        "transfers": _array(number for _, _, _, number, _, _ in legs),
+        "pending": _array(transfer.pending for *_, transfer, _ in legs),
+        "currencies": _array(transfer.currency for *_, transfer, _ in legs),
+        "accounts": _array(leg.account for *_, leg in legs),
+        "sides": _array(leg.side for *_, leg in legs),
+        "amounts": _array(leg.amount for *_, leg in legs),
+        "seals": _array(seals),
+    }
+
+
+def _day_columns(days: Mapping[Day, tuple[int, int]]) -> dict[str, str]:
+    ordered = sorted(days)
+    return {
+        "day_accounts": _array(account for account, _ in ordered),
+        "days": _array(day for _, day in ordered),
+        "day_debits": _array(days[key][0] for key in ordered),
+        "day_credits": _array(days[key][1] for key in ordered),
+    }

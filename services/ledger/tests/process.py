@@ -1,0 +1,34 @@
+"""`python -m suuupra work ledger` as a process of its own, so that it can be killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from suuupra import failpoints
+from suuupra.testing.containers import free_port
+
+
+@contextmanager
+def working(environment: Mapping[str, str], *, failpoint: str = "") -> Iterator["subprocess.Popen[bytes]"]:
+    """The worker, killed at the end if it still lives."""
+    whole = {
+        **os.environ,
+        **environment,
+        "SUUUPRA_OPS_PORT": str(free_port()),
+        "SUUUPRA_LOG_LEVEL": "warning",
+        failpoints.VARIABLE: failpoint,
+    }
+    with subprocess.Popen([sys.executable, "-m", "suuupra", "work", "ledger"], env=whole) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def killed_itself(process: "subprocess.Popen[bytes]") -> bool:
+    """Wait for its end; whether a failpoint was the cause."""
+    return await asyncio.to_thread(process.wait, 90) == -signal.SIGKILL

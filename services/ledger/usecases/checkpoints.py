@@ -1,0 +1,121 @@
+"""Heads signed and put into the object store: what makes a tail that was cut off, or forged anew, visible."""
+
+from prometheus_client import Gauge
+
+from services.ledger import contract
+from services.ledger.clients.keys import CheckpointKeys
+from services.ledger.domain import checkpoints
+from services.ledger.store import chain, proofs
+from services.ledger.usecases import views
+from services.ledger.usecases.problems import not_found
+from suuupra import logs
+from suuupra.clock import Clock
+from suuupra.db import Database, Transaction
+from suuupra.errors import Problem
+from suuupra.halting import Haltable
+from suuupra.objects import ObjectStore
+from suuupra.pagination import PageRequest
+
+CONTENT_TYPE = "application/jose"
+_unsigned = Gauge(
+    "suuupra_ledger_unsigned_seconds", "How long the end of the chain could not be signed and put away."
+)
+_log = logs.get_logger(__name__)
+
+
+class Signer:
+    """Signs heads and puts them away; safe in several processes at once."""
+
+    def __init__(
+        self, database: Database, objects: ObjectStore, keys: CheckpointKeys, clock: Clock, origin: str
+    ) -> None:
+        self._database = database
+        self._objects = objects
+        self._keys = keys
+        self._clock = clock
+        self._origin = origin
+
+    async def sign(self) -> contract.Checkpoint | None:
+        """The checkpoint of the present head, made unless there is one; None before the first journal.
+
+        Outside first: a checkpoint that the database knows is one that the object store has.
+        """
+        async with self._database.reading() as tx:
+            head = await chain.read(tx)
+            known = await proofs.checkpoint(tx, head.sequence)
+        if head.sequence == 0 or known is not None:
+            return None if known is None else views.checkpoint(known)
+        root, key = head.tree().root(), await self._keys.signing()
+        signed = checkpoints.sign(head.sequence, head.hash, root, self._clock.now(), self._origin, key)
+        place = checkpoints.object_key(signed.size)
+        await self._objects.put(place, signed.text.encode(), content_type=CONTENT_TYPE)
+        async with self._database.transaction() as tx:
+            await _keep(tx, signed)
+            kept = await proofs.checkpoint(tx, signed.size)
+        assert kept is not None
+        _log.info("checkpoint signed", size=signed.size, root=root.hex())
+        return views.checkpoint(kept)
+
+
+async def _keep(tx: Transaction, signed: checkpoints.Signed) -> None:
+    await proofs.keep(
+        tx,
+        size=signed.size,
+        hash_=signed.hash,
+        root=signed.root,
+        at=signed.at,
+        key_id=signed.key_id,
+        signed=signed.text,
+    )
+
+
+class Checkpointer:
+    """Signs the head regularly, for as long as its process lives."""
+
+    name = "checkpointer"
+
+    def __init__(self, signer: Signer, clock: Clock, seconds: float) -> None:
+        self._signer = signer
+        self._clock = clock
+        self._seconds = seconds
+        self._halt = Haltable(grace=5.0)
+
+    async def run(self) -> None:
+        """Sign until stop()."""
+        await self._halt.run(self._regularly())
+
+    async def stop(self) -> None:
+        """Finish the checkpoint in hand."""
+        self._halt.halt()
+
+    def health(self) -> str | None:
+        """None: a checkpoint that is late keeps nobody from posting; an alert tells of it."""
+        return None
+
+    async def _regularly(self) -> None:
+        signed_at = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(self._seconds)
+            try:
+                with self._halt.busy():
+                    await self._signer.sign()
+                signed_at = self._clock.monotonic()
+            except Problem as problem:
+                _log.warning("checkpoint postponed", error=problem.detail)
+            _unsigned.set(self._clock.monotonic() - signed_at)
+
+
+async def listed(tx: Transaction, paging: PageRequest) -> contract.CheckpointList:
+    """Checkpoints, the largest first."""
+    (before,) = paging.after(int) or (None,)
+    rows = await proofs.checkpoints(tx, before=before, limit=paging.limit + 1)
+    page = paging.page(rows, key=lambda row: (row.size,), view=views.checkpoint)
+    return contract.CheckpointList(items=page.items, next=page.next)
+
+
+async def read(tx: Transaction, size: int) -> contract.Checkpoint:
+    """The checkpoint of a size."""
+    row = await proofs.checkpoint(tx, size)
+    if row is None:
+        raise not_found("checkpoint", "path.size", size)
+    return views.checkpoint(row)

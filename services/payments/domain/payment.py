@@ -1,0 +1,285 @@
+"""A payment as its events make it. The status is derived, so that it cannot contradict what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, Literal, assert_never
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.payments.domain.events import CancelReason, CloseReason, Method, RefundReason
+from suuupra.money import Money, total
+
+
+class Status(StrEnum):
+    """Of a payment intent (the names are Stripe's). Only the last two are ends."""
+
+    REQUIRES_PAYMENT_METHOD = "requires_payment_method"
+    REQUIRES_CONFIRMATION = "requires_confirmation"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    REQUIRES_CAPTURE = "requires_capture"
+    SUCCEEDED = "succeeded"
+    CANCELED = "canceled"
+
+
+TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.REQUIRES_PAYMENT_METHOD: frozenset(
+        {Status.REQUIRES_CONFIRMATION, Status.CANCELED, Status.SUCCEEDED}
+    ),
+    Status.REQUIRES_CONFIRMATION: frozenset({Status.REQUIRES_ACTION, Status.REQUIRES_PAYMENT_METHOD}),
+    Status.REQUIRES_ACTION: frozenset({Status.PROCESSING, Status.REQUIRES_PAYMENT_METHOD, Status.SUCCEEDED}),
+    Status.PROCESSING: frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CAPTURE, Status.SUCCEEDED}),
+    Status.REQUIRES_CAPTURE: frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.SUCCEEDED}),
+    Status.SUCCEEDED: frozenset(),
+    # The rail's word about money outranks ours: what it says it paid us late is ours to give back (check M21).
+    Status.CANCELED: frozenset({Status.SUCCEEDED}),
+}
+"""What may follow what, one event at a time."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Chosen(_Part):
+    """A method was chosen; the payer cannot act yet."""
+
+    kind: Literal["chosen"] = "chosen"
+
+
+class AwaitingPayer(_Part):
+    """The payer has the attempt's link and must act."""
+
+    kind: Literal["awaiting_payer"] = "awaiting_payer"
+
+
+class Pending(_Part):
+    """The rail moves the money; `deemed` when it has told us that it waits for a bank itself."""
+
+    kind: Literal["pending"] = "pending"
+    transaction: str
+    payer: str
+    since: datetime
+    deemed: bool = False
+    checks: int = 0
+
+
+class Unresolved(_Part):
+    """The rail has not told us in time; `checks` times we have asked."""
+
+    kind: Literal["unresolved"] = "unresolved"
+    transaction: str
+    payer: str
+    since: datetime
+    checks: int = 0
+
+
+class Held(_Part):
+    """The rail holds the money until it is captured."""
+
+    kind: Literal["held"] = "held"
+    transaction: str
+    payer: str
+
+
+class Succeeded(_Part):
+    """The money is ours."""
+
+    kind: Literal["succeeded"] = "succeeded"
+    transaction: str
+    payer: str
+    rrn: str
+    at: datetime
+
+
+class Failed(_Part):
+    """The rail says that no money came."""
+
+    kind: Literal["failed"] = "failed"
+    code: str
+    reason: str
+    at: datetime
+
+
+class Expired(_Part):
+    """The payer did not act in time."""
+
+    kind: Literal["expired"] = "expired"
+    at: datetime
+
+
+class Closed(_Part):
+    """Given up by us before money could move."""
+
+    kind: Literal["closed"] = "closed"
+    why: CloseReason
+    at: datetime
+
+
+InFlight = Pending | Unresolved
+Live = Chosen | AwaitingPayer | Pending | Unresolved | Held
+AttemptState = Live | Succeeded | Failed | Expired | Closed
+
+
+class Attempt(_Part):
+    """One try of the payer's. `number` counts from 1."""
+
+    number: int
+    reference: str
+    method: Method
+    rail: str
+    started_at: datetime
+    expires_at: datetime
+    link: str = ""
+    state: Annotated[AttemptState, Field(discriminator="kind")]
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still bring money."""
+        return isinstance(self.state, Live)
+
+
+class Asked(_Part):
+    """The rail was asked to give the money back and has not answered; `unresolved` when it is late."""
+
+    kind: Literal["asked"] = "asked"
+    transaction: str
+    since: datetime
+    unresolved: bool = False
+    checks: int = 0
+
+
+class Resting(_Part):
+    """Requested and not asked for yet, or between two tries."""
+
+    kind: Literal["resting"] = "resting"
+
+
+class Refunded(_Part):
+    """The payer has it back."""
+
+    kind: Literal["refunded"] = "refunded"
+    transaction: str
+    rrn: str
+    at: datetime
+
+
+class GivenUp(_Part):
+    """Failed at the last try."""
+
+    kind: Literal["given_up"] = "given_up"
+    code: str
+    reason: str
+    at: datetime
+
+
+RefundState = Asked | Resting | Refunded | GivenUp
+
+
+class Refund(_Part):
+    """A part of the payment that goes back. `transactions` are those of every try, the last one last."""
+
+    id: UUID
+    amount: Money
+    tax_minor: int
+    reason: RefundReason
+    requested_by: str
+    requested_at: datetime
+    transactions: tuple[str, ...] = ()
+    state: Annotated[RefundState, Field(discriminator="kind")] = Resting()
+
+    @property
+    def counts(self) -> bool:
+        """Whether its amount is spoken for."""
+        return not isinstance(self.state, GivenUp)
+
+
+class Surplus(_Part):
+    """Money that the rail says it paid us beyond what was to be paid."""
+
+    attempt: int
+    transaction: str
+    payer: str
+    rrn: str
+    at: datetime
+
+
+class Payment(_Part):
+    """A payment intent. `version` is the number of its events."""
+
+    id: UUID
+    order_id: UUID
+    order_number: str
+    user_id: UUID
+    amount: Money
+    tax_minor: int
+    capture: Literal["automatic", "manual"]
+    payable_until: datetime
+    created_at: datetime
+    updated_at: datetime
+    version: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    surpluses: tuple[Surplus, ...] = ()
+    cancel_wanted: CancelReason | None = None
+    canceled: CancelReason | None = None
+
+    @property
+    def status(self) -> Status:
+        """Where the payment stands."""
+        if self.success is not None:
+            return Status.SUCCEEDED
+        if self.live is not None:
+            return _status_of(self.live.state)
+        return Status.CANCELED if self.canceled else Status.REQUIRES_PAYMENT_METHOD
+
+    @property
+    def live(self) -> Attempt | None:
+        """The attempt that may still bring money. There is one at most."""
+        return next((attempt for attempt in self.attempts if attempt.live), None)
+
+    @property
+    def success(self) -> Attempt | None:
+        """The attempt that brought the money."""
+        return next((it for it in self.attempts if isinstance(it.state, Succeeded)), None)
+
+    @property
+    def refunding(self) -> Money:
+        """What went back or is on its way back."""
+        return total((refund.amount for refund in self.refunds if refund.counts), self.amount.currency)
+
+    @property
+    def refunded(self) -> Money:
+        """What went back."""
+        gone = (it.amount for it in self.refunds if isinstance(it.state, Refunded))
+        return total(gone, self.amount.currency)
+
+    def attempt(self, number: int) -> Attempt:
+        """The attempt of that number."""
+        return self.attempts[number - 1]
+
+    def refund(self, refund_id: UUID) -> Refund | None:
+        """The refund of that id."""
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+
+def _status_of(state: AttemptState) -> Status:
+    match state:
+        case Chosen():
+            return Status.REQUIRES_CONFIRMATION
+        case AwaitingPayer():
+            return Status.REQUIRES_ACTION
+        case Pending() | Unresolved():
+            return Status.PROCESSING
+        case Held():
+            return Status.REQUIRES_CAPTURE
+        case Succeeded():
+            return Status.SUCCEEDED
+        case Failed() | Expired() | Closed():
+            return Status.REQUIRES_PAYMENT_METHOD
+        case _:
+            assert_never(state)

@@ -1,0 +1,60 @@
+"""What payments is told by its environment."""
+
+import json
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from services.payments.contract import RailRegistration
+from suuupra.settings import (
+    AuthSettings,
+    DatabaseSettings,
+    HttpAddress,
+    KafkaSettings,
+    SecretsSettings,
+    ServiceSettings,
+)
+
+
+def _from_json(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError("must be JSON") from error
+
+
+class Settings(ServiceSettings, DatabaseSettings, KafkaSettings, SecretsSettings, AuthSettings):
+    """The settings of payments."""
+
+    service: str = "payments"
+    own_url: HttpAddress = Field(
+        default="http://payments:8000", description="where rails reach us, for example http://payments:8000"
+    )
+    merchant_code: str = Field(
+        default="suuupra",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]{1,39}$",
+        description="our code as a participant of rails, for example suuupra",
+    )
+    merchant_name: str = Field(default="Suuupra", description="what payers read, for example Suuupra")
+    merchant_account: str = Field(
+        default="SUUUPRA001", description="our account at the settlement bank, unless the rail says another"
+    )
+    merchant_category: str = Field(
+        default="8299", pattern=r"^[0-9]{4}$", description="ISO 18245; 8299 is education"
+    )
+    attempt_seconds: int = Field(
+        default=300, ge=30, le=3600, description="seconds a payer has to act, 30 to 3600"
+    )
+    rails: Annotated[dict[str, RailRegistration], NoDecode, BeforeValidator(_from_json)] = Field(
+        default_factory=dict, description="rails that are there from the start, as JSON: name → registration"
+    )
+    keys: SecretStr | None = Field(
+        default=None,
+        description="our keys as JSON instead of OpenBao, outside a cluster (see clients/keys.py)",
+    )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether webhooks go to public https addresses only: everywhere but on a developer's machine."""
+        return self.profile not in ("local", "development")

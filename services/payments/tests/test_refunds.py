@@ -1,0 +1,212 @@
+"""Refunds over the rail: partial, parallel, failing, silent."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.commerce.contract import RefundRequested
+from services.payments.domain.events import CancelReason
+from services.payments.tests.conftest import MINOR, World
+from services.payments.tests.people import fields, made, read
+from services.payments.tests.test_upi import published
+from services.payments.usecases import orders
+from services.upi_core.contract import Code
+from suuupra.inbox import Reject
+from suuupra.testing.waiting import until
+
+pytestmark = pytest.mark.integration
+
+
+async def paid(world: World) -> tuple[UUID, Any]:
+    payment = await world.order()
+    return payment, await world.pay(payment)
+
+
+async def test_a_refund_goes_to_who_paid_and_is_told(world: World) -> None:
+    payment, asked = await paid(world)
+    refund = made(await world.finance.refund(payment, 10_000))
+    assert refund["status"] == "processing"
+    await world.deliver()
+    (message,) = world.switch.heard("ReqPay")
+    assert message["txn"]["type"] == "REFUND"
+    assert message["txn"]["org_txn_id"] == asked.txn.id
+    assert message["payees"][0]["vpa"] == "asha.rao@asha"
+    assert message["payer"]["vpa"] == "suuupra@cedar"
+    assert message["payer"]["amount"] == {"minor": 10_000, "currency": "INR"}
+    await world.switch.respond(message)
+    shown = read(await world.finance.get(f"/v1/payments/{payment}/refunds/{refund['id']}"))
+    assert (shown["status"], shown["rrn"]) == ("succeeded", "210987654321")
+    (told,) = await published(world, "payment.refunded")
+    assert (told["amount_minor"], told["refunded_total_minor"], told["refund_id"]) == (
+        10_000,
+        10_000,
+        refund["id"],
+    )
+
+
+async def test_m17_parts_add_up_to_the_whole_tax_included(world: World) -> None:
+    payment, _ = await paid(world)
+    for minor in (1, 9_999, 33_333, None):
+        made(await world.finance.refund(payment, minor))
+        await world.deliver()
+        await world.switch.respond(world.switch.heard("ReqPay")[-1])
+    told = await published(world, "payment.refunded")
+    assert sum(it["amount_minor"] for it in told) == MINOR
+    assert sum(it["tax_minor"] for it in told) == 7_612
+    assert [it["refunded_total_minor"] for it in told] == [1, 10_000, 43_333, MINOR]
+    assert (await world.finance.refund(payment, 1)).status_code == 409
+
+
+async def test_m5_of_parallel_refunds_of_the_whole_one_wins(world: World, count: Any) -> None:
+    payment, _ = await paid(world)
+    answers = await asyncio.gather(*(world.finance.refund(payment, MINOR) for _ in range(20)))
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) <= {201, 409, 503}
+    if 201 not in codes:
+        made(await world.finance.refund(payment, MINOR))
+    assert codes.count(201) <= 1
+    assert await count("payment_event", "type = 'refund_requested'") == 1
+    await world.deliver()
+    assert len(world.switch.heard("ReqPay")) == 1
+
+
+async def test_m5_parallel_parts_never_exceed_the_whole(world: World) -> None:
+    payment, _ = await paid(world)
+    await asyncio.gather(*(world.finance.refund(payment, 20_000) for _ in range(8)))
+
+    async def exhausted() -> bool:
+        return (await world.finance.refund(payment, 20_000)).status_code == 409
+
+    await until(exhausted)
+    shown = await world.learner.payment(payment)
+    assert shown["refunding"]["minor"] == 40_000
+    assert len(shown["refunds"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("amount", "status", "field"),
+    [
+        ({"minor": MINOR + 1, "currency": "INR"}, 409, ["body.amount"]),
+        ({"minor": 0, "currency": "INR"}, 422, ["body.amount.minor"]),
+        ({"minor": -1, "currency": "INR"}, 422, ["body.amount.minor"]),
+        ({"minor": 1, "currency": "USD"}, 422, ["body.amount.currency"]),
+        ({"minor": 1.5, "currency": "INR"}, 422, ["body.amount.minor"]),
+        ({"minor": 2**63, "currency": "INR"}, 422, ["body.amount.minor"]),
+    ],
+)
+async def test_a_wrong_amount_names_the_field(
+    world: World, amount: Any, status: int, field: list[str]
+) -> None:
+    payment, _ = await paid(world)
+    answer = await world.finance.post(f"/v1/payments/{payment}/refunds", {"amount": amount})
+    assert (answer.status_code, fields(answer)) == (status, field)
+
+
+async def test_what_is_not_paid_is_not_refunded(world: World) -> None:
+    answer = await world.finance.refund(await world.order(), 1)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:suuupra:problem:not-refundable")
+
+
+async def test_a_refund_that_fails_is_tried_again_under_a_new_transaction(world: World) -> None:
+    payment, _ = await paid(world)
+    made(await world.finance.refund(payment))
+    await world.deliver()
+    await world.switch.respond(world.switch.heard("ReqPay")[0], "FAILURE", Code.PAYEE_BANK_DOWN)
+    await world.pass_time(seconds=60)
+    first, second = world.switch.heard("ReqPay")
+    assert first["txn"]["id"] != second["txn"]["id"]
+    assert first["txn"]["org_txn_id"] == second["txn"]["org_txn_id"]
+    await world.switch.respond(second)
+    assert (await world.learner.payment(payment))["refunded"]["minor"] == MINOR
+    assert len(await published(world, "payment.refunded")) == 1
+
+
+async def test_a_refund_that_the_switch_refuses_is_tried_again(world: World) -> None:
+    payment, _ = await paid(world)
+    made(await world.finance.refund(payment))
+    world.switch.refuses = Code.SYSTEM
+    await world.deliver()
+    world.switch.refuses = None
+    await world.pass_time(seconds=60)
+    assert len(world.switch.heard("ReqPay")) == 2
+
+
+async def test_m11_a_lost_answer_about_a_refund_is_asked_for_and_no_second_refund_made(world: World) -> None:
+    payment, _ = await paid(world)
+    made(await world.finance.refund(payment))
+    await world.deliver()
+    await world.pass_time(seconds=30)
+    assert (await world.learner.payment(payment))["refunds"][0]["status"] == "unresolved"
+    await world.pass_time(seconds=60)
+    (question,) = world.switch.heard("ReqChkTxn")
+    assert question["txn"]["org_txn_id"] == world.switch.heard("ReqPay")[0]["txn"]["id"]
+    await world.switch.respond(question)
+    assert (await world.learner.payment(payment))["refunds"][0]["status"] == "succeeded"
+    assert len(world.switch.heard("ReqPay")) == 1
+
+
+async def test_a_request_that_got_no_acknowledgement_is_sent_again_as_it_was(world: World) -> None:
+    payment, _ = await paid(world)
+    world.switch.away = True
+    made(await world.finance.refund(payment))
+    await world.deliver()
+    world.switch.away = False
+    await world.pass_time(seconds=1)
+    assert len(world.switch.heard("ReqPay")) == 1
+
+
+def refund_event(world: World, payment: UUID, minor: int = MINOR, **changes: Any) -> RefundRequested:
+    return RefundRequested(
+        **{
+            "refund_id": uuid4(),
+            "order_id": world.orders[-1].order_id,
+            "payment_id": payment,
+            "amount_minor": minor,
+            "currency": "INR",
+            "reason": "order_expired",
+            "requested_at": world.clock.now(),
+            **changes,
+        }
+    )
+
+
+async def take(world: World, event: RefundRequested) -> None:
+    async with world.database.transaction() as tx:
+        await orders.refund(world.change(tx), event)
+
+
+async def test_m21_a_payment_of_an_order_that_had_ended_is_refunded_once_and_shown(world: World) -> None:
+    payment = await world.order()
+    started = await world.learner.attempt(payment)
+    asked = await world.switch.authorise(started["attempt"]["reference"], MINOR)
+    async with world.database.transaction() as tx:
+        await orders.end(world.change(tx), world.orders[0].order_id, CancelReason.ORDER_EXPIRED)
+    assert (await world.learner.payment(payment))["cancel_wanted"] is True
+    await world.switch.confirm(asked)
+    assert len(await published(world, "payment.succeeded")) == 1, "commerce hears of it and asks for a refund"
+    event = refund_event(world, payment)
+    for _ in range(3):
+        await take(world, event)
+    await world.deliver()
+    (message,) = world.switch.heard("ReqPay")
+    await world.switch.respond(message)
+    shown = await world.learner.payment(payment)
+    assert [(it["reason"], it["status"]) for it in shown["refunds"]] == [("order_expired", "succeeded")]
+    (told,) = await published(world, "payment.refunded")
+    assert (told["refund_id"], told["reason"]) == (str(event.refund_id), "order_expired")
+
+
+async def test_m4_a_refund_request_that_cannot_be_is_rejected(world: World) -> None:
+    payment, _ = await paid(world)
+    event = refund_event(world, payment, 100)
+    await take(world, event)
+    for wrong in (
+        event.model_copy(update={"amount_minor": 101}),
+        refund_event(world, payment, MINOR),
+        refund_event(world, payment, 1, order_id=uuid4()),
+        refund_event(world, payment, 1, currency="XXX"),
+    ):
+        with pytest.raises(Reject):
+            await take(world, wrong)

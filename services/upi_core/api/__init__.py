@@ -1,0 +1,1 @@
+"""The switch's addresses: messages, participants, stories, and the phone."""

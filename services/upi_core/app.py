@@ -1,0 +1,59 @@
+"""The process of upi-core: the switch, its timers, and its courier."""
+
+import httpx
+from fastapi import FastAPI
+
+from services.upi_core.api import phone, rail, stories
+from services.upi_core.contract import SWITCH
+from services.upi_core.settings import Settings
+from services.upi_core.usecases import timers
+from services.upi_core.usecases.rail import Directory, Rail, refusal_in
+from suuupra import app, ui
+from suuupra.clock import Clock, SystemClock
+from suuupra.courier import Courier, Outgoing
+from suuupra.db import Database
+from suuupra.keyring import DatabaseVault, Keyring
+from suuupra.schedule import Scheduler
+
+_DESCRIPTION = (
+    "The UPI switch: participants, payments between their accounts, refunds, and what became of them."
+)
+
+
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """Everything wired, nothing connected. `transport` replaces the network to the participants."""
+    time = clock or SystemClock()
+    database = Database.of(settings)
+    directory = Directory(database, time)
+    keyring = Keyring(DatabaseVault(database, time), SWITCH)
+
+    async def refused(message: Outgoing, reason: str) -> None:
+        await timers.refused(database, means, message, reason)
+
+    courier = Courier(
+        database,
+        keyring.signer,
+        directory.url,
+        time,
+        refusal=refusal_in,
+        refused=refused,
+        transport=transport,
+    )
+    means = Rail(courier, keyring, directory, settings.rulebook, time)
+    pages = [phone.router] if settings.phone else []
+    switch = app.create(
+        settings,
+        rail.router,
+        stories.router,
+        *pages,
+        resources=[database, directory, courier],
+        runnables=[courier, Scheduler(database, timers.handlers(means), time)],
+        clock=time,
+        description=_DESCRIPTION,
+    )
+    switch.state.rail = means
+    ui.mount(switch, phone.PAGES / "static", at=phone.ASSETS)
+    ui.error_pages(switch, phone.templates)
+    return switch

@@ -1,0 +1,1 @@
+"""What the switch decides, without doing it."""

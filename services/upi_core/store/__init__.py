@@ -1,0 +1,1 @@
+"""What the switch remembers: plain statements, each row a frozen dataclass."""

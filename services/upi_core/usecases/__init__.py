@@ -1,0 +1,1 @@
+"""What the switch does: load, decide, save, and tell, in one transaction each."""

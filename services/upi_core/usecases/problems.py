@@ -1,0 +1,45 @@
+"""What the switch refuses, as problems with a name, and as codes of the rail."""
+
+from services.upi_core.contract import Code
+from suuupra.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+
+
+class Refused(Exception):
+    """A message that cannot be taken: it is acknowledged with this code and changes nothing."""
+
+    def __init__(self, code: Code) -> None:
+        super().__init__(code.value)
+        self.code = code
+
+
+class SenderMismatch(Forbidden):
+    """The message names another sender than the one that signed it."""
+
+    slug, title = "sender-mismatch", "The message was signed by somebody else"
+
+
+class AddressTaken(Conflict):
+    """Another participant answers for that payment address, or for that handle."""
+
+    slug, title = "address-taken", "The payment address belongs to another participant"
+
+
+def sender_mismatch(named: str, signed: str) -> Problem:
+    error = FieldError(
+        "body.head.org_id", "must be the participant that signs", f"send {signed}, or sign as {named}"
+    )
+    return SenderMismatch(f"The message names {named} and is signed by {signed}.", errors=[error])
+
+
+def address_taken(field: str, what: str) -> Problem:
+    error = FieldError(field, "must be the participant's own", "leave it out, or have its owner give it up")
+    return AddressTaken(f"{what} belongs to another participant.", errors=[error])
+
+
+def not_found(what: str, key: object) -> Problem:
+    error = FieldError("path", f"must lead to a {what} that is there", "take the id from a list or a message")
+    return NotFound(f"There is no {what} {key}.", errors=[error])
+
+
+def invalid(field: str, rule: str, fix: str) -> Problem:
+    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])

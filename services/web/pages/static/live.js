@@ -1,0 +1,31 @@
+// How many letters in the inbox are unread, live. Without script the number is the one the page came with.
+"use strict";
+
+const inbox = document.querySelector("[data-unread]");
+const count = inbox?.querySelector("[data-count]");
+let letters = null;
+
+function show(event) {
+  const unread = Number(event.data);
+  count.textContent = unread > 0 ? String(unread) : "";
+  count.hidden = unread === 0;
+}
+
+// A browser keeps few connections to one host, and tabs share them: a page that nobody looks at holds none.
+function listen() {
+  const wanted = document.visibilityState === "visible";
+  if (wanted && letters === null) {
+    letters = new EventSource(inbox.dataset.unread);
+    letters.addEventListener("unread", show);
+  } else if (!wanted && letters !== null) {
+    letters.close();
+    letters = null;
+  }
+}
+
+if (count !== null && count !== undefined && "EventSource" in window) {
+  document.addEventListener("visibilitychange", listen);
+  window.addEventListener("pagehide", () => { letters?.close(); letters = null; });
+  window.addEventListener("pageshow", listen);
+  listen();
+}

@@ -1,0 +1,292 @@
+"""A learner's way to a course, in Chromium, through the gateway: sign up, pay over UPI, study; and what can go wrong."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    StorageState,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from .browser import Complaints, launch, picture, visit
+from .people import (
+    MEERA,
+    NOOR,
+    Learner,
+    approve,
+    confirm,
+    fill_cart,
+    open_letter,
+    pay_button,
+    phone,
+    sign_in,
+    sign_up,
+)
+
+pytestmark = pytest.mark.journey
+
+COURSE = "The Python Tutorial"
+PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
+PAID_WITHIN_SECONDS = 3.0
+EXPIRES_WITHIN_MS = 330_000
+SESSION = "suuupra_session"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints(platform_url: str) -> Complaints:
+    return Complaints(platform_url)
+
+
+@pytest.fixture
+def learner() -> Learner:
+    return Learner()
+
+
+@pytest.fixture
+def context(browser: Browser, platform_url: str, learner: Learner) -> Iterator[BrowserContext]:
+    """A browser in which somebody new has signed up and is signed in."""
+    opened = browser.new_context(viewport=DESK)
+    page = opened.new_page()
+    page.goto(platform_url)
+    sign_up(page, learner)
+    confirm(page, learner)
+    page.close()
+    yield opened
+    opened.close()
+
+
+def said(page: Page) -> str:
+    """What the checkout tells, whichever way."""
+    return page.locator(".checkout .notice-title").inner_text()
+
+
+def test_a_learner_signs_up_pays_by_upi_and_studies(
+    browser: Browser, complaints: Complaints, platform_url: str, learner: Learner
+) -> None:
+    context = browser.new_context(viewport=DESK)
+    with visit(context, complaints, "buys") as page:
+        page.goto(platform_url)
+        expect(page.get_by_role("listitem").filter(has_text=COURSE).get_by_text("₹499.00")).to_be_visible()
+        picture(page, "buy-catalogue")
+        page.get_by_role("link", name=COURSE, exact=True).first.click()
+        expect(page.get_by_text("including 18% GST")).to_be_visible()
+        picture(page, "buy-course")
+        locked = page.get_by_role("link", name=re.compile("^Locked: ")).last
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        address = f"{platform_url}{locked.get_attribute('href')}"
+
+        sign_up(page, learner)
+        picture(page, "sign-up-mail-sent")
+        confirm(page, learner)
+        picture(page, "signed-in")
+
+        fill_cart(page, platform_url, COURSE)
+        expect(page.locator(".site-nav .count").last).to_have_text("1")
+        picture(page, "buy-cart")
+        pay_button(page)
+        picture(page, "buy-qr")
+        handset = phone(context, page, MEERA)
+        picture(handset, "phone-pin")
+        approve(handset, MEERA.pin)
+        began = time.monotonic()
+        page.bring_to_front()  # a tab that nobody looks at does not listen
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible(
+            timeout=PAID_WITHIN_SECONDS * 1000
+        )
+        assert time.monotonic() - began <= PAID_WITHIN_SECONDS
+        picture(page, "buy-paid")
+        handset.close()
+
+        page.goto(address)
+        expect(page.locator(".prose")).to_be_visible()
+        page.get_by_role("button", name=re.compile("^Complete")).click()
+        page.goto(f"{platform_url}/learning")
+        expect(page.get_by_role("link", name=COURSE)).to_be_visible()
+        picture(page, "my-courses")
+
+        page.goto(f"{platform_url}/orders")
+        page.get_by_role("link", name=COURSE).click()
+        expect(page.locator(".timeline li").first).to_be_visible()
+        picture(page, "order")
+        page.get_by_role("link", name="Receipt").click()
+        invoice = page.locator(".receipt dd").first.inner_text()
+        assert invoice
+        picture(page, "receipt")
+        open_letter(page, learner, invoice + "|receipt|Receipt")
+        picture(page, "mail-receipt")
+
+        page.goto(f"{platform_url}/inbox")
+        expect(page.locator(".letter").first).to_be_visible()
+        picture(page, "inbox")
+        page.get_by_role("button", name="Mark all as read").click()
+        expect(page.locator(".letter-new")).to_have_count(0)
+    assert [one for one in complaints.heard if not one.startswith("403 ")] == []
+
+
+def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    context = browser.new_context(viewport=PHONE, color_scheme="dark", has_touch=True)
+    with visit(context, complaints, "locked") as page:
+        page.goto(platform_url)
+        page.get_by_role("link", name=COURSE, exact=True).first.click()
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        page.get_by_role("link", name=re.compile("^Locked: ")).last.click()
+        expect(page.get_by_text("This lesson is part of the course")).to_be_visible()
+        picture(page, "locked-phone-dark")
+        page.get_by_role("button", name="Add to cart").click()
+        expect(page.get_by_role("heading", level=1, name="Your cart")).to_be_visible()
+        picture(page, "cart-phone-dark")
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
+
+def test_a_wrong_pin_is_told_and_the_next_attempt_pays(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "wrong-pin") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        handset = phone(context, page, MEERA)
+        approve(handset, "9999")
+        page.bring_to_front()
+        expect(page.get_by_role("alert")).to_contain_text("The UPI PIN was wrong")
+        picture(page, "pay-wrong-pin")
+        handset.close()
+        page.get_by_role("button", name="Show a new QR code").click()
+        handset = phone(context, page, MEERA)
+        approve(handset, MEERA.pin)
+        page.bring_to_front()
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+
+
+def test_who_declines_is_told_that_nothing_was_taken(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "declined") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        phone(context, page, MEERA).get_by_role("button", name="Decline").click()
+        page.bring_to_front()
+        expect(page.get_by_role("alert")).to_contain_text("You declined the payment")
+        expect(page.get_by_role("alert")).to_contain_text("Nothing was taken")
+        picture(page, "pay-declined")
+
+
+def test_an_account_with_too_little_is_told_so(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "too-little") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        handset = phone(context, page, NOOR)
+        approve(handset, NOOR.pin)
+        page.bring_to_front()
+        expect(page.get_by_role("alert")).to_contain_text("There is not enough money in the account")
+        picture(page, "pay-too-little")
+
+
+@pytest.mark.slow
+def test_a_code_that_nobody_approves_ends_and_another_can_be_shown(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "never-answered") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        expect(page.get_by_role("alert")).to_contain_text(
+            "The QR code was not used in time", timeout=EXPIRES_WITHIN_MS
+        )
+        picture(page, "pay-expired")
+        page.get_by_role("button", name="Show a new QR code").click()
+        expect(page.locator(".qr img")).to_be_visible()
+
+
+def test_a_double_click_the_back_button_and_two_tabs_make_one_order(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "double") as page, visit(context, complaints, "second-tab") as other:
+        fill_cart(page, platform_url, COURSE)
+        other.goto(f"{platform_url}/cart")
+        button = re.compile("^Pay .* by UPI$")
+        page.get_by_role("button", name=button).dblclick()
+        page.wait_for_url("**/checkout/*")
+        order = page.url
+        other.get_by_role("button", name=button).click()
+        other.wait_for_url(order)
+        page.go_back()
+        expect(page.get_by_text("You have ordered what was in it")).to_be_visible()
+        page.get_by_role("link", name="Go on with that order").click()
+        page.wait_for_url(order)
+        page.goto(f"{platform_url}/orders")
+        expect(page.locator(".order-card")).to_have_count(1)
+
+
+def test_a_browser_closed_midway_finds_the_order_paid(
+    browser: Browser, context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "midway") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        order, link = page.url, str(page.locator("a[href^='/phone']").get_attribute("href"))
+    kept: StorageState = context.storage_state()
+    context.close()
+    elsewhere = browser.new_context()
+    handset = elsewhere.new_page()
+    handset.goto(f"{platform_url}{link}")
+    handset.get_by_role("radio", name=re.compile(re.escape(MEERA.vpa))).check()
+    handset.get_by_role("button", name="Continue").click()
+    approve(handset, MEERA.pin)
+    expect(handset.get_by_role("heading", level=1, name="Paid")).to_be_visible()
+    elsewhere.close()
+    again = browser.new_context(storage_state=kept)
+    with visit(again, complaints, "midway-again") as page:
+        page.goto(order)
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+    again.close()
+
+
+def test_a_session_that_ended_at_the_checkout_is_renewed_and_the_cart_kept(
+    context: BrowserContext, complaints: Complaints, platform_url: str, learner: Learner
+) -> None:
+    with visit(context, complaints, "session-ended") as page:
+        fill_cart(page, platform_url, COURSE)
+        cart = [cookie for cookie in context.cookies() if cookie["name"] == "suuupra_cart"]
+        context.clear_cookies()
+        context.add_cookies(cart)  # type: ignore[arg-type] # playwright's cookies go in as they came out
+        page.get_by_role("button", name=re.compile("^Pay .* by UPI$")).click()
+        sign_in(page, learner)
+        page.wait_for_url("**/cart")
+        expect(page.locator(".cart-line")).to_contain_text(COURSE)
+        pay_button(page)
+
+
+def test_without_script_a_checkout_goes_on_by_itself(
+    browser: Browser, context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    plain = browser.new_context(
+        java_script_enabled=False, viewport=DESK, storage_state=context.storage_state()
+    )
+    with visit(plain, complaints, "buys-plain") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        handset = phone(plain, page, MEERA)
+        approve(handset, MEERA.pin)
+        handset.close()
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+    plain.close()
