@@ -141,6 +141,7 @@ def test_the_server_takes_mail_shows_it_and_forgets_it(server: Server) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             api(server, urllib.request.quote(path))
         assert refused.value.code == 404
+        refused.value.close()
     assert "asha" not in server.log()
 
 
