@@ -136,7 +136,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
     names = ("identity", "content", "commerce", "payments", "notifications", "web")
     bases = {name: postgres.create(Schema.of(name)) for name in names}
     urls = {name: postgres.url(base) for name, base in bases.items()}
-    secrets = SecretsStore(MemorySecrets())
+    kept = MemorySecrets()
     async with AsyncExitStack() as stack:
         for base in bases.values():
             stack.callback(postgres.drop, base)
@@ -153,7 +153,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
             return discovery.find(name).settings()(**common, **more)
 
         cheap = {"password_memory_kib": 1024, "password_passes": 1}
-        identity = _app("identity", settings("identity", **cheap), secrets=secrets, clock=clock)
+        identity = _app("identity", settings("identity", **cheap), secrets=SecretsStore(kept), clock=clock)
         await stack.enter_async_context(identity.router.lifespan_context(identity))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(identity), base_url=ORIGIN) as asker:
             jwks = json.dumps((await asker.get("/.well-known/jwks.json")).json())
@@ -178,7 +178,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
         apps["identity"] = identity
         network = Switchboard({name: httpx.ASGITransport(app) for name, app in apps.items()})
         own = Settings(**given(database_url=urls["web"], client_secret=None))
-        web = create_app(own, transport=network, clock=clock, secrets=secrets)
+        web = create_app(own, transport=network, clock=clock, secrets=SecretsStore(kept))
         await stack.enter_async_context(web.router.lifespan_context(web))
         yield Platform(clock, PublicHost(identity, web), network, apps, databases, told)
 
