@@ -15,6 +15,9 @@ The points there are:
 | `consumer.buried`       | the dead letter is in Kafka, the inbox does not know yet                      |
 | `idempotency.effect`    | the effect and its answer are written, not committed                          |
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
+| `payments.recorded`     | what happened to a payment is written with all that follows, not committed    |
+| `courier.sent`          | a message or webhook of payments was answered, its row does not say so yet    |
+| `ledger.written`        | the ledger's journals are written, not committed                              |
 """
 
 import os

@@ -122,13 +122,19 @@ async def put(
     key: UUID | str,
     due_at: datetime,
     payload: Mapping[str, Any] | None = None,
+    *,
+    first: bool = False,
 ) -> None:
-    """Have the handler of `kind` called for `key` at `due_at` (aware); what was put before for both is replaced."""
+    """Have the handler of `kind` called for `key` at `due_at` (aware); what was put before for both is replaced.
+
+    `first` says that nothing was, as for an aggregate that is being made, which saves two statements of three.
+    """
     if due_at.tzinfo is None:
         raise ValueError("due_at must be an aware datetime")
     same = {"kind": kind, "key": str(key)}
-    await tx.execute(_LOCK, {**same, "locks": _LOCKS})
-    await tx.execute(_REMOVE, same)
+    if not first:
+        await tx.execute(_LOCK, {**same, "locks": _LOCKS})
+        await tx.execute(_REMOVE, same)
     await tx.execute(
         _INSERT, {**same, "due_at": due_at, "payload": json.dumps(payload or {}), "channel": CHANNEL}
     )

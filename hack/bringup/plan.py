@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bringup import debian, deploy, docker, images, node, pins, ready, tools, way
+from bringup import debian, deploy, docker, images, node, pins, ready, tools, way, world
 from bringup.cluster import Cluster
 from bringup.images import Image
 from bringup.job import Job
@@ -185,6 +185,13 @@ def _platform(run: Run, servers: list[Image], platform: list[Image]) -> list[Ste
             "Everything Ready",
             lambda job: ready.everything(job, cluster, knobs.ready_wait),
             ("services", "infra"),
+        ),
+        Step(
+            "world",
+            "A small living world",
+            lambda job: world.make(job, cluster, knobs),
+            ("ready", "python"),
+            lambda: world.is_there(cluster, knobs),
         ),
     ]
 

@@ -96,7 +96,11 @@ def what_to_try(url: str) -> str:
     """Commands that work as they stand, typed in this folder."""
     return f"""
 Try next:
-  open {url}{" " * (46 - len(url))} a course, a lesson, your progress
+  open {url}{" " * (46 - len(url))} a course, a cart, a lesson, your progress
+  sign in as asha@suuupra.example                     or kabir, leela, noor, omar (learners); ira (creator), sam (support),
+                                                      farah (finance), omkar (operator): password learn-by-heart-7
+  open {url}/mail{" " * (41 - len(url))} every letter that was sent
+  open {url}/phone{" " * (40 - len(url))} the payer's phone: approve what you buy (PIN 1234 for meera@asha)
   eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
   kubectl get suuupra -A                              what the operator made, and how it is
   kubectl -n suuupra delete deployment content        watch it come back

@@ -198,7 +198,8 @@ class Limit(Model):
     """Requests per second, minute or hour: ``20/s``."""
     burst: int | None = Field(None, ge=1, le=100000)
     """Size of the bucket; default: what the rate gives in one unit of time."""
-    by: Literal["subject", "address"] = "address"
+    by: Literal["subject", "client", "address"] = "address"
+    """The token's subject, the client it was issued to, or where the request comes from."""
 
 
 RESERVED = ("internal", "gateway")
@@ -224,8 +225,8 @@ class Route(Model):
                 "path: /internal is never routed, and /gateway is the gateway's own",
             ),
             cel(
-                "self.auth != 'none' || !has(self.limit) || self.limit.by != 'subject'",
-                "limit.by: subject needs auth: user or optional",
+                "self.auth != 'none' || !has(self.limit) || self.limit.by == 'address'",
+                "limit.by: subject and client need auth: user or optional",
             ),
         )
     }
@@ -250,8 +251,8 @@ class Route(Model):
             raise ValueError("path must hold neither // nor /../")
         if self.auth != "user" and self.scopes:
             raise ValueError("scopes need auth: user")
-        if self.auth == "none" and self.limit is not None and self.limit.by == "subject":
-            raise ValueError("limit.by: subject needs auth: user or optional")
+        if self.auth == "none" and self.limit is not None and self.limit.by != "address":
+            raise ValueError("limit.by: subject and client need auth: user or optional")
         return self
 
     @property

@@ -136,4 +136,6 @@ class SuuupraPlatformSpec(Model):
     secret_store: SecretStore | None = None
     mail: Mail | None = None
     auth: Auth | None = None
+    autoscaling: bool = True
+    """Whether services grow beyond their min. Not on a single machine, whose pods share the same cores."""
     defaults: Defaults = Defaults()

@@ -7,6 +7,8 @@ from services.api_gateway.cluster.api import PodAccount
 from services.api_gateway.cluster.source import ClusterSource, RouteSource
 from services.api_gateway.domain.envoy.options import Keys, Options
 from services.api_gateway.settings import Settings
+from services.api_gateway.store import Counters
+from services.api_gateway.usecases.limiting import Limiter
 from services.api_gateway.usecases.serve import Draining, Gateway
 from suuupra import app, ui
 from suuupra.clock import SystemClock
@@ -29,10 +31,19 @@ def assemble(settings: Settings, source: RouteSource) -> FastAPI:
         concurrency=settings.concurrency,
         draining=Draining(settings.drain_seconds, settings.drain_limit_seconds - 3),
     )
+    limits = _limits(settings)
     page = api.router(gateway, guarded=settings.profile != LOCAL)
-    built = app.create(settings, page, runnables=[gateway], expositions=[gateway.exposition])
+    built = app.create(settings, page, runnables=[gateway, *limits], expositions=[gateway.exposition])
     ui.mount(built, connect=False)
     return built
+
+
+def _limits(settings: Settings) -> list[Limiter]:
+    """Nobody to ask where there is no Valkey."""
+    socket = options_of(settings).limits_socket
+    if settings.valkey_url is None or socket is None:
+        return []
+    return [Limiter(socket, Counters.of(settings.valkey_url))]
 
 
 def options_of(settings: Settings) -> Options:
@@ -50,4 +61,5 @@ def options_of(settings: Settings) -> Options:
         name=settings.name,
         trusted_hops=settings.trusted_hops,
         max_body_bytes=settings.max_body_bytes,
+        limits_socket=settings.folder / "limits.sock" if settings.valkey_url else None,
     )

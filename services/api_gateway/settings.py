@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from services.api_gateway.cluster.api import ACCOUNT
 from suuupra.settings import AuthSettings, Port, ServiceSettings
@@ -46,6 +46,10 @@ class Settings(ServiceSettings, AuthSettings):
         default=Path("/tmp/suuupra-gateway"),  # noqa: S108  the only writable place of the pod
         validation_alias="GATEWAY_FOLDER",
         description="a writable folder for Envoy's files",
+    )
+    valkey_url: SecretStr | None = Field(
+        default=None,
+        description="Valkey, redis://:password@host:6379/0, where gateways count together; without it each counts alone",
     )
     concurrency: int = Field(
         default=2,

@@ -51,7 +51,7 @@ def _fail(message: str) -> NoReturn:
 
 
 def _settings() -> Settings:
-    loaded = settings.load(Settings)
+    loaded = settings.load(Settings, service="identity")
     logs.configure(loaded)
     return loaded
 

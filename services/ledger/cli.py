@@ -57,6 +57,8 @@ def verify(
         _err.print(
             "checkpoints were not looked at: journals cut off at the end would not be missed", style="yellow"
         )
+    if not report.derived:
+        _err.print("balances were not compared: the journals are not what they were", style="yellow")
     _out.print(
         f"{report.journals} journals, {report.entries} entries, {report.checkpoints} checkpoints agree:"
         f" {'sound' if not report.findings else f'{len(report.findings)} findings'}"

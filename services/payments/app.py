@@ -54,4 +54,5 @@ def create_app(
     )
     made.state.rail_post, made.state.rail_courier = post, to_rails
     made.state.webhook_courier = to_receivers
+    made.state.switch_keys = {}  # clients/signers.py
     return made

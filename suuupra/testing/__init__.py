@@ -5,6 +5,7 @@
 | `postgres`         | session | PostgreSQL from our image, on a random port of 127.0.0.1                      |
 | `kafka`            | session | Kafka from our image, likewise; can be paused and resumed                     |
 | `objects`          | session | SeaweedFS from our image, likewise                                            |
+| `valkey`           | session | Valkey from our image, likewise                                               |
 | `openbao`          | session | OpenBao from our image, likewise                                              |
 | `database_url`     | test    | a fresh migrated database of the service whose folder the test lies in        |
 | `database`         | test    | the same as `suuupra.db.Database`, with the rights of a pod, not of an owner  |

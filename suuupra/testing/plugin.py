@@ -20,6 +20,7 @@ from suuupra.testing.objects import ObjectsServer
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.secrets import MemorySecrets, OpenBaoServer
 from suuupra.testing.smtp import MailServer
+from suuupra.testing.valkey import ValkeyServer
 
 pytest_plugins = ["suuupra.testing.services"]
 
@@ -88,6 +89,16 @@ def objects(containers: None) -> Iterator[ObjectsServer]:
 def bucket(objects: ObjectsServer) -> ObjectStore:
     """The test's own empty bucket; it goes with the server."""
     return objects.bucket()
+
+
+@pytest.fixture(scope="session")
+def valkey(containers: None) -> Iterator[ValkeyServer]:
+    """Valkey, for the whole session; whoever keeps something in it uses keys of its own."""
+    server = ValkeyServer.start()
+    try:
+        yield server
+    finally:
+        server.container.remove()
 
 
 @pytest.fixture(scope="session")

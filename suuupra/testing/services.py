@@ -20,6 +20,7 @@ from suuupra.settings import (
     SecretsSettings,
     ServiceSettings,
     SmtpSettings,
+    ValkeySettings,
 )
 from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
 from suuupra.testing.objects import ACCESS_KEY, REGION, SECRET_KEY
@@ -128,6 +129,10 @@ def _secrets(request: pytest.FixtureRequest) -> Values:
     return {"openbao_url": server.url, "openbao_mount": server.mount(), "openbao_token": ROOT_TOKEN}
 
 
+def _valkey(request: pytest.FixtureRequest) -> Values:
+    return {"valkey_url": request.getfixturevalue("valkey").url}
+
+
 def _auth(request: pytest.FixtureRequest) -> Values:
     keys = request.getfixturevalue("issuer").jwks()
     return {"issuer": ISSUER, "audience": AUDIENCE, "jwks": json.dumps(keys)}
@@ -142,6 +147,7 @@ _FILL: Final[Mapping[type, Callable[[pytest.FixtureRequest], Values]]] = {
     KafkaSettings: _kafka,
     ObjectsSettings: _objects,
     SecretsSettings: _secrets,
+    ValkeySettings: _valkey,
     AuthSettings: _auth,
     SmtpSettings: _smtp,
 }

@@ -125,8 +125,16 @@ def test_o12_special_alerts_of_the_gateway(rules: Promtool) -> None:
         of("up", "api-gateway"): "1x60",
         of("suuupra_gateway_routes", "api-gateway", state="held"): "0x50 1x10",
         of("suuupra_gateway_source_age_seconds", "api-gateway"): "0x50 300x10",
+        of("suuupra_gateway_limit_answers_total", "api-gateway", answer="open"): "0x40 0+1x20",
     }
-    firing(rules, "api-gateway", gateway, "GatewayRefusesRoutes", "GatewayHearsNoApiServer")
+    firing(
+        rules,
+        "api-gateway",
+        gateway,
+        "GatewayRefusesRoutes",
+        "GatewayHearsNoApiServer",
+        "GatewayLimitsAreLocal",
+    )
 
 
 def test_o12_special_alerts_of_web(rules: Promtool) -> None:

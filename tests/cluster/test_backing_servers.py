@@ -21,8 +21,12 @@ from .kube import INFRA, WORKLOADS, Kube, eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-PODS = ("kafka-0", "objects-0", "postgres-0", "prometheus-0", "valkey-0")
+PODS = ("kafka-0", "objects-0", "openbao-0", "postgres-0", "prometheus-0", "valkey-0")
 PROMETHEUS = f"/api/v1/namespaces/{INFRA}/services/prometheus:9090/proxy/api/v1"
+_LOG_IN = (
+    "export HOME=/tmp BAO_ADDR=http://127.0.0.1:8200; export BAO_TOKEN=$(bao write -field=token"
+    " auth/userpass/login/operator password=@/run/secrets/openbao/operator/password)"
+)
 GOOD = "groups: [{name: g, rules: [{alert: %s, expr: vector(1)}]}]"
 BROKEN = "groups: [{name: g, rules: [{alert: %s, expr: vector(1}]}]"
 
@@ -39,6 +43,7 @@ class Keepsakes:
         self.inside("valkey-0", f"REDISCLI_AUTH=$(cat $VALKEY_PASSWORD_FILE) valkey-cli set {self.mark} 7")
         self.inside("kafka-0", f"kafka topics --create --topic {self.mark}")
         self.inside("kafka-0", f"echo 7 | kafka produce --topic {self.mark}")
+        self.inside("openbao-0", f"{_LOG_IN}; echo '# seven' | bao policy write suuupra-{self.mark} -")
         with objects(self.kube) as store:
             store.create_bucket(Bucket=self.mark)
             store.put_object(Bucket=self.mark, Key="seven", Body=b"7")
@@ -49,6 +54,7 @@ class Keepsakes:
         assert self.inside("valkey-0", valkey).strip() == "7"
         consume = f"kafka consume --topic {self.mark} --from-beginning --max-messages 1 --timeout-ms 30000"
         assert self.inside("kafka-0", consume).strip() == "7"
+        assert "# seven" in self.inside("openbao-0", f"{_LOG_IN}; bao policy read suuupra-{self.mark}")
         with objects(self.kube) as store:
             assert store.get_object(Bucket=self.mark, Key="seven")["Body"].read() == b"7"
 
@@ -56,6 +62,7 @@ class Keepsakes:
         self.kube.psql("postgres", f'drop table if exists "{self.mark}"')
         self.inside("valkey-0", f"REDISCLI_AUTH=$(cat $VALKEY_PASSWORD_FILE) valkey-cli del {self.mark}")
         self.inside("kafka-0", f"kafka topics --delete --if-exists --topic {self.mark}")
+        self.inside("openbao-0", f"{_LOG_IN}; bao policy delete suuupra-{self.mark}")
         with objects(self.kube) as store:
             store.delete_object(Bucket=self.mark, Key="seven")
             store.delete_bucket(Bucket=self.mark)

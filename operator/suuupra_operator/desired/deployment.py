@@ -45,7 +45,7 @@ def _replicas(subject: Subject, component: str) -> dict[str, int]:
     """The number of pods; absent where an autoscaler owns it."""
     if component == "work":
         return {"replicas": subject.spec.workers.replicas if subject.spec.replicas.min > 0 else 0}
-    return {} if subject.spec.replicas.autoscaled else {"replicas": subject.spec.replicas.min}
+    return {} if subject.autoscaled else {"replicas": subject.spec.replicas.min}
 
 
 def _container(subject: Subject, component: str, image: str) -> Manifest:

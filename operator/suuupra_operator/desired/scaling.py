@@ -8,7 +8,7 @@ from suuupra_operator.desired.subject import Manifest, Subject
 def autoscaler(subject: Subject) -> Manifest | None:
     """Adds serving pods by CPU; None where the number of pods is fixed."""
     replicas = subject.spec.replicas
-    if not replicas.autoscaled:
+    if not subject.autoscaled:
         return None
     target = {"type": "Utilization", "averageUtilization": replicas.target_cpu}
     return subject.manifest("autoscaling/v2", "HorizontalPodAutoscaler", subject.name, "serve") | {

@@ -46,6 +46,11 @@ class Subject:
         return self.spec.image or self.platform.images.reference(self.service)
 
     @property
+    def autoscaled(self) -> bool:
+        """Whether an autoscaler decides how many pods serve."""
+        return self.platform.autoscaling and self.spec.replicas.autoscaled
+
+    @property
     def database(self) -> str | None:
         """Name of the PostgreSQL database, when one is declared."""
         if self.spec.database is None:

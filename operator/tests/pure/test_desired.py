@@ -11,6 +11,7 @@ from suuupra_operator.desired import jobs
 from suuupra_operator.desired.deployment import deployments
 from suuupra_operator.desired.environment import environment
 from suuupra_operator.desired.network import network_policy
+from suuupra_operator.desired.scaling import autoscaler
 from suuupra_operator.desired.secrets import database_login, decoded
 from suuupra_operator.desired.subject import version_of
 from suuupra_operator.desired.topics import TopicState, changes, published
@@ -52,6 +53,13 @@ def test_a_service_without_events_has_no_worker() -> None:
 def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler() -> None:
     assert "replicas" not in deployments(subject(), IMAGE, "")[0]["spec"]
     assert deployments(subject({"replicas": {"min": 3}}), IMAGE, "")[0]["spec"]["replicas"] == 3
+
+
+def test_on_a_platform_of_one_machine_a_service_keeps_its_min() -> None:
+    one_machine = subject(platform=PLATFORM | {"autoscaling": False})
+    assert autoscaler(subject()) is not None
+    assert autoscaler(one_machine) is None
+    assert deployments(one_machine, IMAGE, "")[0]["spec"]["replicas"] == 2
 
 
 def test_a_job_of_an_image_of_its_own_is_kept_as_long_as_it_is_wanted() -> None:

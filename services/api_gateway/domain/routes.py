@@ -34,6 +34,7 @@ class Auth(StrEnum):
 class LimitBy(StrEnum):
     SUBJECT = "subject"
     ADDRESS = "address"
+    CLIENT = "client"
 
 
 class Priority(StrEnum):

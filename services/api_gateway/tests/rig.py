@@ -216,10 +216,14 @@ class Rig:
 
 @contextlib.asynccontextmanager
 async def running(
-    snapshot: Snapshot = EMPTY, draining: Draining = QUICK, builder: Builder = build, **options: Any
+    snapshot: Snapshot = EMPTY,
+    draining: Draining = QUICK,
+    builder: Builder = build,
+    issuer: Issuer | None = None,
+    **options: Any,
 ) -> AsyncIterator[Rig]:
     """A gateway that has taken ``snapshot``."""
-    issuer, source, port = Issuer.new(), DrivenSource(snapshot), free_port()
+    issuer, source, port = issuer or Issuer.new(), DrivenSource(snapshot), free_port()
     folder = Path(tempfile.mkdtemp(prefix="gateway-"))
     settled = Options(**{
         "issuer": ISSUER,

@@ -29,6 +29,7 @@ OPTIONS = Options(
     folder=Path("/tmp/suuupra-gateway"),
     page_needs_operator=True,
     error_pages={404: "<h1>Not found</h1>"},
+    limits_socket=Path("/tmp/suuupra-gateway/limits.sock"),
 )
 GOLDEN = Path(__file__).parent / "golden.json"
 EVERYTHING = Snapshot(
@@ -117,6 +118,19 @@ def test_endpoints_change_neither_routes_nor_clusters_nor_listeners() -> None:
     assert config_of(moved).endpoints["content"].version != config_of(EVERYTHING).endpoints["content"].version
 
 
+def test_another_gateway_changes_what_each_lets_through_unasked() -> None:
+    """And nothing else: a change of endpoints must not start everybody's buckets anew."""
+    two = {"api-gateway": (Endpoint("10.1.0.1", 8000), Endpoint("10.1.0.2", 8000))}
+    shared = config_of(replace(EVERYTHING, endpoints=EVERYTHING.endpoints | two))
+    (one, other) = (
+        next(route for route in routes_in(config) if route["name"] == "web GET /")["typed_per_filter_config"]
+        for config in (config_of(EVERYTHING), shared)
+    )
+    assert one["suuupra.free"]["token_bucket"]["max_tokens"] == 25
+    assert other["suuupra.free"]["token_bucket"]["max_tokens"] == 12
+    assert one["envoy.filters.http.local_ratelimit"] == other["envoy.filters.http.local_ratelimit"]
+
+
 def test_routes_do_not_change_the_listener() -> None:
     assert config_of(Snapshot((), {})).listeners.version == config_of(EVERYTHING).listeners.version
 
@@ -129,8 +143,9 @@ def test_routes_do_not_change_the_listener() -> None:
             OPTIONS, keys=Keys(url="http://identity.suuupra.svc:8000/jwks.json"), page_needs_operator=False
         ),
         replace(OPTIONS, keys=Keys(url="https://id.example/jwks.json"), trusted_hops=2, listen_address="::"),
+        replace(OPTIONS, limits_socket=None),
     ],
-    ids=["inline keys", "keys by http", "keys by https behind proxies"],
+    ids=["inline keys", "keys by http", "keys by https behind proxies", "each gateway's own limits"],
 )
 def test_envoy_takes_it_without_a_remark(options: Options, tmp_path: Path) -> None:
     assert validate(config_of(EVERYTHING, options), options, tmp_path) == ""

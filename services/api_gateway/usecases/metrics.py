@@ -15,6 +15,16 @@ LATE: Final = Counter(
     "suuupra_gateway_configurations_late_total",
     "Configurations that Envoy did not take in time; each is offered again.",
 )
+LIMIT_ANSWERS: Final = Counter(
+    "suuupra_gateway_limit_answers_total",
+    "Questions about callers near a limit: admitted, refused, or open while Valkey is away.",
+    ["answer"],
+)
+LIMIT_SECONDS: Final = Histogram(
+    "suuupra_gateway_limit_seconds",
+    "From such a question to its answer.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+)
 REJECTED: Final = Counter(
     "suuupra_gateway_config_rejected_total", "Configurations of a service that Envoy refused."
 )

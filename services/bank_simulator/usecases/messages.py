@@ -47,7 +47,7 @@ def _parsed(api: Api, body: bytes) -> Any:
     try:
         return upi.MESSAGES[api].model_validate_json(body)
     except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)]
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
 
 

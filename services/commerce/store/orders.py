@@ -1,10 +1,10 @@
 """Orders, what belongs to them, and the numbers of documents."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast, get_args
+from typing import Final, TypeVar, assert_never, cast, get_args
 from uuid import UUID
 
 from sqlalchemy import text, tuple_
@@ -21,6 +21,8 @@ from services.commerce.store.tables import (
 )
 from suuupra.db import Transaction
 
+T = TypeVar("T")
+
 _NUMBER: Final = text("SELECT nextval('order_number')")
 _DOCUMENT: Final = text("""
 INSERT INTO document_series AS d (series, year, last) VALUES (:series, :year, 1)
@@ -31,6 +33,7 @@ _NOTE: Final = text("""
 INSERT INTO order_entry (order_id, sequence, at, what, text, ids)
 SELECT :order_id, coalesce(max(sequence), 0) + 1, :at, :what, :text, CAST(:ids AS jsonb)
 FROM order_entry WHERE order_id = :order_id
+RETURNING sequence
 """)
 _PAYMENT: Final = text("""
 INSERT INTO order_payment AS p (payment_id, order_id, status, minor, code, reason, at)
@@ -51,26 +54,32 @@ class Loaded:
 
 
 def _state(row: OrderRow) -> domain.State:
-    status = cast(domain.Status, row.status)
-    if status == "draft":
-        return domain.Draft()
-    if status == "pending_payment":
-        return domain.PendingPayment(_there(row.expires_at))
-    if status == "canceled":
-        return domain.Canceled(_there(row.ended_at))
-    if status == "expired":
-        return domain.Expired(_there(row.ended_at))
-    by = domain.Settled(_there(row.payment_id), _there(row.paid_at), _there(row.invoice_number))
-    kinds = {
-        "paid": domain.Paid,
-        "fulfilled": domain.Fulfilled,
-        "partially_refunded": domain.PartiallyRefunded,
-        "refunded": domain.Refunded,
-    }
-    return kinds[status](by)
+    match cast(domain.Status, row.status):
+        case "draft":
+            return domain.Draft()
+        case "pending_payment":
+            return domain.PendingPayment(_there(row.expires_at))
+        case "canceled":
+            return domain.Canceled(_there(row.ended_at))
+        case "expired":
+            return domain.Expired(_there(row.ended_at))
+        case "paid":
+            return domain.Paid(_settled(row))
+        case "fulfilled":
+            return domain.Fulfilled(_settled(row))
+        case "partially_refunded":
+            return domain.PartiallyRefunded(_settled(row))
+        case "refunded":
+            return domain.Refunded(_settled(row))
+        case _ as never:
+            assert_never(never)
 
 
-def _there(value: Any) -> Any:
+def _settled(row: OrderRow) -> domain.Settled:
+    return domain.Settled(_there(row.payment_id), _there(row.paid_at), _there(row.invoice_number))
+
+
+def _there(value: T | None) -> T:
     if value is None:
         raise ValueError("the order's row lacks what its status needs")
     return value
@@ -125,11 +134,12 @@ async def next_document(tx: Transaction, series: Series) -> str:
 
 
 async def note(
-    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, ids: Mapping[str, str]
-) -> None:
+    tx: Transaction, order_id: UUID, at: datetime, what: str, words: str, ids: dict[str, str]
+) -> OrderEntryRow:
     """Add to the order's timeline; the order is locked."""
-    row = {"order_id": order_id, "at": at, "what": what, "text": words}
-    await tx.execute(_NOTE, {**row, "ids": json.dumps(dict(ids))})
+    values = {"order_id": order_id, "at": at, "what": what, "text": words}
+    sequence = await tx.scalar(_NOTE, {**values, "ids": json.dumps(ids)})
+    return OrderEntryRow(order_id=order_id, sequence=sequence, at=at, what=what, text=words, ids=ids)
 
 
 async def heard_of_payment(tx: Transaction, row: OrderPaymentRow) -> None:

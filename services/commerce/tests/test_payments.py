@@ -1,5 +1,6 @@
 """What becomes of an order when payments, and the clock, speak; each story can be read from the order."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -166,6 +167,29 @@ async def test_m21_two_late_payments_go_back_each_once(
     await deliveries.hand_over(first, second, first)
     wanted = [data["payment_id"] for _, data in await deliveries.published("refund.requested")]
     assert wanted == [str(first.payment_id), str(second.payment_id)]
+
+
+async def test_m21_payment_cancellation_and_expiry_at_once_leave_one_end_and_no_money_behind(
+    shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock
+) -> None:
+    for _ in range(5):
+        order = await learner.order(await shop.variant(capacity=1))
+        clock.advance(timedelta(minutes=15))
+        first, second = deliveries.succeeded(order), deliveries.succeeded(order)
+        await asyncio.gather(
+            deliveries.hand_over(first),
+            learner.post(f"/v1/orders/{order['id']}/cancel"),
+            deliveries.hand_over(second),
+            deliveries.do_what_is_due(),
+        )
+        shown = await learner.order_now(order["id"])
+        taken = 1 if shown["status"] == "fulfilled" else 0
+        assert shown["status"] in ("fulfilled", "canceled", "expired")
+        assert len(shown["refunds"]) == 2 - taken
+        assert {refund["payment_id"] for refund in shown["refunds"]} <= {
+            str(first.payment_id),
+            str(second.payment_id),
+        }
 
 
 async def test_a_payment_of_another_amount_or_of_no_order_is_left_to_a_person(

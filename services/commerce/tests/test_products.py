@@ -172,7 +172,7 @@ async def test_a_price_list_holds_for_its_time_before_the_usual_prices(
 
     async def rupees() -> str:
         shown = ok(await nobody.get(f"/v1/products/{made['id']}"))["variants"][0]["prices"]
-        return next(price["text"] for price in shown if price["currency"] == "INR")
+        return next(str(price["text"]) for price in shown if price["currency"] == "INR")
 
     seen = [await rupees()]
     for _ in range(2):

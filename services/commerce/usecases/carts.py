@@ -91,7 +91,7 @@ async def put_line(
         raise not_found("variant", variant_id)
     obstacle = quoting.obstacle_to(offer, quantity, row.currency)
     if obstacle is not None:
-        kind = SoldOut if offer.seats_left is not None and offer.seats_left < quantity else CartNotOrderable
+        kind = SoldOut if obstacle.sold_out else CartNotOrderable
         raise refused(kind, "path.variant_id", obstacle.rule, obstacle.fix)
     present = {line.variant_id for line in await carts.lines(tx, cart_id)}
     if variant_id not in present and len(present) >= MOST_LINES:

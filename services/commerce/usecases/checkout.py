@@ -58,11 +58,17 @@ async def place(
     _require_orderable(quote)
     _require_prices(quote, new)
     await _require_new(tx, quote, user_id)
-    row = await _save(tx, quote, user_id, now)
+    row, order = await _save(tx, quote, user_id, now, terms)
     lines = await _hold(tx, quote, row)
     _close(cart, user_id, row.id)
-    await _begin(tx, clock, terms, row, lines, quote)
-    return await reading.view(tx, row.id)
+    words = f"{row.number}: {quote.priced.total} for {', '.join(line.title for line in lines)}"
+    entry = await tell(tx, row.id, now, "order.created", words, order_id=row.id, cart_id=row.cart_id)
+    if order.state == domain.Draft():
+        return await _give(tx, store.Loaded(row, order, ()), terms, now)
+    expires_at = now + terms.lifetime
+    await schedule.put(tx, EXPIRE, row.id, expires_at, first=True)
+    await outbox.append(tx, row.id, _created(row, lines, expires_at), at=now)
+    return views.order(store.Loaded(row, order, ()), lines, [], [entry])
 
 
 def _require_orderable(quote: Quote) -> None:
@@ -124,7 +130,10 @@ async def _require_new(tx: Transaction, quote: Quote, user_id: UUID) -> None:
         raise several(AlreadyYours, "Something in the cart is yours already.", errors)
 
 
-async def _save(tx: Transaction, quote: Quote, user_id: UUID, now: datetime) -> OrderRow:
+async def _save(
+    tx: Transaction, quote: Quote, user_id: UUID, now: datetime, terms: Terms
+) -> tuple[OrderRow, domain.Order]:
+    """The order, which waits for its payment; or a draft, when there is nothing to pay."""
     priced = quote.priced
     row = OrderRow(
         id=new_id(),
@@ -140,11 +149,15 @@ async def _save(tx: Transaction, quote: Quote, user_id: UUID, now: datetime) -> 
         status="draft",
         created_at=now,
     )
+    order = domain.Order(row.id, row.currency, row.total, domain.Draft())
+    if row.total:
+        order = domain.decide_placed(order, now + terms.lifetime)
+        store.apply(row, order)
     tx.add(row)
     await tx.flush()
     if quote.coupon is not None:
         await coupons.use(tx, quote.coupon.id, row.id, user_id, now)
-    return row
+    return row, order
 
 
 async def _hold(tx: Transaction, quote: Quote, row: OrderRow) -> list[OrderLineRow]:
@@ -187,27 +200,11 @@ def _close(cart: CartRow, user_id: UUID, order_id: UUID) -> None:
     cart.user_id, cart.status, cart.order_id = user_id, "ordered", order_id
 
 
-async def _begin(
-    tx: Transaction,
-    clock: Clock,
-    terms: Terms,
-    row: OrderRow,
-    lines: list[OrderLineRow],
-    quote: Quote,
-) -> None:
-    now = clock.now()
-    order = domain.Order(row.id, row.currency, row.total, domain.Draft())
-    words = f"{row.number}: {quote.priced.total} for {', '.join(line.title for line in lines)}"
-    await tell(tx, row.id, now, "order.created", words, order_id=row.id, cart_id=row.cart_id)
-    if row.total == 0:
-        number = await store.next_document(tx, series_at(terms.invoice_series, now))
-        await settling.settle(tx, store.Loaded(row, order, ()), domain.Settled(row.id, now, number), now)
-        return
-    expires_at = now + terms.lifetime
-    store.apply(row, domain.decide_placed(order, expires_at))
-    await tx.flush()
-    await schedule.put(tx, EXPIRE, row.id, expires_at)
-    await outbox.append(tx, row.id, _created(row, lines, expires_at), at=now)
+async def _give(tx: Transaction, loaded: store.Loaded, terms: Terms, now: datetime) -> contract.OrderView:
+    """Fulfil what costs nothing."""
+    number = await store.next_document(tx, series_at(terms.invoice_series, now))
+    await settling.settle(tx, loaded, domain.Settled(loaded.row.id, now, number), now)
+    return await reading.view(tx, loaded.row.id)
 
 
 def _created(row: OrderRow, lines: list[OrderLineRow], expires_at: datetime) -> contract.OrderCreated:

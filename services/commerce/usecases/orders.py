@@ -106,6 +106,14 @@ async def ask_back(
     )
     await outbox.append(tx, row.id, requested, at=now)
     words = f"{Money(refund_.amount_minor, row.currency)} is to go back ({refund_.reason})"
-    ids = {"refund_id": refund_.id, "payment_id": refund_.payment_id, "by": by}
-    await tell(tx, row.id, now, "refund.requested", words, **ids)
+    await tell(
+        tx,
+        row.id,
+        now,
+        "refund.requested",
+        words,
+        refund_id=refund_.id,
+        payment_id=refund_.payment_id,
+        by=by,
+    )
     return saved

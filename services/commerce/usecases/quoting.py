@@ -9,8 +9,9 @@ from services.commerce.domain.pricing import Discount, Item, Line, Priced, price
 from services.commerce.store import carts, catalogue, coupons
 from services.commerce.store.catalogue import Offer
 from services.commerce.store.tables import CartLineRow, CartRow, CouponRow
+from services.commerce.usecases.problems import CartNotOrderable, refused
 from suuupra.db import Transaction
-from suuupra.money import Money
+from suuupra.money import Money, MoneyOverflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Obstacle:
 
     rule: str
     fix: str
+    sold_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,17 @@ async def quote(
     items = {row.variant_id: _item(row, offers[row.variant_id], cart.currency, usable) for row in rows}
     sold = [item for item in items.values() if item is not None]
     discount: Discount | None = usable.discount if usable else None
-    priced = price(sold, cart.currency, discount)
+    priced = _priced(sold, cart.currency, discount)
     by_variant = {line.item.variant_id: line for line in priced.lines}
     lines = tuple(_quoted(row, offers[row.variant_id], cart.currency, by_variant) for row in rows)
     return Quote(cart, lines, coupon, refusal, priced)
+
+
+def _priced(items: list[Item], currency: str, discount: Discount | None) -> Priced:
+    try:
+        return price(items, currency, discount)
+    except MoneyOverflow as error:
+        raise refused(CartNotOrderable, "cart.total", f"must fit: {error}", "order it in parts") from error
 
 
 async def _refusal(
@@ -118,7 +127,7 @@ def obstacle_to(offer: Offer, quantity: int, currency: str) -> Obstacle | None:
     if left is not None and left < quantity:
         seats = {0: "no seat is", 1: "one seat is"}.get(left, f"{left} seats are")
         fix = "take it out of the cart" if left == 0 else f"set its quantity to {left} or less"
-        return Obstacle(f"must have so many seats left, and {seats}", fix)
+        return Obstacle(f"must have so many seats left, and {seats}", fix, sold_out=True)
     return None
 
 

@@ -46,7 +46,10 @@ def by_id_now(session: OrmSession, account_id: UUID) -> Account | None:
 def _account(row: Row[Any] | None) -> Account | None:
     if row is None:
         return None
-    id_, email, name, locale, roles, password_hash, version, created_at, changed_at, disabled_at, joined = row
+    columns: tuple[Any, ...] = tuple(row)
+    id_, email, name, locale, roles, password_hash, version, created_at, changed_at, disabled_at, joined = (
+        columns
+    )
     memberships = tuple(
         Membership(UUID(organisation), slug, title, role) for organisation, slug, title, role in joined
     )

@@ -4,11 +4,14 @@ authlib does not await, so it runs inside `Transaction.run_sync`, where SQLAlche
 An error of the protocol is an answer, not an exception: what it caused (a grant revoked) is committed with it.
 """
 
+import base64
+import binascii
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from authlib.oauth2 import OAuth2Request
 from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidScopeError
@@ -88,6 +91,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         self.signed_in: Session | None = None
         """Whoever grants, at the authorization endpoint."""
         self.register_token_generator("default", self._token)
+        self.register_client_auth_method("client_secret_basic", authenticated_by_header)
         self.register_grant(CodeGrant, [OnlyS256(), IdTokens(world)])
         self.register_grant(RefreshGrant, [IdTokens(world)])
         self.register_grant(CredentialsGrant)
@@ -141,6 +145,33 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         """Something was presented twice: what came of the grant is in somebody else's hands too."""
         if oauth.revoke_grant(self.world.session, grant.id, self.world.now, because):
             _log.warning("grant revoked", because=because, grant_id=str(grant.id), client_id=grant.client_id)
+
+
+def authenticated_by_header(
+    query_client: Callable[[str], Client | None], request: OAuth2Request
+) -> Client | None:
+    """The client of a Basic header, if its secret is right.
+
+    RFC 6749, 2.3.1 has both parts encoded as in a form, where a space is a plus; many libraries send them as they are.
+    """
+    given = basic_credentials(request.headers.get("Authorization", ""))
+    if given is None:
+        return None
+    for client_id, secret in (given, (unquote_plus(given[0]), unquote_plus(given[1]))):
+        client = query_client(client_id)
+        if client is not None and client.check_client_secret(secret):
+            return client
+    return None
+
+
+def basic_credentials(authorization: str) -> tuple[str, str] | None:
+    """Id and secret of a Basic header (RFC 7617), as they were sent; None when it is none, or either is missing."""
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    return (client_id, secret) if scheme.lower() == "basic" and client_id and secret else None
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]

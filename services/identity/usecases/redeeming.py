@@ -1,16 +1,14 @@
 """The endpoints that clients call themselves: tokens, revocation, introspection."""
 
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 
 from sqlalchemy.orm import Session as OrmSession
 
 from services.identity.domain.clients import GRANT_TYPES
 from services.identity.usecases.authorizing import Desk
-from services.identity.usecases.provider import Answer, ProtocolRequest, Provider
+from services.identity.usecases.provider import Answer, ProtocolRequest, Provider, basic_credentials
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _ENDPOINTS: Final = {"revoke": "revocation", "introspect": "introspection"}
@@ -83,20 +81,12 @@ def _credentials_fault(values: Mapping[str, str], authorization: str | None) -> 
     """What is wrong with how the client authenticates, before anybody looks whether its secret is right."""
     if authorization is None:
         return None
-    client_id = _basic_id(authorization)
-    if client_id is None:
+    given = basic_credentials(authorization)
+    if given is None:
         return refusal("invalid_client", "Authorization must be Basic, with id and secret.", 401)
     if "client_secret" in values:
         return refusal("invalid_request", "Send the secret once: in the header or in the body.")
-    if values.get("client_id", client_id) != client_id:
+    client_id = values.get("client_id")
+    if client_id is not None and client_id not in (given[0], unquote_plus(given[0])):
         return refusal("invalid_client", "client_id is another than in the header.", 401)
     return None
-
-
-def _basic_id(authorization: str) -> str | None:
-    scheme, _, encoded = authorization.partition(" ")
-    try:
-        client_id, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return unquote(client_id) if scheme.lower() == "basic" and colon and client_id and secret else None

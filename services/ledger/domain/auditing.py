@@ -65,6 +65,9 @@ class Audit:
     _before: list[bytes] = field(default_factory=lambda: [GENESIS])
     """What the next journal may be linked to: the computed hash; where a stored one differs, also that."""
     _posted_at: datetime | None = None
+    content_is_sound: bool = True
+    """Whether every journal says what it said when it was sealed. If not, what follows from them is not judged: the
+    rows that are to blame are named, and not a thousand others."""
 
     @property
     def size(self) -> int:
@@ -82,12 +85,14 @@ class Audit:
         entries = [_text(row) for row in claimed.entries]
         bad = self._bad_entries(claimed, entries)
         leaf = self._leaf(claimed, entries, named=bad > 0)
-        self._order(claimed)
         for level, index, node in self._tree.append(leaf):
             self.nodes[level, index] = node
         self.journals += 1
         self.entries += len(claimed.entries)
-        self._derive(claimed)
+        if self.content_is_sound:
+            self._order(claimed)
+            self._times(claimed)
+            self._derive(claimed)
         if self._tree.size in self.wanted:
             self.heads[self._tree.size] = (self._before[0], self._tree.root())
 
@@ -101,19 +106,26 @@ class Audit:
             self._tree.append(b"\x00" * 32)
         self._tree.size = sequence - 1 if missing > MOST_MISSING else self._tree.size
         self._before = []  # what it is linked to is gone
+        self.content_is_sound = False
 
     def _bad_entries(self, claimed: Claimed, entries: Sequence[str]) -> int:
-        bad = 0
-        for row, text in zip(claimed.entries, entries, strict=True):
-            what = None
-            if seal_of(claimed.sequence, text) != row.seal:
-                what = "is not as it was sealed"
-            elif row.effective_at != claimed.draft.effective_at:
-                what = "does not count when its journal does"
-            if what is not None:
-                bad += 1
-                self.find("entry", f"{claimed.sequence}/{row.leg}", what)
-        return bad
+        bad = [
+            row.leg
+            for row, text in zip(claimed.entries, entries, strict=True)
+            if seal_of(claimed.sequence, row.effective_at, text) != row.seal
+        ]
+        for leg in bad:
+            self._changed("entry", f"{claimed.sequence}/{leg}")
+        return len(bad)
+
+    def _changed(self, table: str, key: object) -> None:
+        self.content_is_sound = False
+        self.find(table, key, "is not as it was sealed")
+
+    def _times(self, claimed: Claimed) -> None:
+        for row in claimed.entries:
+            if row.effective_at != claimed.draft.effective_at:
+                self.find("entry", f"{claimed.sequence}/{row.leg}", "does not count when its journal does")
 
     def _leaf(self, claimed: Claimed, entries: list[str], *, named: bool) -> bytes:
         """The leaf that the chain vouches for; what differs from it is found."""
@@ -126,7 +138,7 @@ class Audit:
                 return made
             if link(before, claimed.leaf) == claimed.hash:
                 if not named:
-                    self.find("journal", claimed.sequence, "is not as it was sealed")
+                    self._changed("journal", claimed.sequence)
                 self._before = [claimed.hash]
                 return claimed.leaf
         return self._unlinked(claimed, made)
@@ -139,7 +151,7 @@ class Audit:
 
     def _unlinked(self, claimed: Claimed, made: bytes | None) -> bytes:
         if made != claimed.leaf:
-            self.find("journal", claimed.sequence, "is not as it was sealed")
+            self._changed("journal", claimed.sequence)
         if self._before:
             self.find("journal", claimed.sequence, "its hash does not follow from the journal before it")
         self._before = [*(link(before, claimed.leaf) for before in self._before[:1]), claimed.hash]
@@ -184,7 +196,9 @@ class Audit:
         days: Mapping[tuple[str, date], tuple[int, int]],
         holds: Mapping[UUID, HoldState],
     ) -> None:
-        """The tables that are folds of the journals."""
+        """The tables that are folds of the journals; when those are sound."""
+        if not self.content_is_sound:
+            return
         book = self.derived.book
         folded = {code: (account, book.totals[code]) for code, account in book.accounts.items()}
         self._compare("account", folded, accounts, "is not the sum of its journals")

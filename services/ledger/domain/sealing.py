@@ -46,9 +46,10 @@ def entries_of(draft: Draft) -> list[str]:
     return [entry(*numbered) for numbered in draft.legs()]
 
 
-def seal_of(sequence: int, entry_: str) -> int:
-    """64 bits of an entry's hash, kept in its row. The leaf protects it; this tells which entry was changed."""
-    return int.from_bytes(hashlib.sha256(f"[{sequence},{entry_}]".encode()).digest()[:8], "big", signed=True)
+def seal_of(sequence: int, effective_at: datetime, entry_: str) -> int:
+    """64 bits of the hash of an entry's row, kept in it. The leaf protects it; this tells which entry was changed."""
+    text = f'[{sequence},"{moment(effective_at)}",{entry_}]'
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
 
 
 def record_of(sequence: int, posted_at: datetime, draft: Draft, entries: list[str]) -> bytes:

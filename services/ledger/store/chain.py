@@ -171,7 +171,7 @@ def _entry_columns(appended: Appended) -> dict[str, str]:
         for numbered in journal.draft.legs()
     ]
     seals = (
-        seal_of(journal.sequence, entry)
+        seal_of(journal.sequence, journal.draft.effective_at, entry)
         for journal, entries in zip(appended.journals, appended.entries, strict=True)
         for entry in entries
     )

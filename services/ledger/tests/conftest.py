@@ -20,13 +20,14 @@ from suuupra.secrets_store import SecretsStore
 from suuupra.settings import load
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ACCESS_KEY, SECRET_KEY, ObjectsServer
+from suuupra.testing.secrets import MemorySecrets
 
 Mint = Callable[..., str]
 
 
 @pytest.fixture
 def mint(issuer: Issuer, clock: FakeClock) -> Mint:
-    """`mint("ledger:read")`: a token with these scopes, good for a day of the test's clock."""
+    """`mint("ledger:read")`: a token with these scopes, good for a month of the test's clock."""
 
     def made(*scopes: str, subject: str = "finance-1") -> str:
         now = int(clock.now().timestamp())
@@ -35,7 +36,7 @@ def mint(issuer: Issuer, clock: FakeClock) -> Mint:
             "aud": issuer.audience,
             "sub": subject,
             "iat": now,
-            "exp": now + int(timedelta(days=1).total_seconds()),
+            "exp": now + int(timedelta(days=30).total_seconds()),
             "jti": str(new_id()),
             "scope": " ".join(scopes),
         }
@@ -76,9 +77,11 @@ def ledger_settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 
 
 @pytest_asyncio.fixture
-async def app(ledger_settings: Settings, clock: FakeClock, secrets: SecretsStore) -> AsyncIterator[FastAPI]:
+async def app(
+    ledger_settings: Settings, clock: FakeClock, secrets_kept: MemorySecrets
+) -> AsyncIterator[FastAPI]:
     """The application, started."""
-    started = create_app(ledger_settings, clock, secrets)
+    started = create_app(ledger_settings, clock, SecretsStore(secrets_kept))
     async with started.router.lifespan_context(started):
         yield started
 

@@ -165,7 +165,9 @@ async def test_a_span_of_effective_time_is_exported(books: Books, clock: FakeClo
 
 def hledger_balances(text: str) -> tuple[dict[str, Decimal], int]:
     """Accounts with their balances, by the format's grammar as far as we write it; each transaction must balance."""
-    declared, balances, transactions = set(), {}, 0
+    declared: set[str] = set()
+    balances: dict[str, Decimal] = {}
+    transactions = 0
     open_: dict[str, Decimal] = {}
     for line in [*text.splitlines(), ""]:
         if line.startswith(("commodity ", "account ")):

@@ -1,5 +1,7 @@
 """Heads signed and put into the object store: what makes a tail that was cut off, or forged anew, visible."""
 
+from prometheus_client import Gauge
+
 from services.ledger import contract
 from services.ledger.clients.keys import CheckpointKeys
 from services.ledger.domain import checkpoints
@@ -15,6 +17,9 @@ from suuupra.objects import ObjectStore
 from suuupra.pagination import PageRequest
 
 CONTENT_TYPE = "application/jose"
+_unsigned = Gauge(
+    "suuupra_ledger_unsigned_seconds", "How long the end of the chain could not be signed and put away."
+)
 _log = logs.get_logger(__name__)
 
 
@@ -88,13 +93,16 @@ class Checkpointer:
         return None
 
     async def _regularly(self) -> None:
+        signed_at = self._clock.monotonic()
         while True:
             await self._clock.sleep(self._seconds)
             try:
                 with self._halt.busy():
                     await self._signer.sign()
+                signed_at = self._clock.monotonic()
             except Problem as problem:
                 _log.warning("checkpoint postponed", error=problem.detail)
+            _unsigned.set(self._clock.monotonic() - signed_at)
 
 
 async def listed(tx: Transaction, paging: PageRequest) -> contract.CheckpointList:

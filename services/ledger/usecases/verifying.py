@@ -46,6 +46,8 @@ class Report:
     checkpoints: int
     """With which the journals agree."""
     findings: Sequence[Finding]
+    derived: bool
+    """Whether balances were compared: not where journals are not what they were."""
 
 
 async def verify(database: Database, outside: Outside, progress: Progress | None = None) -> Report:
@@ -69,7 +71,7 @@ async def verify(database: Database, outside: Outside, progress: Progress | None
         audit.check_derived(shown, await derived.days(tx), await derived.holds(tx))
     agreed = audit.check_signed(signed, outside.origin)
     audit.check_copies(copies, {it.size: it for it in signed} if outside.objects is not None else None)
-    return Report(audit.journals, audit.entries, agreed, audit.findings)
+    return Report(audit.journals, audit.entries, agreed, audit.findings, audit.content_is_sound)
 
 
 async def _check_orphans(tx: Transaction, audit: Audit) -> None:

@@ -3,16 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from joserfc.jwk import ECKey, Key, KeySet
 from pydantic import ValidationError
 
 from services.payments import contract
 from services.payments.api.dependencies import Db, Desk, TheDesk, TheSwitches
-from services.payments.clients.rails import RailBook
-from services.payments.clients.switch import Switches
+from services.payments.clients.signers import SignedBy, publishes
 from services.payments.store import rails as store
-from services.payments.store.tables import RailRow
 from services.payments.usecases import rails, upi
+from services.payments.usecases.mailing import Letter
 from services.payments.usecases.problems import not_found
 from services.payments.usecases.upi import Conversation
 from services.upi_core.contract import MESSAGES, PATH, SWITCH, Ack, Api, Message
@@ -69,14 +67,13 @@ async def take_message(
 ) -> Ack:
     """A message of a switch: acknowledged at once, answered later. Raises BadSignature, Invalid."""
     body = await request.body()
-    signed = _Signed(db, switches)
+    signed = SignedBy(db, switches, request.app.state.switch_keys)
     sender = await Verifier(signed.find).verify(
         request.method, request.url.path, body, request.headers, clock.now()
     )
     if signed.rail is None or sender != SWITCH:
         raise BadSignature("must be the switch's")
-    message = _read(api, body)
-    return await _take(db, desk, signed.rail, sender, api, body, message)
+    return await _take(db, desk, signed, sender, api, body, _read(api, body))
 
 
 def _read(api: Api, body: bytes) -> Message:
@@ -93,59 +90,18 @@ def _read(api: Api, body: bytes) -> Message:
 
 
 async def _take(
-    db: Database, desk: Desk, row: RailRow, sender: str, api: Api, body: bytes, message: Message
+    db: Database, desk: Desk, signed: SignedBy, sender: str, api: Api, body: bytes, message: Message
 ) -> Ack:
     """One transaction; what is to be said in return goes out when it is over."""
+    book = await desk.book()
     async with db.transaction() as tx:
+        row = await store.rail(tx, signed.rail or "")
+        if row is None or not publishes(row.keys, signed.kid):
+            raise BadSignature("must be by a key that its sender has registered")
         change = await desk.change(tx, mine=True)
-        book: RailBook = await desk.book()
-        refused = await upi.receive(Conversation(change, book.rail_of(row), sender), api, body, message)
-        await tx.flush()
-        letters = await desk.post.letters(tx, [it.id for it in change.sent])
-    for letter in letters:
-        desk.courier.submit(letter)
+        rail = book.rail_of(row)
+        refused = await upi.receive(Conversation(change, rail, sender), api, body, message)
+    for sent in change.sent:
+        desk.courier.submit(Letter(sent, rail.registration.url))
     head: Any = message
     return Ack(api=api, req_msg_id=head.head.msg_id, ts=desk.clock.now(), err=refused)
-
-
-class _Signed:
-    """Finds the rail whose switch has a key: each switch signs with its own."""
-
-    def __init__(self, db: Database, switches: Switches) -> None:
-        self._db = db
-        self._switches = switches
-        self.rail: RailRow | None = None
-
-    async def find(self, _sender: str, kid: str) -> Key | None:
-        """The key of that id, of a rail that we take part in."""
-        async with self._db.reading() as tx:
-            rows = await store.all_rails(tx)
-        for row in rows:
-            if (key := _key(row.keys, kid)) is not None:
-                self.rail = row
-                return key
-        return await self._renewed(rows, kid)
-
-    async def _renewed(self, rows: Any, kid: str) -> Key | None:
-        """A switch may sign with a key that it has only just published."""
-        for row in rows:
-            if row.registered_at is None:
-                continue
-            found = await self._switches.keys(contract.RailRegistration.model_validate(row.registration).url)
-            if (key := _key(found, kid)) is not None:
-                async with self._db.transaction() as tx:
-                    kept = await store.lock_rail(tx, row.name)
-                    if kept is not None:
-                        kept.keys = found
-                self.rail = row
-                return key
-        return None
-
-
-def _key(jwks: dict[str, Any] | None, kid: str) -> Key | None:
-    if not jwks:
-        return None
-    for key in KeySet.import_key_set(jwks).keys:  # type: ignore[arg-type]
-        if key.kid == kid and isinstance(key, ECKey):
-            return key
-    return None

@@ -6,7 +6,7 @@ is sent at least once, under an id that the receiver knows repetitions by.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
@@ -126,8 +126,8 @@ class Courier(Generic[Letter, Result]):
                 listening.cancel()
                 await asyncio.wait([listening])
 
-    async def _listen(self, notes: object) -> None:
-        async for _ in notes:  # type: ignore[attr-defined]
+    async def _listen(self, notes: AsyncIterator[str]) -> None:
+        async for _ in notes:
             self._rung.set()
 
     async def _round(self, listening: asyncio.Task[None]) -> None:

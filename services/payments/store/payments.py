@@ -187,9 +187,15 @@ async def remember(tx: Transaction, payment: Payment, event: PaymentEvent, at: d
             tx.add(RefundRow(id=refund_id, payment_id=payment.id))
             await tx.flush()
         case e.RefundSent(refund_id=refund_id, transaction=transaction) if payment.success:
-            row = TransactionRow(rail=payment.success.rail, transaction=transaction, payment_id=payment.id)
-            row.refund_id, row.begun_at = refund_id, at
-            tx.add(row)
+            tx.add(
+                TransactionRow(
+                    rail=payment.success.rail,
+                    transaction=transaction,
+                    payment_id=payment.id,
+                    refund_id=refund_id,
+                    begun_at=at,
+                )
+            )
         case _:
             return
 

@@ -49,26 +49,26 @@ async def lock_rail(tx: Transaction, name: str) -> RailRow | None:
 
 async def queue(
     tx: Transaction, message: Outgoing, now: datetime, *, mine: bool, method: str = "POST"
-) -> None:
+) -> MessageRow:
     """Have a message sent. `mine`: this process sends it as soon as the transaction is over, others only later."""
-    tx.add(
-        MessageRow(
-            id=message.id,
-            rail=message.rail,
-            api=message.api,
-            payment_id=message.payment_id,
-            method=method,
-            path=message.path,
-            body=message.body,
-            state="waiting",
-            attempts=int(mine),
-            next_at=now + LEASE if mine else now,
-            useless_after=message.useless_after,
-            created_at=now,
-        )
+    row = MessageRow(
+        id=message.id,
+        rail=message.rail,
+        api=message.api,
+        payment_id=message.payment_id,
+        method=method,
+        path=message.path,
+        body=message.body,
+        state="waiting",
+        attempts=int(mine),
+        next_at=now + LEASE if mine else now,
+        useless_after=message.useless_after,
+        created_at=now,
     )
+    tx.add(row)
     if not mine:
         await tx.execute(_RING, {"channel": WAITING})
+    return row
 
 
 _DROP: Final = text("""
@@ -97,9 +97,15 @@ async def claim(tx: Transaction, now: datetime, limit: int) -> Sequence[MessageR
     return (await tx.exec(select(MessageRow).where(col(MessageRow.id).in_(ids)))).all()
 
 
-async def messages(tx: Transaction, ids: Sequence[UUID]) -> Sequence[MessageRow]:
-    """Messages by id."""
-    return (await tx.exec(select(MessageRow).where(col(MessageRow.id).in_(ids)))).all()
+_ACKNOWLEDGED: Final = text("""
+UPDATE rail_message SET state = 'acknowledged', trouble = NULL, settled_at = :now
+WHERE id = :id AND state = 'waiting'
+""")
+
+
+async def acknowledged(tx: Transaction, message_id: UUID, now: datetime) -> None:
+    """The receiver has a message."""
+    await tx.execute(_ACKNOWLEDGED, {"id": message_id, "now": now})
 
 
 async def next_due(tx: Transaction) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, text, tuple_
@@ -68,7 +68,7 @@ async def ring(tx: Transaction) -> None:
     await tx.execute(_RING, {"channel": WAITING})
 
 
-async def claim(tx: Transaction, now: datetime, limit: int) -> Sequence[Row[tuple[object, ...]]]:
+async def claim(tx: Transaction, now: datetime, limit: int) -> Sequence[Row[Any]]:
     """Deliveries that are due, with all that is needed to make them; they are the caller's for `LEASE`."""
     return (await tx.execute(_CLAIM, {"now": now, "until": now + LEASE, "limit": limit})).all()
 

@@ -8,11 +8,13 @@ import httpx
 import pytest
 
 from services.payments.app import create_app
+from services.payments.contract import RailRegistration
 from services.payments.settings import Settings
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import fields, read
-from services.payments.tests.recorded import RAIL
+from services.payments.tests.recorded import RAIL, RecordedSwitch
 from services.upi_core.contract import UpiLink
+from suuupra.clock import FakeClock
 from suuupra.settings import example
 from suuupra.testing.hostile import CURSORS, NUMBERS, TEXTS
 
@@ -258,3 +260,15 @@ async def test_the_timeline_tells_the_whole_story_by_one_id(world: World) -> Non
         ("message_in", "ReqTxnConfirmation"),
         ("published", "payment.succeeded"),
     }
+
+
+@pytest.mark.integration
+async def test_rails_of_the_environment_join_when_the_first_message_is_looked_for(
+    settings: Settings, clock: FakeClock, switch: RecordedSwitch
+) -> None:
+    told = settings.model_copy(update={"rails": {"upi": RailRegistration.model_validate(RAIL)}})
+    app = create_app(told, clock, switches=switch.transport())
+    async with app.router.lifespan_context(app):
+        while await app.state.rail_courier.deliver_due():
+            pass
+    assert [api for api, _ in switch.said] == ["Registration"]

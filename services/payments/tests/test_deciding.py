@@ -199,11 +199,12 @@ def test_m5_a_second_capture_takes_nothing() -> None:
 def test_what_cannot_be_is_a_contradiction_and_changes_nothing() -> None:
     flying = authorised(with_attempt(new_payment()))
     paid = told(flying, Success("T1", AMOUNT))
-    for payment, outcome in [
+    said: list[tuple[Payment, Outcome]] = [
         (flying, Success("T1", Money(100, "INR"))),
         (flying, Success("T2", AMOUNT)),
         (paid, Failure("T1", "Z9", "…")),
-    ]:
+    ]
+    for payment, outcome in said:
         assert isinstance(attempts.note_outcome(payment, 1, outcome, NPCI, NOW), Contradiction)
 
 

@@ -1,5 +1,9 @@
 """The event table: added to, never changed; and everything else can be made from it again."""
 
+import asyncio
+import os
+import sys
+
 import pytest
 from sqlalchemy import text
 
@@ -52,7 +56,8 @@ async def eventful(world: World) -> None:
 async def test_m14_payments_made_again_from_their_events_are_the_same_byte_for_byte(world: World) -> None:
     await eventful(world)
     async with world.database.reading() as tx:
-        kept = dict((await tx.execute(text("SELECT id, state::text FROM payment"))).all())  # type: ignore[arg-type]
+        rows = await tx.execute(text("SELECT id, state::text AS state FROM payment"))
+        kept = {row.id: row.state for row in rows}
     assert len(kept) == 4
     async with world.database.transaction() as tx:
         for payment_id, state in kept.items():
@@ -81,3 +86,23 @@ async def test_readers_see_what_the_events_say(world: World) -> None:
         return len(answer.json()["items"]) == 4
 
     await until(shown)
+
+
+async def test_m14_the_command_tells_and_mends_what_differs(
+    world: World, environment: dict[str, str], postgres: PostgresServer, database_name: str
+) -> None:
+    await eventful(world)
+
+    async def verify(*options: str) -> tuple[int | None, str]:
+        command = [sys.executable, "-m", "suuupra", "payments", "verify", *options]
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+        return process.returncode, said.decode()
+
+    assert await verify() == (0, "0 payments differ\n")
+    postgres.execute(database_name, "UPDATE payment SET state = '{}'")
+    code, said = await verify("--repair")
+    assert (code, said.splitlines()[-1]) == (0, "4 payments differ")
+    assert (await verify())[0] == 0

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.commerce.contract import RefundRequested
+from services.payments.domain.events import CancelReason
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import fields, made, read
 from services.payments.tests.test_upi import published
@@ -181,7 +182,7 @@ async def test_m21_a_payment_of_an_order_that_had_ended_is_refunded_once_and_sho
     started = await world.learner.attempt(payment)
     asked = await world.switch.authorise(started["attempt"]["reference"], MINOR)
     async with world.database.transaction() as tx:
-        await orders.end(world.change(tx), world.orders[0].order_id, orders.CancelReason.ORDER_EXPIRED)
+        await orders.end(world.change(tx), world.orders[0].order_id, CancelReason.ORDER_EXPIRED)
     assert (await world.learner.payment(payment))["cancel_wanted"] is True
     await world.switch.confirm(asked)
     assert len(await published(world, "payment.succeeded")) == 1, "commerce hears of it and asks for a refund"

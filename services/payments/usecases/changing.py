@@ -26,6 +26,7 @@ from services.payments.domain.reactions import (
 )
 from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
+from services.payments.store.tables import MessageRow
 from services.payments.usecases import announcing
 from services.payments.usecases.problems import not_found
 from suuupra import failpoints, logs, outbox, schedule
@@ -49,7 +50,7 @@ class Change:
     rails: Rails
     now: datetime
     mine: bool = False
-    sent: list[Outgoing] = field(default_factory=list)
+    sent: list[MessageRow] = field(default_factory=list)
 
     async def locked(self, payment_id: UUID) -> Payment:
         """The payment, to be changed. Raises NotFound."""
@@ -82,9 +83,9 @@ class Change:
 
     async def send(self, message: Outgoing) -> None:
         """Have a message sent to a rail."""
-        await rail_store.queue(self.tx, message, self.now, mine=self.mine)
+        row = await rail_store.queue(self.tx, message, self.now, mine=self.mine)
         if self.mine:
-            self.sent.append(message)
+            self.sent.append(row)
 
     async def _do(self, payment: Payment, reaction: Reaction) -> None:
         match reaction:

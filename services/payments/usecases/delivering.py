@@ -52,7 +52,7 @@ class WebhookPost:
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Parcel]:
         """Deliveries that are due."""
-        return [Parcel(*row) for row in await store.claim(tx, now, limit)]
+        return [Parcel(**row._mapping) for row in await store.claim(tx, now, limit)]
 
     async def next_due(self, tx: Transaction) -> datetime | None:
         return await store.next_due(tx)

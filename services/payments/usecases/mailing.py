@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from prometheus_client import Gauge
 
@@ -66,10 +65,6 @@ class RailPost:
         _backlog.set(0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
         return letters
 
-    async def letters(self, tx: Transaction, ids: Sequence[UUID]) -> Sequence[Letter]:
-        """Messages that this process has claimed by making them."""
-        return [await self._letter(tx, message) for message in await store.messages(tx, ids)]
-
     async def _letter(self, tx: Transaction, message: MessageRow) -> Letter:
         row = await store.rail(tx, message.rail)
         return Letter(message, RailRegistration.model_validate(row.registration).url if row else "")
@@ -95,14 +90,15 @@ class RailPost:
 
     async def settle(self, tx: Transaction, letter: Letter, result: Reply, now: datetime) -> None:
         """Note what came of it, and what follows."""
+        if result.kind == "acknowledged":
+            await store.acknowledged(tx, letter.message.id, now)
+            if letter.message.api == REGISTRATION:
+                await rails.registered(tx, letter.message.rail, keys_of(result.body), now)
+            return
         message = await store.lock_message(tx, letter.message.id)
         if message is None:
             return
         match result.kind:
-            case "acknowledged":
-                message.state, message.settled_at, message.trouble = "acknowledged", now, None
-                if message.api == REGISTRATION:
-                    await rails.registered(tx, message.rail, keys_of(result.body), now)
             case "refused":
                 message.state, message.settled_at, message.trouble = "refused", now, result.detail
                 if message.api == Api.REQ_PAY:

@@ -45,7 +45,7 @@ class DeliveryUnderWay(Conflict):
     slug, title = "delivery-under-way", "This delivery is on its way"
 
 
-def not_found(what: str, key: UUID | str, field: str = "path") -> Problem:
+def not_found(what: str, key: UUID | str | int, field: str = "path") -> Problem:
     """The same answer for what does not exist and for what belongs to somebody else."""
     rule = f"must lead to a {what} that is there and yours to see"
     error = FieldError(field, rule, "take the address from a list of them")

@@ -13,7 +13,7 @@ from services.payments.domain.payment import Payment
 from services.payments.domain.rails import Failure, Outcome, StillOpen, Success
 from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
-from services.payments.store.tables import ReceivedRow, TransactionRow
+from services.payments.store.tables import ReceivedRow
 from services.payments.usecases.changing import Change
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api, Code
@@ -46,7 +46,13 @@ class Conversation:
         return self.change.tx
 
 
-Told = tuple[Code | None, str]
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What a transaction moves: an attempt's money, or a refund's."""
+
+    payment_id: UUID
+    attempt: int | None = None
+    refund_id: UUID | None = None
 
 
 async def receive(talk: Conversation, api: Api, body: bytes, message: upi.Message) -> Code | None:
@@ -77,7 +83,7 @@ async def receive(talk: Conversation, api: Api, body: bytes, message: upi.Messag
 async def _handle(talk: Conversation, message: upi.Message) -> Code | None:
     match message:
         case upi.ReqAuthDetails():
-            return await _authorise(talk, message)
+            await _authorise(talk, message)
         case upi.ReqTxnConfirmation():
             return await _confirmed(talk, message)
         case upi.RespPay():
@@ -86,11 +92,12 @@ async def _handle(talk: Conversation, message: upi.Message) -> Code | None:
             asked = message.txn.org_txn_id
             return await _resolve(talk, asked, _outcome(asked, message.resp, message.txn))
         case upi.ReqHbt():
-            return await _answer_heartbeat(talk, message)
+            await _answer_heartbeat(talk, message)
         case upi.ReqValAdd():
-            return await _answer_address(talk, message)
+            await _answer_address(talk, message)
         case _:
             return Code.SYSTEM
+    return None
 
 
 def _outcome(transaction: str, resp: upi.Resp, txn: upi.Txn) -> Outcome:
@@ -186,7 +193,8 @@ async def _resolve(
     talk.what = f"{type(outcome).__name__.lower()} {getattr(outcome, 'code', '00')}"
     known = await store.transaction_of(talk.tx, talk.rail.name, transaction)
     if known is not None:
-        return await _note(talk, known.payment_id, known, outcome)
+        await _note(talk, Moves(known.payment_id, known.attempt, known.refund_id), outcome)
+        return None
     found = await store.attempt_of(talk.tx, reference or "")
     if found is None or isinstance(outcome, StillOpen):
         return Code.NOT_FOUND
@@ -194,13 +202,13 @@ async def _resolve(
         return None  # whoever tried to pay something else has not used up the payer's attempt
     # It failed before we were asked (declined, over a limit). Or money came that we were not asked about: it is ours
     # all the same, and its payer's if it is too much.
-    row = TransactionRow(rail=talk.rail.name, transaction=transaction, payment_id=found[0], attempt=found[1])
-    return await _note(talk, found[0], row, outcome)
+    await _note(talk, Moves(*found), outcome)
+    return None
 
 
-async def _note(talk: Conversation, payment_id: UUID, moves: TransactionRow, outcome: Outcome) -> None:
-    talk.payment_id = payment_id
-    payment = await talk.change.locked(payment_id)
+async def _note(talk: Conversation, moves: Moves, outcome: Outcome) -> None:
+    talk.payment_id = moves.payment_id
+    payment = await talk.change.locked(moves.payment_id)
     decided = _decide(talk, payment, moves, outcome)
     if isinstance(decided, Contradiction):
         talk.change.contradicted(payment, decided)
@@ -210,7 +218,7 @@ async def _note(talk: Conversation, payment_id: UUID, moves: TransactionRow, out
 
 
 def _decide(
-    talk: Conversation, payment: Payment, moves: TransactionRow, outcome: Outcome
+    talk: Conversation, payment: Payment, moves: Moves, outcome: Outcome
 ) -> attempts.Events | Contradiction:
     rules, now = talk.rail.rules, talk.change.now
     if moves.attempt is not None:

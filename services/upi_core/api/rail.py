@@ -37,7 +37,7 @@ async def register_participant(request: Request, db: Db, rail: Means, code: Code
     try:
         registration = contract.Registration.model_validate_json(body)
     except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_context=False)]
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
     return await joining.register(
         db, rail, code, registration, path=request.url.path, body=body, headers=request.headers

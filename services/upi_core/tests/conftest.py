@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from services.upi_core.tests.town import NewDatabase, Town, opened
+from services.upi_core.tests.town import NewDatabase, Town, With, opened
 from suuupra.migrations import Schema
 from suuupra.testing.issuer import AUDIENCE as DEFAULT_AUDIENCE
 from suuupra.testing.issuer import ISSUER as DEFAULT_ISSUER
@@ -41,3 +41,11 @@ async def town(new_database: NewDatabase, issuer: Issuer) -> AsyncIterator[Town]
     """A rail by NPCI's own timers, with banks that answer at once."""
     async with opened(new_database, issuer) as made:
         yield made
+
+
+@pytest.fixture
+def town_with(new_database: NewDatabase, issuer: Issuer) -> With:
+    """A rail whose rules and banks are the test's choice."""
+    return lambda rulebook=None, **profiles: opened(
+        new_database, issuer, rulebook=rulebook, profiles=profiles
+    )

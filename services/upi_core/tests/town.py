@@ -3,18 +3,21 @@
 import importlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from services.upi_core.tests.merchant import CODE, Merchant
 from services.upi_core.tests.mesh import Mesh
 from suuupra import discovery
 from suuupra.clock import FakeClock
 from suuupra.courier import Courier
+from suuupra.db import Database
 from suuupra.schedule import Scheduler
 from suuupra.testing.issuer import Issuer
 
@@ -26,6 +29,8 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 
 NewDatabase = Callable[[str], str]
 """Service → the URL of a new database with its schema."""
+With = Callable[..., AbstractAsyncContextManager["Town"]]
+"""`town_with(rulebook, asha={…})`: a rail with these rules and banks of these profiles."""
 
 
 @dataclass
@@ -69,12 +74,22 @@ class Town:
                 return
 
     async def later(self, seconds: float) -> None:
-        """Let time pass, second by second at most, so that what comes of what is due comes in its order."""
-        while seconds > 0:
-            step = min(1.0, seconds)
-            self.clock.advance(step)
-            seconds -= step
+        """Let time pass: from one thing that is due to the next, each done before time goes on."""
+        until = self.clock.now() + timedelta(seconds=seconds)
+        await self.due()
+        while (following := await self._next()) is not None and following <= until:
+            self.clock.advance(max(following - self.clock.now(), timedelta(0)))
             await self.due()
+        self.clock.advance(until - self.clock.now())
+        await self.due()
+
+    async def _next(self) -> datetime | None:
+        """When something is due next, anywhere."""
+        found: list[datetime] = []
+        for app in self.apps:
+            async with app.state.resources.get(Database).reading() as tx:
+                found += [row[0] for row in await tx.execute(_NEXT) if row[0] is not None]
+        return min(found, default=None)
 
     # The payer
 
@@ -143,6 +158,13 @@ class Town:
         assert settlement == -disputed, "what banks owe the rail is what the rail owes banks"
 
 
+_NEXT = text("""
+SELECT min(next_at) FROM scheduled UNION ALL SELECT min(next_at) FROM message_out WHERE outcome IS NULL
+""")
+RARELY = 1_000_000
+"""Seconds between heartbeats, where a test is not about them."""
+
+
 def _runnable(app: FastAPI, kind: type[Any]) -> Any:
     return next(one for one in app.state.runnables if isinstance(one, kind))
 
@@ -172,7 +194,9 @@ async def opened(
         "database_pool_size": 10,
         **auth,
     }
-    switch = made("upi-core", {**given, "rulebook": dict(rulebook or {})}, clock, mesh)
+    switch = made(
+        "upi-core", {**given, "rulebook": {"heartbeatEvery": RARELY, **(rulebook or {})}}, clock, mesh
+    )
     banks = {
         code: made("bank-simulator", _bank(code, new_database, profiles or {}), clock, mesh) for code in BANKS
     }

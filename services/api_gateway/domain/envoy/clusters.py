@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from services.api_gateway.domain.envoy.joint_limits import limits_cluster
 from services.api_gateway.domain.envoy.messages import Message, duration, files, tcp, typed
 from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.envoy.security import keys_cluster
@@ -17,7 +18,7 @@ request that may not be sent twice."""
 
 def clusters(services: tuple[str, ...], options: Options) -> list[Message]:
     """All clusters, in a stable order."""
-    fixed = [control_cluster(options), keys_cluster(options.keys)]
+    fixed = [control_cluster(options), keys_cluster(options.keys), limits_cluster(options)]
     followed = [service_cluster(service, options) for service in services]
     return [*followed, *(cluster for cluster in fixed if cluster is not None)]
 

@@ -59,9 +59,10 @@ class Config:
 def build(table: Table, snapshot: Snapshot, options: Options) -> Config:
     """Pure: equal arguments give equal configuration, byte for byte."""
     services = table.services()
+    gateways = max(1, len(snapshot.ready(options.name)))
     return Config(
         listeners=Resource("listener", (listener(options),)),
-        routes=Resource("routes", (route_config(table, options),)),
+        routes=Resource("routes", (route_config(table, options, gateways),)),
         clusters={cluster["name"]: cluster for cluster in clusters(services, options)},
         endpoints={
             name: Resource("endpoints", (assignment(name, snapshot.ready(name)),)) for name in services

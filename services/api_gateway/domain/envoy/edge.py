@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from services.api_gateway.contract import PAYLOAD_HEADER
+from services.api_gateway.domain.asking import TOLD
 from services.api_gateway.domain.envoy.messages import Message, extension, set_header
 from services.api_gateway.domain.envoy.options import Options
 
@@ -51,8 +52,15 @@ def answer_headers() -> Message:
         set_header(f"RateLimit-{name}", f"%RESP(x-ratelimit-{name})%")
         for name in ("limit", "remaining", "reset")
     ]
-    gone = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "server", "x-powered-by"]
-    mutations = [*({"append": header} for header in limits), *({"remove": name} for name in gone)]
+    # What all gateways counted together says more than what this one did, so it is written over that.
+    common = [
+        set_header(f"RateLimit-{name}", f"%RESP({TOLD}{name})%") for name in ("limit", "remaining", "reset")
+    ]
+    gone = [
+        f"{prefix}{name}" for prefix in ("x-ratelimit-", TOLD) for name in ("limit", "remaining", "reset")
+    ]
+    gone += ["server", "x-powered-by"]
+    mutations = [*({"append": header} for header in (*limits, *common)), *({"remove": name} for name in gone)]
     return extension(
         "suuupra.answer-headers",
         "extensions.filters.http.header_mutation.v3.HeaderMutation",

@@ -13,35 +13,41 @@ from services.api_gateway.domain.envoy.messages import JWT, PAYLOAD, Message, ex
 from services.api_gateway.domain.routes import Auth, Limit, LimitBy
 
 LIMIT_FILTER: Final = "envoy.filters.http.local_ratelimit"
-_KIND: Final = "extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+LOCAL: Final = "extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
 
 
 def limit_filter() -> Message:
     """Limits nothing by itself: routes carry their limits."""
-    return extension(LIMIT_FILTER, _KIND, stat_prefix="gateway")
+    return extension(LIMIT_FILTER, LOCAL, stat_prefix="gateway")
 
 
 def limit_rule(limit: Limit, auth: Auth, *, callers: int) -> Message:
     """The filter's configuration on a route."""
-    bucket = _bucket(limit)
-    callers_of = _subject_or_address() if _by_subject(limit, auth) else [_address()]
+    rule = local_rule(limit, auth, _bucket(limit), callers=callers, enforced=100)
+    return {**rule, "enable_x_ratelimit_headers": "DRAFT_VERSION_03", "enable_retry_after_header": True}
+
+
+def local_rule(limit: Limit, auth: Auth, bucket: Message, *, callers: int, enforced: int) -> Message:
+    """A bucket per caller of the route, for `enforced` percent of the requests that find it empty."""
+    claim = _claim(limit, auth)
+    callers_of = _claim_or_address(*claim) if claim else [_address()]
     return typed(
-        _KIND,
+        LOCAL,
         stat_prefix="gateway",
         token_bucket=bucket,
         always_consume_default_token_bucket=False,
         filter_enabled={"default_value": percent(100)},
-        filter_enforced={"default_value": percent(100)},
-        enable_x_ratelimit_headers="DRAFT_VERSION_03",
-        enable_retry_after_header=True,
+        filter_enforced={"default_value": percent(enforced)},
         max_dynamic_descriptors=callers,
         rate_limits=[{"actions": caller.actions} for caller in callers_of],
         descriptors=[{"entries": caller.entries, "token_bucket": bucket} for caller in callers_of],
     )
 
 
-def _by_subject(limit: Limit, auth: Auth) -> bool:
-    return limit.by is LimitBy.SUBJECT and auth is not Auth.NONE
+def _claim(limit: Limit, auth: Auth) -> tuple[str, str] | None:
+    """By which claim of a token callers are told apart, and its name in descriptors; None: by address."""
+    known = {LimitBy.SUBJECT: ("subject", "sub"), LimitBy.CLIENT: ("client", "client_id")}
+    return None if auth is Auth.NONE else known.get(limit.by)
 
 
 def _bucket(limit: Limit) -> Message:
@@ -65,10 +71,10 @@ def _address() -> _Caller:
     return _Caller([{"masked_remote_address": masks}], [{"key": "masked_remote_address"}])
 
 
-def _subject_or_address() -> list[_Caller]:
-    """The subject of a verified token; the address of whoever showed none, never both."""
-    key = {"key": JWT, "path": [{"key": PAYLOAD}, {"key": "sub"}]}
-    subject: Message = {"metadata": {"descriptor_key": "subject", "metadata_key": key, "source": "DYNAMIC"}}
+def _claim_or_address(name: str, claim: str) -> list[_Caller]:
+    """A claim of a verified token; the address of whoever showed none, never both."""
+    key = {"key": JWT, "path": [{"key": PAYLOAD}, {"key": claim}]}
+    known: Message = {"metadata": {"descriptor_key": name, "metadata_key": key, "source": "DYNAMIC"}}
     anonymous: Message = {
         "header_value_match": {
             "descriptor_key": "caller",
@@ -79,4 +85,4 @@ def _subject_or_address() -> list[_Caller]:
     }
     address = _address()
     entries = [{"key": "caller", "value": "anonymous"}, *address.entries]
-    return [_Caller([subject], [{"key": "subject"}]), _Caller([anonymous, *address.actions], entries)]
+    return [_Caller([known], [{"key": name}]), _Caller([anonymous, *address.actions], entries)]

@@ -9,6 +9,7 @@ from services.api_gateway.domain.envoy.edge import (
     header_hygiene,
     paths,
 )
+from services.api_gateway.domain.envoy.joint_limits import common_filters
 from services.api_gateway.domain.envoy.limits import limit_filter
 from services.api_gateway.domain.envoy.messages import Message, duration, extension, files, tcp
 from services.api_gateway.domain.envoy.observe import access_logs, tracing
@@ -55,7 +56,7 @@ def _connection_manager(options: Options) -> Message:
 
 
 def http_filters(options: Options) -> list[Message]:
-    """In order: size, identity, limit, rights. External authorization and shedding will stand after the rights."""
+    """In order: size, identity, limits, rights. Shedding will stand after the rights."""
     return [
         answer_headers(),
         *compressors(),
@@ -63,6 +64,7 @@ def http_filters(options: Options) -> list[Message]:
         token_filter(options),
         acceptance_filter(),
         limit_filter(),
+        *common_filters(options),
         access_filter(),
         safe_methods_filter(),
         extension(

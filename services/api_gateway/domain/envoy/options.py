@@ -47,6 +47,11 @@ class Options:
     limited_callers: int = 100_000
     """Callers remembered per limited route; the least recently seen is forgotten first."""
 
+    limits_socket: Path | None = None
+    """Where limits common to all gateways are asked about; None: each gateway keeps its own."""
+    limits_seconds: float = 0.25
+    """Longest time such a question may take; then the local limit alone decides."""
+
     @property
     def admin_socket(self) -> Path:
         return self.folder / "admin.sock"

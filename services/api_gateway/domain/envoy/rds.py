@@ -6,6 +6,7 @@ from typing import Final
 
 from services.api_gateway.contract import PRIORITY_HEADER
 from services.api_gateway.domain.envoy.clusters import CONTROL_CLUSTER
+from services.api_gateway.domain.envoy.joint_limits import ASK_HEADER, common_facts, common_rules
 from services.api_gateway.domain.envoy.limits import LIMIT_FILTER, limit_rule
 from services.api_gateway.domain.envoy.messages import JWT, Message, duration, set_header
 from services.api_gateway.domain.envoy.options import Options
@@ -18,10 +19,10 @@ ROUTES: Final = "routes"
 OPERATOR_ROLE: Final = "operator"
 
 
-def route_config(table: Table, options: Options) -> Message:
+def route_config(table: Table, options: Options, gateways: int = 1) -> Message:
     """One virtual host for every name; what no route takes is 404."""
     unmatched = _answer("unmatched", {"prefix": "/"}, 404)
-    routes = [_two_hosts(), *_own(options), *_followed(table, options), unmatched]
+    routes = [_two_hosts(), *_own(options), *_followed(table, options, gateways), unmatched]
     host = {"name": "platform", "domains": ["*"], "routes": routes, "retry_policy": retry_policy()}
     return {"name": ROUTES, "virtual_hosts": [host]}
 
@@ -51,15 +52,17 @@ def page_route(options: Options) -> Route:
     )
 
 
-def _followed(table: Table, options: Options) -> Iterator[Message]:
+def _followed(table: Table, options: Options, gateways: int) -> Iterator[Message]:
     for _, group in groupby(table.served, key=lambda item: item.route.key):
-        yield from _group(list(group), None, options)
+        yield from _group(list(group), None, options, gateways)
 
 
-def _group(same_path: list[Served], cluster: str | None, options: Options) -> Iterator[Message]:
+def _group(
+    same_path: list[Served], cluster: str | None, options: Options, gateways: int = 1
+) -> Iterator[Message]:
     """Routes of one path, and the 405 for the methods none of them has."""
     for item in same_path:
-        yield _route(item, cluster or item.service, options)
+        yield _route(item, cluster or item.service, options, gateways)
     methods = {method for item in same_path for method in item.route.served_methods}
     if all(item.route.methods for item in same_path):
         yield _not_allowed(same_path[0], sorted(methods))
@@ -84,15 +87,16 @@ def _path_of(route: Route) -> Message:
             return {"path_separated_prefix": route.path}
 
 
-def _route(item: Served, cluster: str, options: Options) -> Message:
+def _route(item: Served, cluster: str, options: Options, gateways: int) -> Message:
     route = item.route
     return {
         "name": item.name,
         "match": {**_path_of(route), **_methods_of(route)},
         "route": {"cluster": cluster, **_times(route, options), "priority": _queue(route)},
         "request_headers_to_add": [set_header(PRIORITY_HEADER, route.priority.value)],
-        "metadata": {"filter_metadata": {"suuupra": _facts(item)}},
-        "typed_per_filter_config": _filters(route, options),
+        **({"request_headers_to_remove": [ASK_HEADER]} if options.limits_socket else {}),
+        "metadata": {"filter_metadata": {"suuupra": _facts(item, options, gateways)}},
+        "typed_per_filter_config": _filters(route, options) | common_rules(route, gateways, options),
     }
 
 
@@ -114,10 +118,11 @@ def _queue(route: Route) -> str:
     return "HIGH" if route.priority is Priority.CRITICAL else "DEFAULT"
 
 
-def _facts(item: Served) -> Message:
-    """Carried for the filters to come (shedding reads the priority) and for the 403's challenge."""
+def _facts(item: Served, options: Options, gateways: int) -> Message:
+    """Carried for the filters to come (shedding reads the priority), for the 403's challenge, and for limits."""
     route = item.route
-    return {"service": item.service, "priority": route.priority.value, "challenge": challenge(route.scopes)}
+    facts = {"service": item.service, "priority": route.priority.value, "challenge": challenge(route.scopes)}
+    return facts | (common_facts(route.limit, gateways) if options.limits_socket else {})
 
 
 def _filters(route: Route, options: Options) -> Message:

@@ -1,0 +1,106 @@
+"""Buckets that all gateways share, in Valkey: one timestamp per caller and route, gone when the bucket is full."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import redis.asyncio as redis
+from pydantic import SecretStr
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from services.api_gateway.domain.gcra import SCRIPT, Share, Verdict, verdict
+
+SECONDS: Final = 0.1
+"""Longest time for one answer; Envoy waits longer."""
+AT_ONCE: Final = 500
+"""Questions of one trip, at most: while one is under way, those that come wait for the next."""
+
+
+class CountersAway(Exception):
+    """Valkey does not answer, or not in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    key: str
+    share: Share
+    answer: asyncio.Future[Verdict]
+
+
+class Counters:
+    """The buckets. Questions that come together travel together, over one connection."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(
+            url,
+            socket_timeout=SECONDS,
+            socket_connect_timeout=SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._digest = ""
+        self._waiting: list[_Question] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    @classmethod
+    def of(cls, url: SecretStr) -> Self:
+        return cls(url.get_secret_value())
+
+    async def take(self, key: str, share: Share) -> Verdict:
+        """Count one request against a bucket. Raises CountersAway."""
+        question = _Question(key, share, asyncio.get_running_loop().create_future())
+        self._waiting.append(question)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+        return await question.answer
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sending
+        await self._client.aclose()
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
+            try:
+                found = await self._ask(batch)
+            except (RedisError, OSError, TimeoutError) as error:
+                found = [error] * len(batch)
+            for question, one in zip(batch, found, strict=True):
+                _tell(question, one)
+
+    async def _ask(self, batch: Sequence[_Question]) -> list[Any]:
+        """An answer, or an error, for each."""
+        if self._digest:
+            found = await self._run(batch)
+            if not any(isinstance(one, NoScriptError) for one in found):
+                return found
+        self._digest = await self._client.script_load(
+            SCRIPT
+        )  # first time, or it was restarted and has forgotten
+        return await self._run(batch)
+
+    async def _run(self, batch: Sequence[_Question]) -> list[Any]:
+        trip = self._client.pipeline(transaction=False)
+        for question in batch:
+            trip.evalsha(
+                self._digest, 1, question.key, str(question.share.interval), str(question.share.burst)
+            )
+        found: list[Any] = await trip.execute(raise_on_error=False)
+        return found
+
+
+def _tell(question: _Question, found: Any) -> None:
+    if question.answer.done():  # whoever asked waits no longer
+        return
+    if isinstance(found, Exception):
+        question.answer.set_exception(CountersAway(type(found).__name__))
+        return
+    admitted, full_at, now = found
+    question.answer.set_result(verdict(bool(admitted), int(full_at), int(now), question.share))

@@ -1,0 +1,97 @@
+"""Answers Envoy's questions about callers who near a limit: a socket of this process, and Valkey behind it.
+
+It never stands in a request's way: without Valkey every answer is yes, at once, and the local limit decides alone.
+"""
+
+import asyncio
+import contextlib
+import time
+from pathlib import Path
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from services.api_gateway.domain import asking
+from services.api_gateway.domain.gcra import Share, Verdict
+from services.api_gateway.store import CountersAway
+from services.api_gateway.usecases.metrics import LIMIT_ANSWERS, LIMIT_SECONDS
+from suuupra import logs
+
+_log = logs.get_logger(__name__)
+PAUSE_SECONDS: Final = 1.0
+"""How long Valkey is left alone after it did not answer: meanwhile nobody waits for it."""
+
+
+class Buckets(Protocol):
+    """Where requests are counted."""
+
+    async def take(self, key: str, share: Share) -> Verdict:
+        """Count one. Raises CountersAway."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class Limiter:
+    """A Runnable that answers on a socket."""
+
+    name = "limits"
+
+    def __init__(self, socket: Path, buckets: Buckets) -> None:
+        self._socket = socket
+        self._buckets = buckets
+        self._stopping = asyncio.Event()
+        self._away_until = 0.0
+
+    async def run(self) -> None:
+        """Answer until stop()."""
+        self._socket.parent.mkdir(parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+        await runner.setup()
+        try:
+            await web.UnixSite(runner, str(self._socket)).start()
+            await self._stopping.wait()
+        finally:
+            await runner.cleanup()
+            await self._buckets.close()
+            with contextlib.suppress(OSError):
+                self._socket.unlink(missing_ok=True)
+
+    async def stop(self) -> None:
+        self._stopping.set()
+
+    def health(self) -> str | None:
+        """Always well: a gateway without Valkey serves."""
+        return None
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        began = time.perf_counter()
+        try:
+            question = asking.read(request.headers)
+        except asking.Unreadable as error:
+            _log.error("Envoy asked what cannot be read", reason=str(error))
+            return _yes("unreadable")
+        verdict = await self._decide(question)
+        LIMIT_SECONDS.observe(time.perf_counter() - began)
+        if verdict is None:
+            return _yes("open")
+        LIMIT_ANSWERS.labels("admitted" if verdict.admitted else "refused").inc()
+        told = asking.answer(question.limit, verdict)
+        return web.Response(status=200 if verdict.admitted else 429, headers=told)
+
+    async def _decide(self, question: asking.Question) -> Verdict | None:
+        """None while Valkey is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            return await self._buckets.take(question.key, question.share)
+        except CountersAway as error:
+            self._away_until = time.monotonic() + PAUSE_SECONDS
+            _log.warning("limits are kept by each gateway alone: Valkey does not answer", reason=str(error))
+            return None
+
+
+def _yes(why: str) -> web.Response:
+    LIMIT_ANSWERS.labels(why).inc()
+    return web.Response()
