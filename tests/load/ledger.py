@@ -19,7 +19,6 @@ from uuid import uuid4
 
 import httpx
 import uvloop
-from joserfc.jwk import ECKey
 from sqlalchemy import text
 
 from services.ledger.app import create_app
@@ -33,11 +32,11 @@ from services.payments.contract import PaymentRefunded, PaymentSucceeded
 from suuupra.clock import SystemClock
 from suuupra.consuming import Consumer
 from suuupra.db import Database
-from suuupra.local_issuer import LocalIssuer
 from suuupra.migrations import Schema
 from suuupra.secrets_store import SecretsStore
 from suuupra.settings import example
 from suuupra.testing.containers import docker
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PASSWORD, PostgresServer
 from suuupra.testing.secrets import MemorySecrets
@@ -85,7 +84,7 @@ class Bench:
     settings: Settings
     database: Database
     topics: Topics
-    issuer: LocalIssuer
+    issuer: Issuer
 
 
 def measure() -> Sequence[Figure]:
@@ -142,7 +141,7 @@ async def _bench() -> AsyncIterator[Bench]:
         stack.callback(broker.container.remove)
         name = postgres.create(Schema.of("ledger"))
         postgres.execute(name, _BARE_TABLES)
-        issuer = LocalIssuer("bench", "suuupra", ECKey.generate_key("P-256", auto_kid=True))
+        issuer = Issuer.new("bench", "suuupra")
         settings = example(
             Settings,
             service="ledger",
@@ -268,7 +267,7 @@ async def _singles(bench: Bench) -> list[float]:
     return samples[20:]
 
 
-def _token(issuer: LocalIssuer) -> str:
+def _token(issuer: Issuer) -> str:
     from joserfc import jwt
 
     now = int(time.time())

@@ -17,8 +17,8 @@ from services.upi_core.tests.merchant import Merchant
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
 from suuupra import failpoints
 from suuupra.clock import SystemClock
-from suuupra.local_issuer import LocalIssuer
 from suuupra.testing.containers import free_port
+from suuupra.testing.issuer import Issuer
 from suuupra.testing.waiting import until
 
 LIMIT_SECONDS = 90.0
@@ -82,7 +82,7 @@ class _Server(uvicorn.Server):
 class Rail:
     """A switch, two banks and a merchant."""
 
-    def __init__(self, new_database: NewDatabase, issuer: LocalIssuer, rulebook: Mapping[str, Any]) -> None:
+    def __init__(self, new_database: NewDatabase, issuer: Issuer, rulebook: Mapping[str, Any]) -> None:
         auth = {
             "SUUUPRA_ISSUER": issuer.issuer,
             "SUUUPRA_AUDIENCE": issuer.audience,
@@ -175,7 +175,7 @@ class Rail:
 
 
 @asynccontextmanager
-async def running(new_database: NewDatabase, issuer: LocalIssuer, **rulebook: Any) -> AsyncIterator[Rail]:
+async def running(new_database: NewDatabase, issuer: Issuer, **rulebook: Any) -> AsyncIterator[Rail]:
     """The rail, not yet started; whatever lives at the end is killed."""
     rail = Rail(new_database, issuer, rulebook)
     merchant = asyncio.create_task(rail._server.serve())

@@ -8,7 +8,7 @@ import pytest
 
 from services.upi_core.tests.processes import Process, Rail, running
 from services.upi_core.tests.town import NewDatabase
-from suuupra.local_issuer import LocalIssuer
+from suuupra.testing.issuer import Issuer
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -77,7 +77,7 @@ async def assert_once_or_not_at_all(rail: Rail, ref: str, before: tuple[int, int
 
 
 async def test_m9_a_switch_killed_between_debit_and_credit_completes_or_reverses_once(
-    new_database: NewDatabase, issuer: LocalIssuer
+    new_database: NewDatabase, issuer: Issuer
 ) -> None:
     async with running(new_database, issuer, scale=SCALE, heartbeatEvery=20) as rail:
         await started(rail)
@@ -88,7 +88,7 @@ async def test_m9_a_switch_killed_between_debit_and_credit_completes_or_reverses
 
 
 async def test_m9_a_bank_killed_in_the_middle_of_its_leg_does_it_once(
-    new_database: NewDatabase, issuer: LocalIssuer
+    new_database: NewDatabase, issuer: Issuer
 ) -> None:
     async with running(new_database, issuer, scale=SCALE, heartbeatEvery=20) as rail:
         await started(rail)
@@ -99,7 +99,7 @@ async def test_m9_a_bank_killed_in_the_middle_of_its_leg_does_it_once(
 
 
 async def test_m11_a_bank_killed_after_a_reversal_and_before_its_answer_reverses_once(
-    new_database: NewDatabase, issuer: LocalIssuer
+    new_database: NewDatabase, issuer: Issuer
 ) -> None:
     async with running(new_database, issuer, scale=SCALE, heartbeatEvery=20) as rail:
         rail.switch.start()

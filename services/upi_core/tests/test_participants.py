@@ -10,9 +10,9 @@ from services.upi_core.contract import Api
 from services.upi_core.tests.merchant import CODE, VPA
 from services.upi_core.tests.town import PAYER, Town, With
 from suuupra import signatures
-from suuupra.local_issuer import LocalIssuer
 from suuupra.signatures import Signer
 from suuupra.testing.hostile import TEXTS
+from suuupra.testing.issuer import Issuer
 
 pytestmark = pytest.mark.integration
 JOIN = "/internal/v1/participants"
@@ -200,7 +200,7 @@ async def test_a_complaint_becomes_one_dispute_item_within_its_time(town: Town) 
     assert (await complain()).resp.code.value == "U48"
 
 
-async def test_stories_are_for_staff_outside_the_cluster(town: Town, issuer: LocalIssuer) -> None:
+async def test_stories_are_for_staff_outside_the_cluster(town: Town, issuer: Issuer) -> None:
     paid = await town.pay()
     paths = [f"/v1/upi/transactions/{paid['id']}", "/v1/upi/transactions?ref_id=A1", "/v1/upi/disputes"]
 
