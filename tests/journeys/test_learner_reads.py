@@ -42,7 +42,7 @@ def open_course(page: Page, url: str) -> None:
 
 def start(page: Page) -> str:
     """Open the course's first lesson; returns its address."""
-    page.get_by_role("link", name="Start the course").click()
+    page.get_by_role("link", name="Read a lesson for free").click()
     page.wait_for_url("**/lessons/*")
     return page.url
 
