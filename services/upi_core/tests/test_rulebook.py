@@ -57,6 +57,11 @@ def test_durations_are_scaled_and_npcis_own_are_the_default() -> None:
     assert Rulebook(scale=30).scaled(15) == timedelta(seconds=0.5)
 
 
+def test_a_debit_is_credited_as_long_as_the_timers_before_it_may_take() -> None:
+    assert Rulebook().completion == timedelta(seconds=300)
+    assert Rulebook(scale=30, pay_timer=450).completion == timedelta(seconds=45)
+
+
 def test_collect_is_closed_since_october_2025() -> None:
     assert Rulebook().takes_collect(date(2025, 9, 30))
     assert not Rulebook().takes_collect(date(2025, 10, 1))
