@@ -75,7 +75,9 @@ async def coupon(
         await (shop.use_coupon(cart, code, bearer) if code else shop.drop_coupon(cart, bearer))
     except (Refused, errors.NotFound) as refused:
         shown = await shop.cart(cart, bearer)
-        return await cart_page(request, head, shown, coupon=code, coupon_error=refused.detail)
+        fixes = [f"{error.fix[:1].upper()}{error.fix[1:]}." for error in refused.errors if error.fix]
+        trouble = " ".join([refused.detail, *fixes])
+        return await cart_page(request, head, shown, coupon=code, coupon_error=trouble)
     return onward("/cart")
 
 

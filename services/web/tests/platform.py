@@ -33,12 +33,10 @@ from suuupra.testing.secrets import MemorySecrets
 
 PASSWORD = "a few words in a row"
 RAIL = {
-    "upi": {
-        "kind": "upi",
-        "url": "http://upi-core:8000",
-        "participants": [{"code": "asha", "name": "Asha Bank"}],
-        "rulebook": {"scale": 1},
-    }
+    "kind": "upi",
+    "url": "http://upi-core:8000",
+    "participants": [{"code": "asha", "name": "Asha Bank"}],
+    "rulebook": {"scale": 1},
 }
 CONSUMING = ("commerce", "content", "payments", "notifications")
 
@@ -136,7 +134,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
     names = ("identity", "content", "commerce", "payments", "notifications", "web")
     bases = {name: postgres.create(Schema.of(name)) for name in names}
     urls = {name: postgres.url(base) for name, base in bases.items()}
-    secrets = SecretsStore(MemorySecrets())
+    kept = MemorySecrets()
     async with AsyncExitStack() as stack:
         for base in bases.values():
             stack.callback(postgres.drop, base)
@@ -153,7 +151,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
             return discovery.find(name).settings()(**common, **more)
 
         cheap = {"password_memory_kib": 1024, "password_passes": 1}
-        identity = _app("identity", settings("identity", **cheap), secrets=secrets, clock=clock)
+        identity = _app("identity", settings("identity", **cheap), secrets=SecretsStore(kept), clock=clock)
         await stack.enter_async_context(identity.router.lifespan_context(identity))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(identity), base_url=ORIGIN) as asker:
             jwks = json.dumps((await asker.get("/.well-known/jwks.json")).json())
@@ -165,9 +163,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
         told = {
             "content": settings("content", jwks=jwks, **files),
             "commerce": settings("commerce", jwks=jwks),
-            "payments": settings(
-                "payments", jwks=jwks, rails=RAIL, keys=json.dumps(keys.text_of(keys.new_ring()))
-            ),
+            "payments": settings("payments", jwks=jwks, keys=json.dumps(keys.text_of(keys.new_ring()))),
             "notifications": settings("notifications", jwks=jwks),
         }
         clocked = {"commerce": {"clock": clock}, "payments": {"clock": clock}}
@@ -176,9 +172,13 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
             _judge_by(app, clock)
             await stack.enter_async_context(app.router.lifespan_context(app))
         apps["identity"] = identity
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(apps["payments"]), base_url=ORIGIN
+        ) as operator:
+            assert (await operator.put("/internal/v1/rails/upi", json=RAIL)).is_success
         network = Switchboard({name: httpx.ASGITransport(app) for name, app in apps.items()})
         own = Settings(**given(database_url=urls["web"], client_secret=None))
-        web = create_app(own, transport=network, clock=clock, secrets=secrets)
+        web = create_app(own, transport=network, clock=clock, secrets=SecretsStore(kept))
         await stack.enter_async_context(web.router.lifespan_context(web))
         yield Platform(clock, PublicHost(identity, web), network, apps, databases, told)
 
