@@ -66,10 +66,11 @@ def test_wrong_settings_are_told_in_one_message_and_exit_78(
 
 
 def test_service_without_events_has_nothing_to_work_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUUUPRA_URL_CONTENT", "http://content:8000")
-    code, _, err = run("work", "web")
+    for name, value in {"ISSUER": "http://i", "AUDIENCE": "a", "JWKS": '{"keys": []}'}.items():
+        monkeypatch.setenv(f"SUUUPRA_{name}", value)
+    code, _, err = run("work", "api-gateway")
     assert code == 2
-    assert "web neither publishes nor consumes events" in err
+    assert "api-gateway neither publishes nor consumes events" in err
 
 
 def test_openapi_needs_no_environment(run: Run) -> None:
