@@ -18,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
@@ -186,7 +187,10 @@ def mailbox(text: str) -> Address:
 def _recipient(to: str) -> Address:
     try:
         return Address(addr_spec=to)
-    except IndexError as error:  # the parser's own, of an empty text
+    except (
+        IndexError,
+        HeaderParseError,
+    ) as error:  # the parser's own, of an empty text, before and in Python 3.13
         raise ValueError("the address is empty") from error
 
 

@@ -17,7 +17,7 @@ import starlark
 import yaml
 
 PRELUDE = """
-os = struct(getenv=_getenv, path=struct(basename=_basename))
+os = struct(getenv=_getenv, path=struct(basename=_basename, dirname=_dirname))
 config = struct(define_string_list=_define_string_list, parse=_parse)
 TRIGGER_MODE_MANUAL = "manual"
 """
@@ -125,6 +125,7 @@ def run(
         module.add_callable(function.__name__, recording.recorder(function))
     module.add_callable("_getenv", lambda name, default=None: (variables or {}).get(name, default))
     module.add_callable("_basename", lambda path: Path(path).name)
+    module.add_callable("_dirname", lambda path: str(Path(path).parent))
     module.add_callable("_define_string_list", lambda name, args=False, usage="": None)
     module.add_callable("_parse", lambda: {"services": list(chosen)})
     module.add_callable("k8s_context", lambda: context)

@@ -122,5 +122,5 @@ async def test_a_pod_is_not_ready_on_an_older_schema_and_is_on_a_newer_one(
 
 
 def test_a_service_without_migrations_is_at_its_head(postgres: PostgresServer, empty: str) -> None:
-    assert status(postgres.owner(empty), "web").at_head
-    assert pending_sql(postgres.owner(empty), "web") == ""
+    assert status(postgres.owner(empty), "api-gateway").at_head
+    assert pending_sql(postgres.owner(empty), "api-gateway") == ""
