@@ -94,7 +94,7 @@ def listdir(root: Path) -> Callable[..., list[str]]:
 def read_file(root: Path, env: str) -> Callable[..., str]:
     """Tilt's, with `env` as what .env holds: a developer's own is no part of a test."""
 
-    def inner(path: str, default: str) -> str:
+    def inner(path: str, default: str = "") -> str:
         if path == ".env":
             return env
         target = root / path
