@@ -71,8 +71,10 @@ class World:
     ) -> str:
         """What a client is told about the sign-in (OpenID Connect Core, 2)."""
         issued = int(self.now.timestamp())
+        told = person_claims(account, scope)
+        told.pop("organisations", None)  # userinfo tells all of them; a token must stay short
         claims = {
-            **person_claims(account, scope),
+            **told,
             "iss": self.rules.issuer,
             "aud": grant.client_id,
             "iat": issued,
