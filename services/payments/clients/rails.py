@@ -13,7 +13,7 @@ from services.payments.settings import Settings
 from services.payments.store import rails as store
 from services.payments.store.tables import RailRow
 from suuupra.db import Transaction
-from suuupra.errors import Unavailable
+from suuupra.errors import Conflict, Unavailable
 
 
 class NoRail(Unavailable):
@@ -22,14 +22,20 @@ class NoRail(Unavailable):
     slug, title = "no-rail", "Payments cannot be taken right now"
 
 
+class CurrencyNotTaken(Conflict):
+    """The rails with this way to pay move other currencies."""
+
+    slug, title = "currency-not-taken", "This currency cannot be paid this way"
+
+
 class Rails(Protocol):
     """Where use cases get a rail from."""
 
     async def named(self, tx: Transaction, name: str) -> Rail:
         """The rail of that name. Raises NoRail."""
 
-    async def offering(self, tx: Transaction, method: Method) -> Rail:
-        """A rail with that way to pay. Raises NoRail."""
+    async def offering(self, tx: Transaction, method: Method, currency: str) -> Rail:
+        """A rail with that way to pay that currency. Raises NoRail, CurrencyNotTaken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,16 @@ class RailBook:
     async def named(self, tx: Transaction, name: str) -> Rail:
         return await self.upi(tx, name)
 
-    async def offering(self, tx: Transaction, method: Method) -> Rail:
-        for row in await store.all_rails(tx):
-            rail = self.rail_of(row)
-            if method in rail.methods:
+    async def offering(self, tx: Transaction, method: Method, currency: str) -> Rail:
+        rails = [self.rail_of(row) for row in await store.all_rails(tx)]
+        offering = [rail for rail in rails if method in rail.methods]
+        for rail in offering:
+            if rail.takes(currency):
                 return rail
+        if offering:
+            raise CurrencyNotTaken(
+                f"{method} moves no {currency}. Order in another currency to pay this way."
+            )
         raise NoRail(
             f"No rail takes {method} right now. Try again in a moment.", headers={"Retry-After": "5"}
         )

@@ -54,6 +54,10 @@ class UpiRail:
     def methods(self) -> frozenset[Method]:
         return frozenset(_MODES)
 
+    def takes(self, currency: str) -> bool:
+        """Rupees and nothing else."""
+        return currency == upi.CURRENCY
+
     @property
     def settlement(self) -> str:
         """The bank at which we have our account."""

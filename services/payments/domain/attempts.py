@@ -187,7 +187,7 @@ def note_outcome(
 def _succeed(payment: Payment, attempt: Attempt, outcome: Success) -> Events | Contradiction:
     if outcome.amount is not None and outcome.amount != payment.amount:
         return Contradiction("the amount that moved is not the one that was to be paid")
-    payer = outcome.payer or getattr(attempt.state, "payer", "")
+    payer = outcome.payer or attempt.payer
     told = {"attempt": attempt.number, "transaction": outcome.transaction, "payer": payer, "rrn": outcome.rrn}
     if isinstance(attempt.state, Succeeded) and attempt.state.transaction == outcome.transaction:
         return ()

@@ -132,8 +132,12 @@ _Moves = (
 
 def _with_attempt(payment: Payment, event: _Moves, at: datetime) -> Payment:
     attempt = payment.attempt(event.attempt)
-    link = event.link if isinstance(event, e.ActionRequired) else attempt.link
-    moved = attempt.model_copy(update={"state": _moved(attempt.state, event, at), "link": link})
+    told = {
+        "state": _moved(attempt.state, event, at),
+        "link": getattr(event, "link", attempt.link),
+        "payer": getattr(event, "payer", attempt.payer),
+    }
+    moved = attempt.model_copy(update=told)
     attempts = tuple(moved if it.number == attempt.number else it for it in payment.attempts)
     return payment.model_copy(update={"attempts": attempts})
 

@@ -135,6 +135,8 @@ class Attempt(_Part):
     started_at: datetime
     expires_at: datetime
     link: str = ""
+    payer: str = ""
+    """The address of who paid, or tried to, once that is known."""
     state: Annotated[AttemptState, Field(discriminator="kind")]
 
     @property

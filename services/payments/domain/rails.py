@@ -120,6 +120,9 @@ class Rail(Protocol):
     def methods(self) -> frozenset[Method]:
         """The ways to pay that it offers."""
 
+    def takes(self, currency: str) -> bool:
+        """Whether it moves money of that currency."""
+
     def new_transaction(self) -> str:
         """The id of a transaction that we begin."""
 

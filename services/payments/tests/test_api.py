@@ -169,6 +169,13 @@ async def test_a_wrong_attempt_names_the_field(world: World, body: dict[str, Any
 
 
 @pytest.mark.integration
+async def test_a_currency_that_no_rail_moves_is_named(world: World) -> None:
+    payment = await world.order(currency="USD")
+    answer = await world.learner.post(f"/v1/payments/{payment}/attempts", {"method": "upi_qr"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:suuupra:problem:currency-not-taken")
+
+
+@pytest.mark.integration
 async def test_pages_go_from_the_newest_to_the_oldest(world: World) -> None:
     made = []
     for _ in range(5):

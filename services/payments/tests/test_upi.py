@@ -140,6 +140,31 @@ async def test_a_payer_who_declines_is_told_at_once_and_others_mistakes_are_not(
     assert [it["code"] for it in await published(world, "payment.failed")] == ["ZA"]
 
 
+async def test_somebody_else_who_declines_disturbs_no_payment_under_way(world: World) -> None:
+    payment, reference = await begun(world)
+    asked = await world.switch.authorise(reference, MINOR)
+    await world.switch.confirm(world.switch.auth_details(reference, MINOR), "FAILURE", Code.DECLINED)
+    assert (await world.learner.payment(payment))["status"] == "processing"
+    await world.switch.confirm(asked)
+    assert (await world.learner.payment(payment))["status"] == "succeeded"
+
+
+async def test_money_that_the_rail_moved_after_it_said_it_had_not_is_ours_and_can_go_back(
+    world: World,
+) -> None:
+    payment, reference = await begun(world)
+    asked = await world.switch.authorise(reference, MINOR)
+    await world.pass_time(seconds=30)
+    await world.pass_time(seconds=60)
+    (question,) = world.switch.heard("ReqChkTxn")
+    await world.switch.confirm(asked, "FAILURE", Code.DEBIT_TIMEOUT)
+    await world.switch.respond(question)
+    assert (await world.learner.payment(payment))["status"] == "succeeded"
+    assert (await world.finance.refund(payment)).status_code == 201
+    await world.deliver()
+    assert world.switch.heard("ReqPay")[0]["payees"][0]["vpa"] == asked.payer.vpa
+
+
 async def test_a_payer_who_never_answers_lets_the_attempt_expire(world: World) -> None:
     payment, _ = await begun(world)
     await world.pass_time(minutes=5)

@@ -22,7 +22,7 @@ async def begin(
     """Begin an attempt of the caller's payment, or give the one that is open. Raises what `problems` has."""
     payment = await own(change, caller, payment_id)
     method = Method(new.method)
-    rail = await change.rails.offering(change.tx, method)
+    rail = await change.rails.offering(change.tx, method, payment.amount.currency)
     match attempts.begin_attempt(payment, method, rail.name, rail.rules, new_reference(), change.now):
         case Refusal() as refusal:
             raise refused(refusal)

@@ -9,7 +9,7 @@ from uuid import UUID
 from services.payments.clients.upi import UpiRail
 from services.payments.domain import attempts, refunds
 from services.payments.domain.attempts import Contradiction, Decline
-from services.payments.domain.payment import Payment
+from services.payments.domain.payment import AwaitingPayer, Payment
 from services.payments.domain.rails import Failure, Outcome, StillOpen, Success
 from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
@@ -198,12 +198,19 @@ async def _resolve(
     found = await store.attempt_of(talk.tx, reference or "")
     if found is None or isinstance(outcome, StillOpen):
         return Code.NOT_FOUND
-    if isinstance(outcome, Failure) and outcome.code in OUR_DECLINES:
-        return None  # whoever tried to pay something else has not used up the payer's attempt
+    if isinstance(outcome, Failure) and await _of_somebody_else(talk, found, outcome):
+        return None
     # It failed before we were asked (declined, over a limit). Or money came that we were not asked about: it is ours
     # all the same, and its payer's if it is too much.
     await _note(talk, Moves(*found), outcome)
     return None
+
+
+async def _of_somebody_else(talk: Conversation, found: tuple[UUID, int], outcome: Failure) -> bool:
+    """Whether who failed was not the payer we wait for: we declined it, or it was another try than the one under way."""
+    payment = await talk.change.locked(found[0])
+    waiting = isinstance(payment.attempt(found[1]).state, AwaitingPayer)
+    return outcome.code in OUR_DECLINES or not waiting
 
 
 async def _note(talk: Conversation, moves: Moves, outcome: Outcome) -> None:
