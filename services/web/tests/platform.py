@@ -143,7 +143,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
             stack.push_async_callback(database.close)
 
         def settings(name: str, **more: Any) -> Any:
-            common = {
+            common: dict[str, Any] = {
                 "service": name, "public_url": ORIGIN, "database_url": urls[name], "database_pool_size": 5,
                 "kafka_bootstrap": "127.0.0.1:9", "openbao_url": "http://openbao:8200", "openbao_token": "none",
                 "smtp_host": "127.0.0.1", "issuer": ORIGIN, "audience": "suuupra",

@@ -61,7 +61,7 @@ async def pages(client: httpx.AsyncClient, world: World) -> dict[str, httpx.Resp
     ):
         found[own] = await client.get(own)
     for status in ("expired", "canceled", "refunded"):
-        world.shop.settle(order, status)  # type: ignore[arg-type]
+        world.shop.settle(order, status)
         world.till.payments[order] = payment
         found[status] = await client.get(path)
     found["refused sign-in"] = await client.get("/session/callback?error=x&state=y")
