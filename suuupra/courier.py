@@ -25,7 +25,7 @@ from prometheus_client import Counter, Gauge
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
-from suuupra import logs
+from suuupra import failpoints, logs
 from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.halting import Haltable
@@ -276,8 +276,11 @@ class Courier:
             _log.error("a message could not be handled", task=task.get_name(), exc_info=task.exception())
 
     async def _deliver(self, message: Outgoing) -> None:
+        point = message.path.rpartition("/")[2]
         async with self._slots:
+            failpoints.hit(f"courier.sending.{point}")
             outcome, reason = await self._send(message)
+            failpoints.hit(f"courier.sent.{point}")
         _sent.labels(message.recipient, outcome or "later").inc()
         if outcome == "refused":
             _log.warning("message refused", recipient=message.recipient, path=message.path, reason=reason)

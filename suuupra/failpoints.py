@@ -18,6 +18,10 @@ The points there are:
 | `payments.recorded`     | what happened to a payment is written with all that follows, not committed    |
 | `courier.sent`          | a message or webhook of payments was answered, its row does not say so yet    |
 | `ledger.written`        | the ledger's journals are written, not committed                              |
+| `courier.sending.API`   | the message is committed with what it tells, and was not sent                 |
+| `courier.sent.API`      | it was sent, maybe acknowledged; nothing of that is noted                     |
+| `switch.API-TYPE.handled`, `.committed`   | the switch has handled a message, not committed; committed, not acknowledged |
+| `bank.LEG.booked`, `.committed` | a bank has done a leg, not committed; committed, not acknowledged |
 """
 
 import os

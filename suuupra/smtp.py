@@ -141,11 +141,11 @@ class Mailer:
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = message_id or make_msgid(domain=self._sender.domain)
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers to us
-        if locale:
-            message["Content-Language"] = locale
         message.set_content(text)
         if html is not None:
             message.add_alternative(html, subtype="html")
+        if locale:  # last: setting a content takes headers that begin like this one along
+            message["Content-Language"] = locale
         return message
 
     async def _greeted(self) -> aiosmtplib.SMTP:
@@ -159,7 +159,6 @@ class Mailer:
         )
         try:
             await client.connect()
-            await client.ehlo()
         except (SMTPException, OSError) as error:
             client.close()
             raise MailUnavailable("The mail server cannot be reached.", headers=_SOON) from error

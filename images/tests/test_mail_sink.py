@@ -5,6 +5,7 @@ import json
 import smtplib
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from email.message import EmailMessage
 from pathlib import Path
@@ -139,8 +140,9 @@ def test_the_server_takes_mail_shows_it_and_forgets_it(server: Server) -> None:
     assert api(server, "/api/messages") == {"messages": []}
     for path in ("/", f"/api/messages/{listed['id']}", "/api/messages/x", "/api/messages/١"):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            api(server, urllib.request.quote(path))
+            api(server, urllib.parse.quote(path))
         assert refused.value.code == 404
+        refused.value.close()
     assert "asha" not in server.log()
 
 

@@ -37,7 +37,7 @@ class Peers:
         """The answer, None when nothing is there; ApiError when it refuses, Temporary when it cannot answer now."""
         try:
             if self._in_cluster:
-                return await self._directly(address(resource, namespace) + path, method, body)
+                return await self._directly(resource, address(resource, namespace) + path, method, body)
             proxy = f"/api/v1/namespaces/{namespace}/services/http:{resource}:{HTTP_PORT}/proxy{path}"
             return await self._cluster.passed_on(method, proxy, body)
         except ApiError as error:
@@ -46,19 +46,17 @@ class Peers:
             if error.temporary:
                 raise Temporary(f"{resource} does not answer: {error}") from error
             raise
-        except Unreachable as error:
-            raise Temporary(f"{resource} does not answer: {error}") from error
         except ValueError as error:  # of something between us and the service, perhaps
             raise Temporary(f"{resource} does not answer in JSON") from error
 
-    async def _directly(self, url: str, method: str, body: Mapping[str, Any] | None) -> Any:
+    async def _directly(self, resource: str, url: str, method: str, body: Mapping[str, Any] | None) -> Any:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT)
         try:
             async with self._session.request(method, url, json=body) as response:
                 text = await response.text(errors="replace")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise Unreachable(url, error) from error
+            raise Unreachable(resource, error) from error
         if response.status >= 400:
             raise ApiError(response.status, "", _told(text))
         return json.loads(text) if text else {}

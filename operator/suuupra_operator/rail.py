@@ -22,7 +22,7 @@ _KEYS = cel(
 )
 LATENCY = r"^(0s|[1-9][0-9]{0,4}(ms|s))$"
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
-Code = Annotated[Label, Field(max_length=30)]
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,29}$", max_length=30)]
 
 
 class Profile(Model):
@@ -45,7 +45,16 @@ class Profile(Model):
     """Of requests it declines for reasons of its own."""
     late_reply_share: Share = 0
     """Of requests it answers after the timer has run out."""
+    late_by: Annotated[str, Field(pattern=LATENCY, max_length=8)] | None = None
+    """How much later such an answer comes."""
     seed: int = Field(1, ge=0, le=2**31 - 1)
+    fee_permille: int | None = Field(None, ge=0, le=50)
+    """What a merchant pays for each credit."""
+    limit_minor: Paise | None = None
+    """The most that one debit may take."""
+    pin_tries: int | None = Field(None, ge=1, le=10)
+    pin_block: int | None = Field(None, ge=1, le=604800)
+    """Seconds for which a PIN is blocked after that many wrong ones."""
 
     @model_validator(mode="after")
     def _parts_of_one(self) -> Profile:
@@ -67,8 +76,10 @@ class _Environment(Model):
         return self
 
 
-class Participant(Model):
+class Participant(_Environment):
     """A bank. It gets a resource ``bank-<code>`` with a database of its own, which outlives it."""
+
+    model_config = {"json_schema_extra": rules(_KEYS)}
 
     code: Code
     """Also the handle of its payment addresses: name@code."""

@@ -39,6 +39,8 @@ SOON_SECONDS = 5.0
 REFUSED_SECONDS = 120.0
 ORDINARY = frozenset({"Progressing", "NotSeenYet", "Waiting"})
 """Reasons that belong to a rail that is coming up: conditions say them, Events do not."""
+AWAY = frozenset({"NotAnswering", "SwitchNotAnswering", "SwitchRefused"})
+"""Likewise, until the rail was Ready: a pod that is ready may not be reachable in the same instant."""
 
 
 @dataclass
@@ -245,8 +247,9 @@ class RailReconciler:
             text = f"{counted(len(run.rail.spec.participants), 'participant')} take payments"
             await self.recorder.post(run.obj, "Normal", "Ready", text)
         known = {(c.type, c.reason, c.message) for c in run.status.conditions}
+        quiet = ORDINARY if settled else ORDINARY | AWAY
         for finding in run.findings:
-            if finding.ok or finding.reason in ORDINARY:
+            if finding.ok or finding.reason in quiet:
                 continue
             if (finding.type, finding.reason, finding.message) not in known:
                 await self.recorder.post(

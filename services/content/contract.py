@@ -21,9 +21,7 @@ MAX_ARTICLE_CHARACTERS = 1_000_000
 
 LessonKind = Literal["article", "video", "file"]
 ProgressState = Literal["started", "completed"]
-Access = Literal["open", "entitled"]
-"""Who reads a course: everybody, or who has an entitlement to it; its first lessons may still be for everybody."""
-
+Access = Literal["open", "entitled"]  # who reads it: all, or all its preview and the entitled the rest
 
 Title = fields.Title
 Slug = fields.Slug
@@ -120,9 +118,7 @@ class CourseSummary(_Model):
     licence: str | None = None
     source: str | None = Field(default=None, description="address of the work this course was made from")
     access: Access = "open"
-    preview_lessons: int = Field(
-        default=0, description="of an entitled course: how many lessons everybody reads"
-    )
+    preview_lessons: int = Field(default=0, description="of an entitled course: lessons that all read")
 
 
 class CourseDetails(CourseSummary):
@@ -141,9 +137,7 @@ class LessonEntry(_Model):
     title: str
     kind: LessonKind
     minutes: int
-    locked: bool = Field(
-        default=False, description="it needs an entitlement to the course, which the caller has not shown"
-    )
+    locked: bool = Field(default=False, description="the caller is not entitled to read it")
 
 
 class ModuleEntry(_Model):
@@ -252,11 +246,7 @@ class Merged(_Model):
 
 
 class CourseFields(_Request):
-    """What a creator says of a course. Without `slug` a new course gets one from its title, an old one keeps its.
-
-    Without `access` or `preview_lessons` a new course is open, and an old one keeps what it has: whoever does not know
-    of them must not open a course that is sold.
-    """
+    """What a creator says of a course. An old course keeps slug and access that are left out, a new one gets its own."""
 
     title: Title
     slug: Slug | None = None

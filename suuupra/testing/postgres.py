@@ -46,16 +46,18 @@ class PostgresServer:
     _templates: dict[Schema | None, str] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, *, in_memory: bool = False) -> "PostgresServer":
+    def start(cls, *, in_memory: bool = False, durable: bool = False) -> "PostgresServer":
         """Start it without durability, which no test of ours takes away from it, and wait until it answers.
 
-        With its files `in_memory` a new database takes a tenth of the time, and a restart would lose them all.
+        With its files `in_memory` a new database takes a tenth of the time, and a restart would lose them all. Who
+        measures commits wants it `durable`: as the cluster runs it.
         """
         options = ["--tmpfs", "/run/postgresql:uid=65532", "--shm-size", "128m"]
         if in_memory:
             options += ["--tmpfs", "/data:uid=65532,gid=65532,mode=0700"]
-        secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_FSYNC=off")
-        speed = ("--env", "POSTGRES_SET_SYNCHRONOUS_COMMIT=off", "--env", "POSTGRES_SET_FULL_PAGE_WRITES=off")
+        secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}")
+        careless = ("FSYNC", "SYNCHRONOUS_COMMIT", "FULL_PAGE_WRITES")
+        speed = () if durable else [it for name in careless for it in ("--env", f"POSTGRES_SET_{name}=off")]
         server = cls(Container.run("postgres", 5432, *options, *secrets, *speed))
         server.container.wait(lambda _: server.answers())
         server.execute("postgres", _ROLES)

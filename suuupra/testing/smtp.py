@@ -49,9 +49,12 @@ class MailServer:
 
     async def stop(self) -> None:
         """Hang up on everyone and refuse connections."""
+        talks = [it._handler_coroutine for it in self._sessions if it._handler_coroutine is not None]
         for session in self._sessions:
-            if session.transport is not None:
-                session.transport.abort()
+            _hang_up(session)
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
         self._sessions.clear()
         if self._server is not None:
             self._server.close()
@@ -90,8 +93,13 @@ class MailServer:
         self.messages.append(message)
         self.recipients.append(envelope.rcpt_tos[0])
         if self.vanish:
-            server.transport.abort()
+            _hang_up(server)
         return "250 OK"
+
+
+def _hang_up(session: SMTP) -> None:
+    if isinstance(session.transport, asyncio.WriteTransport):
+        session.transport.abort()
 
 
 def text_of(message: EmailMessage, kind: str = "plain") -> str:

@@ -65,7 +65,7 @@ def test_no_page_breaks_a_rule_of_accessibility(
         page.get_by_role("link", name="The Python Tutorial", exact=True).click()
         page.wait_for_url("**/courses/*")
         look("course")
-        page.get_by_role("link", name="Start the course").click()
+        page.get_by_role("link", name="Read a lesson for free").click()
         page.wait_for_url("**/lessons/*")
         look("lesson")
         page.goto(f"{platform_url}/courses/no-such-course")

@@ -86,7 +86,7 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         expect(page.get_by_role("listitem").filter(has_text=COURSE).get_by_text("₹499.00")).to_be_visible()
         picture(page, "buy-catalogue")
         page.get_by_role("link", name=COURSE, exact=True).first.click()
-        expect(page.get_by_text("including 18% GST")).to_be_visible()
+        expect(page.get_by_text("including 18% GST").first).to_be_visible()
         picture(page, "buy-course")
         locked = page.get_by_role("link", name=re.compile("^Locked: ")).last
         page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
@@ -129,7 +129,8 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         invoice = page.locator(".receipt dd").first.inner_text()
         assert invoice
         picture(page, "receipt")
-        open_letter(page, learner, invoice + "|receipt|Receipt")
+        open_letter(page, learner, "[Rr]eceipt|[Ii]nvoice")
+        expect(page.get_by_text(invoice).first).to_be_visible()
         picture(page, "mail-receipt")
 
         page.goto(f"{platform_url}/inbox")
@@ -151,7 +152,7 @@ def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(
         page.get_by_role("link", name=re.compile("^Locked: ")).last.click()
         expect(page.get_by_text("This lesson is part of the course")).to_be_visible()
         picture(page, "locked-phone-dark")
-        page.get_by_role("button", name="Add to cart").click()
+        page.get_by_role("button", name=re.compile("^Add (.* )?to cart$")).first.click()
         expect(page.get_by_role("heading", level=1, name="Your cart")).to_be_visible()
         picture(page, "cart-phone-dark")
         assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")

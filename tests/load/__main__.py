@@ -18,6 +18,7 @@ BENCHES = {
     "gateway": "The gateway's added latency, beside the bare service",
     "content_reads": "Content reads, beside a bare FastAPI route",
     "events": "Outbox to consumer, beside bare aiokafka",
+    "ledger": "Ledger postings, beside pgbench's TPC-B and bare set-based batching",
 }
 """In the order in which they run: what rests is measured before anything is disturbed."""
 

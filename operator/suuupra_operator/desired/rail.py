@@ -91,7 +91,7 @@ def _bank(rail: Rail, participant: Participant) -> Manifest:
         "replicas": participant.replicas.manifest(),
         "resources": banks.resources.manifest() if banks.resources else None,
         "calls": [rail.switch],
-        "env": banks.env | {"BANK_PROFILE": _json(profile)},
+        "env": banks.env | participant.env | {"BANK_PROFILE": _json(profile)},
         "slo": banks.slo.manifest(),
     }
     return _resource(rail, resource_of(participant), spec)

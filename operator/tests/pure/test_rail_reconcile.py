@@ -298,6 +298,19 @@ async def test_a_merchant_that_refuses_is_quoted(world: World) -> None:
     assert "rulebook.scale" in found["message"]
 
 
+async def test_a_service_that_does_not_answer_is_an_event_only_of_a_rail_that_was_ready(world: World) -> None:
+    world.services.away = True
+    await world.up()
+    assert world.condition("Registered")["reason"] == "NotAnswering"
+    assert world.recorder.said == []
+    world.services.away = False
+    await world.reconcile()
+    world.services.away = True
+    await world.reconcile()
+    said = [words.partition(":")[0] for words in world.recorder.said]
+    assert said == ["Ready", "NotAnswering", "SwitchNotAnswering"]
+
+
 async def test_a_bank_without_heartbeat_is_named(world: World) -> None:
     await world.up()
     world.services.participants[1] |= {"state": "down", "success_share": None}

@@ -33,7 +33,8 @@ def render(statement: Statement, made_at: datetime) -> bytes:
     for entry in statement.entries:
         _entry(part, entry)
     ET.indent(document)
-    return ET.tostring(document, encoding="utf-8", xml_declaration=True)
+    text: bytes = ET.tostring(document, encoding="utf-8", xml_declaration=True)
+    return text
 
 
 def _text(parent: ET.Element, tag: str, value: str) -> None:

@@ -1,6 +1,7 @@
 """Debit, credit and reversal: once per transaction, never with other content, never more than there is."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ async def test_m4_a_leg_that_is_asked_for_again_is_done_once_and_answered_again(
 
 @pytest.mark.parametrize("changed", [{"minor": 20_000}, {"account": "ASHA100002"}])
 async def test_m4_a_reused_id_with_other_content_never_passes_as_a_duplicate(
-    counter: Counter, changed: dict[str, object]
+    counter: Counter, changed: dict[str, Any]
 ) -> None:
     message = await counter.leg(TxnType.DEBIT)
     assert await counter.ask(message) is Code.SUCCESS
@@ -145,7 +146,12 @@ async def test_a_wrong_pin_is_zm(counter: Counter, pin: str) -> None:
 async def test_a_debit_without_pin_is_refused_and_a_merchants_refund_needs_none(counter: Counter) -> None:
     assert await counter.debit(pin=None) is Code.CREDENTIAL_MISMATCH
     await counter.credit(account=SHOP, minor=5_000)
-    refund = {"account": SHOP, "minor": 5_000, "pin": None, "org_txn_id": upi.new_txn_id("OLD")}
+    refund: dict[str, Any] = {
+        "account": SHOP,
+        "minor": 5_000,
+        "pin": None,
+        "org_txn_id": upi.new_txn_id("OLD"),
+    }
     assert await counter.debit(**refund) is Code.SUCCESS
     assert await counter.debit(account=SHOP, minor=1, pin=None) is Code.CREDENTIAL_MISMATCH
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import httpx
 import pytest
+import yaml
 from sqlalchemy import text
 
 from services.content.tests import pictures
@@ -24,6 +25,7 @@ _PLACES = (
     "/usr/local/share/documents/python",
 )
 WORDS = "word " * 120
+MANIFEST = Path(__file__).parents[3] / "manifests" / "services" / "content.yaml"
 
 
 @pytest.fixture
@@ -109,6 +111,26 @@ async def test_the_python_tutorial_becomes_a_course(
     entries = [lesson for module in contents["modules"] for lesson in module["lessons"]]
     assert course["lesson_count"] == len(entries) >= 75
     await _every_link_leads_somewhere(reader, course["slug"], [entry["slug"] for entry in entries])
+
+
+async def test_the_tutorial_that_make_up_imports_opens_its_first_four_lessons_to_everybody(
+    python_docs: Path, command: Command, reader: httpx.AsyncClient
+) -> None:
+    """With the very arguments of the resource's job."""
+    (job,) = yaml.safe_load(MANIFEST.read_text())["spec"]["jobs"]
+    code, _, err = command.run(python_docs, *job["args"][3:])
+    assert code == 0, err
+    (course,) = (await reader.get("/v1/courses")).json()["items"]
+    assert (course["title"], course["access"], course["preview_lessons"]) == (
+        "The Python Tutorial",
+        "entitled",
+        4,
+    )
+    contents = (await reader.get(f"/v1/courses/{course['id']}/contents")).json()
+    lessons = [lesson for module in contents["modules"] for lesson in module["lessons"]]
+    assert [it["locked"] for it in lessons] == [False] * 4 + [True] * (len(lessons) - 4)
+    statuses = [(await reader.get(f"/v1/lessons/{it['id']}")).status_code for it in lessons[:6]]
+    assert statuses == [200] * 4 + [403] * 2
 
 
 async def _every_link_leads_somewhere(reader: httpx.AsyncClient, course: str, slugs: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from services.identity.api import cookies, forms
 from services.identity.api.dependencies import AtDesk
 from services.identity.api.showing import NO_STORE, address_of, go, page
 from services.identity.domain import returning
+from services.identity.domain.accounts import SCOPE_WORDS
 from services.identity.usecases import authorizing, ending, people, redeeming
 from services.identity.usecases.authorizing import AskConsent, Desk, Next, ToClient, ToSignIn
 from services.identity.usecases.ending import AskSignOut
@@ -52,7 +53,9 @@ def _shown(request: Request, step: Next) -> Response:
             path = "/account/sign-up" if sign_up else "/account/login"
             return go(address_of(path, return_to=return_to, hint=hint))
         case AskConsent():
-            return page(request, "consent.html", {"asked": step}, leads_to=step.redirect_uri)
+            return page(
+                request, "consent.html", {"asked": step, "words": SCOPE_WORDS}, leads_to=step.redirect_uri
+            )
 
 
 Endpoint = Callable[[Desk, Mapping[str, str], Mapping[str, str]], Awaitable[Answer]]

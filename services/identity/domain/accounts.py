@@ -37,6 +37,26 @@ OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
 """What any user may grant (OpenID Connect Core, 5.4 and 11)."""
 
 
+SCOPE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "openid": "know who you are",
+        "profile": "see your name, language, roles and organisations",
+        "email": "see your e-mail address",
+        "offline_access": "stay signed in after you sign out here",
+        "content:write": "write and publish courses",
+        "commerce:write": "change products, prices and coupons",
+        "platform:read": "look at how the platform runs",
+        "orders:read": "see the orders of others",
+        "orders:refund": "refund orders",
+        "ledger:read": "read the ledger",
+        "ledger:write": "post to the ledger",
+        "payments:refund": "refund payments",
+        "payments:webhooks": "change where payments are reported",
+    }
+)
+"""Scope → what a program wants to do, as its user is asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Membership:
     """Somebody's place in an organisation."""

@@ -79,9 +79,7 @@ _REFRESH: Final = text(f"""
 SELECT r.hash, r.expires_at, r.used_at, {_GRANT_COLUMNS}
 FROM refresh_token r JOIN token_grant g ON g.id = r.grant_id WHERE r.hash = :hash
 """)  # noqa: S608 - columns of our own
-_CLAIM: Final = text("""
-SELECT used_at FROM refresh_token WHERE hash = :hash FOR UPDATE SKIP LOCKED
-""")
+_REFRESH_LOCKED: Final = text(f"{_REFRESH} FOR UPDATE OF r SKIP LOCKED")
 _GRANT: Final = text(f"SELECT {_GRANT_COLUMNS} FROM token_grant g WHERE g.id = :id")  # noqa: S608
 
 
@@ -148,14 +146,16 @@ def add_refresh(session: Session, hash_: bytes, grant_id: UUID, expires_at: date
 
 def refresh(session: Session, hash_: bytes) -> RefreshToken | None:
     """A refresh token, as it is."""
-    row = session.execute(_REFRESH, {"hash": hash_}).one_or_none()
+    return _refresh(session.execute(_REFRESH, {"hash": hash_}).one_or_none())
+
+
+def _refresh(row: Sequence[Any] | None) -> RefreshToken | None:
     return RefreshToken(row[0], _grant(row[3:]), row[1], row[2]) if row else None
 
 
-def claim_refresh(session: Session, hash_: bytes) -> bool:
-    """Lock a refresh token to redeem it; False when another request is doing so, or has done so meanwhile."""
-    row = session.execute(_CLAIM, {"hash": hash_}).one_or_none()
-    return row is not None and row[0] is None
+def locked_refresh(session: Session, hash_: bytes) -> RefreshToken | None:
+    """A refresh token, to redeem it; None when it is not there, or another request is redeeming it now."""
+    return _refresh(session.execute(_REFRESH_LOCKED, {"hash": hash_}).one_or_none())
 
 
 def use_refresh(session: Session, hash_: bytes, now: datetime) -> None:

@@ -6,7 +6,16 @@ from uuid import uuid4
 import pytest
 
 from services.identity.domain import authorization, clients, letters, passwords, returning
-from services.identity.domain.accounts import Role, email_key, granted, may_have, roles_of
+from services.identity.domain.accounts import (
+    API_SCOPES,
+    OPENID_SCOPES,
+    SCOPE_WORDS,
+    Role,
+    email_key,
+    granted,
+    may_have,
+    roles_of,
+)
 from services.identity.domain.authorization import Refused, Session, Step, decide
 from services.identity.domain.clients import Client
 from services.identity.domain.grants import Code, Grant, RefreshToken, Verdict, judge_code, judge_refresh
@@ -93,6 +102,10 @@ def test_scopes_follow_from_roles() -> None:
     assert {"ledger:read", "payments:refund", "orders:read", "orders:refund"} <= may_have((Role.FINANCE,))
     assert may_have((Role.CREATOR, Role.SUPPORT, Role.FINANCE)) < may_have((Role.OPERATOR,))
     assert granted("openid x content:write openid", may_have((Role.CREATOR,))) == "openid content:write"
+
+
+def test_every_scope_is_told_in_words_to_whoever_is_asked() -> None:
+    assert set(SCOPE_WORDS) == API_SCOPES | set(OPENID_SCOPES)
 
 
 def test_two_spellings_of_one_address_are_one_address() -> None:

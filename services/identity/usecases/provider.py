@@ -90,6 +90,7 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
         """What the code or token in hand was granted."""
         self.signed_in: Session | None = None
         """Whoever grants, at the authorization endpoint."""
+        self._account: Account | None = None
         self.register_token_generator("default", self._token)
         self.register_client_auth_method("client_secret_basic", authenticated_by_header)
         self.register_grant(CodeGrant, [OnlyS256(), IdTokens(world)])
@@ -138,8 +139,9 @@ class Provider(AuthorizationServer):  # type: ignore[misc]
 
     def account_of(self, grant: Grant) -> Account | None:
         """Whoever granted it, unless they have been shut out."""
-        account = accounts.by_id_now(self.world.session, grant.account_id)
-        return account if account and account.active else None
+        if self._account is None or self._account.id != grant.account_id:
+            self._account = accounts.by_id_now(self.world.session, grant.account_id)
+        return self._account if self._account and self._account.active else None
 
     def revoke(self, grant: Grant, because: str) -> None:
         """Something was presented twice: what came of the grant is in somebody else's hands too."""
@@ -229,15 +231,13 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
 
     def authenticate_refresh_token(self, refresh_token: str) -> RefreshToken | None:
         world = self.server.world
-        found = oauth.refresh(world.session, secret_hash(refresh_token))
+        found = oauth.locked_refresh(world.session, secret_hash(refresh_token))
         if found is None:
             return None
         verdict = judge_refresh(found, world.now, world.rules.overlap)
         if verdict is Verdict.REVOKE:
             self.server.revoke(found.grant, "refresh token used twice")
-        if verdict is not Verdict.TAKE or not oauth.claim_refresh(world.session, found.hash):
-            return None
-        if self.server.account_of(found.grant) is None:
+        if verdict is not Verdict.TAKE or self.server.account_of(found.grant) is None:
             return None
         self.server.grant = found.grant
         return found

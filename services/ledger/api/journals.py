@@ -47,13 +47,10 @@ async def list_journals(
         contract.Reference | None, Query(description="Only those about this, such as order:ID.")
     ] = None,
     kind: Annotated[contract.JournalKind | None, Query(description="Only those of this kind.")] = None,
-    account: Annotated[
-        contract.AccountCode | None, Query(description="Only those that touch this account.")
-    ] = None,
 ) -> Page[contract.Journal]:
-    """Journals, the latest first."""
+    """Journals, the latest first. Those of one account are in its statement."""
     async with db.reading() as tx:
-        return await journals.listed(tx, paging, reference=reference, kind=kind, account=account)
+        return await journals.listed(tx, paging, reference=reference, kind=kind)
 
 
 @router.get("/journals/{journal_id}")

@@ -51,6 +51,10 @@ class Totals:
     pending_debits: int = 0
     pending_credits: int = 0
 
+    def copy(self) -> "Totals":
+        """The same, to go back to."""
+        return Totals(self.debits, self.credits, self.pending_debits, self.pending_credits)
+
     def balance(self, side: Side) -> int:
         """The posted balance on a side."""
         return self.debits - self.credits if side == "debit" else self.credits - self.debits

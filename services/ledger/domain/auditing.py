@@ -16,7 +16,7 @@ from services.ledger.domain.journals import Draft, Leg, Transfer
 from services.ledger.domain.merkle import Frontier
 from services.ledger.domain.projections import HoldState, Projections
 from services.ledger.domain.refusals import Refusal
-from services.ledger.domain.sealing import GENESIS, entry, leaf_of, link, record_of, seal_of
+from services.ledger.domain.sealing import GENESIS, entry, leaf_of, link, moment, record_of, seal_of
 
 MOST_FINDINGS: Final = 1000
 MOST_MISSING: Final = 1_000_000
@@ -112,7 +112,7 @@ class Audit:
         bad = [
             row.leg
             for row, text in zip(claimed.entries, entries, strict=True)
-            if seal_of(claimed.sequence, row.effective_at, text) != row.seal
+            if seal_of(claimed.sequence, moment(row.effective_at), text) != row.seal
         ]
         for leg in bad:
             self._changed("entry", f"{claimed.sequence}/{leg}")

@@ -1,7 +1,7 @@
 """The fold: what a journal does to accounts and balances, and what forbids it. The verifier runs the same code."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from services.ledger.domain import accounts
 from services.ledger.domain.accounts import Account, Totals
@@ -78,7 +78,7 @@ class Book:
             )
         totals = self.totals[leg.account]
         if leg.account not in before:
-            before[leg.account] = replace(totals)
+            before[leg.account] = totals.copy()
         _count(totals, leg, transfer.pending)
         if max(totals.debits, totals.credits, totals.pending_debits, totals.pending_credits) > MAX_MINOR:
             raise Overflow(

@@ -1,10 +1,11 @@
 """What a payment and a refund are in the books. The journal's id is the payment's or the refund's own."""
 
 import re
+from datetime import datetime
 from typing import Final
 
 from services.ledger.domain.accounts import Account, account_of
-from services.ledger.domain.journals import MAX_MINOR, Draft, Leg, Transfer
+from services.ledger.domain.journals import EARLIEST, MAX_MINOR, Draft, Leg, Transfer
 from services.ledger.domain.refusals import Malformed
 from services.payments.contract import PaymentRefunded, PaymentSucceeded
 from suuupra.money import UnknownCurrency, exponent_of
@@ -44,7 +45,7 @@ def chart(rail: str, currency: str) -> list[Account]:
 
 def succeeded(event: PaymentSucceeded) -> Draft:
     """A payment: the rail owes us the amount; what is not tax is earned. Raises Malformed."""
-    _check(event)
+    _check(event, event.succeeded_at)
     currency = event.currency
     legs = (
         Leg(clearing(event.rail, currency), "debit", event.amount_minor),
@@ -69,7 +70,7 @@ def succeeded(event: PaymentSucceeded) -> Draft:
 
 def refunded(event: PaymentRefunded) -> Draft:
     """A refund: the mirror image, except that sales stay and refunds stand beside them. Raises Malformed."""
-    _check(event)
+    _check(event, event.refunded_at)
     currency = event.currency
     legs = (
         Leg(refunds(currency), "debit", event.amount_minor - event.tax_minor),
@@ -94,7 +95,11 @@ def refunded(event: PaymentRefunded) -> Draft:
     )
 
 
-def _check(event: PaymentSucceeded | PaymentRefunded) -> None:
+def _check(event: PaymentSucceeded | PaymentRefunded, at: datetime) -> None:
+    if at.tzinfo is None or at < EARLIEST:
+        raise Malformed(
+            "the time", "must have a time zone and be later than 1999", "correct the event at its publisher"
+        )
     if not 0 < event.amount_minor <= MAX_MINOR:
         raise Malformed("amount_minor", f"must be 1 to {MAX_MINOR}", "correct the event at its publisher")
     if not 0 <= event.tax_minor <= event.amount_minor:

@@ -46,9 +46,12 @@ def entries_of(draft: Draft) -> list[str]:
     return [entry(*numbered) for numbered in draft.legs()]
 
 
-def seal_of(sequence: int, effective_at: datetime, entry_: str) -> int:
-    """64 bits of the hash of an entry's row, kept in it. The leaf protects it; this tells which entry was changed."""
-    text = f'[{sequence},"{moment(effective_at)}",{entry_}]'
+def seal_of(sequence: int, effective_at: str, entry_: str) -> int:
+    """64 bits of the hash of an entry's row, kept in it. The leaf protects it; this tells which entry was changed.
+
+    `effective_at` is a moment().
+    """
+    text = f'[{sequence},"{effective_at}",{entry_}]'
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
 
 

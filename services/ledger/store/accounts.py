@@ -83,7 +83,7 @@ class Posted:
 
 
 # Whole days from their sums, the last day from its entries; and what was posted since the journal asked for, taken off.
-_AS_OF: Final = text("""
+_AS_OF: Final = """
 SELECT a.code, a.currency, a.side,
     CAST(coalesce(d.debits, 0) + coalesce(e.debits, 0) - coalesce(s.debits, 0) AS bigint) AS debits,
     CAST(coalesce(d.credits, 0) + coalesce(e.credits, 0) - coalesce(s.credits, 0) AS bigint) AS credits
@@ -101,9 +101,11 @@ LEFT JOIN (
     FROM entry WHERE sequence > :up_to AND NOT pending
         AND (CAST(:before AS timestamptz) IS NULL OR effective_at < CAST(:before AS timestamptz))
     GROUP BY account) s ON s.account = a.code
-WHERE (CAST(:code AS text) IS NULL OR a.code = :code) AND (CAST(:currency AS text) IS NULL OR a.currency = :currency)
-ORDER BY a.currency, a.code
-""")
+WHERE {which} ORDER BY a.currency, a.code
+"""
+_AS_OF_ONE: Final = text(_AS_OF.format(which="a.code = :code"))
+_AS_OF_CURRENCY: Final = text(_AS_OF.format(which="a.currency = :currency"))
+_AS_OF_ALL: Final = text(_AS_OF.format(which="true"))
 
 
 async def as_of(
@@ -116,8 +118,13 @@ async def as_of(
 ) -> Sequence[Posted]:
     """Posted debits and credits of effective times before `before` (all when None), of journals up to `up_to`."""
     day: date | None = None if before is None else before.date()
-    values = {"day": day, "before": before, "up_to": up_to, "code": code, "currency": currency}
-    rows = (await tx.execute(_AS_OF, values)).all()
+    values: dict[str, Any] = {"day": day, "before": before, "up_to": up_to}
+    if code is not None:
+        rows = (await tx.execute(_AS_OF_ONE, {**values, "code": code})).all()
+    elif currency is not None:
+        rows = (await tx.execute(_AS_OF_CURRENCY, {**values, "currency": currency})).all()
+    else:
+        rows = (await tx.execute(_AS_OF_ALL, values)).all()
     return [Posted(row.code, row.currency, cast("Side", row.side), row.debits, row.credits) for row in rows]
 
 
@@ -167,7 +174,8 @@ async def lines(
 ) -> Sequence[Line]:
     """Posted entries of an account by effective time, after the one with that time, sequence and leg."""
     time, sequence, leg = after or (None, 0, 0)
-    values = {"code": code, "begin": begin, "end": end, "up_to": up_to, "limit": limit}
+    # A later page begins where the one before it ended, not at the beginning again.
+    values = {"code": code, "begin": max(begin, time or begin), "end": end, "up_to": up_to, "limit": limit}
     place = {"after_time": time, "after_sequence": sequence, "after_leg": leg}
     return [Line(*row) for row in (await tx.execute(_LINES, {**values, **place})).all()]
 

@@ -1,5 +1,6 @@
 """The end of the chain, and what is appended to it: one lock, one statement, however many journals there are."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,10 +9,9 @@ from typing import Any, Final
 from sqlalchemy import text
 
 from services.ledger.domain.book import Book
-from services.ledger.domain.canonical import canonical
 from services.ledger.domain.journals import Journal
 from services.ledger.domain.merkle import Frontier
-from services.ledger.domain.sealing import seal_of
+from services.ledger.domain.sealing import moment, seal_of
 from suuupra.db import Transaction
 
 Day = tuple[str, date]
@@ -43,6 +43,7 @@ class Appended:
     days: Mapping[Day, tuple[int, int]]
 
 
+_json: Final = json.JSONEncoder(ensure_ascii=False, default=dict).encode
 _HEAD: Final = "SELECT sequence, hash, frontier, posted_at FROM head WHERE id = 1"
 _LOCK: Final = text(f"{_HEAD} FOR UPDATE")
 _READ: Final = text(_HEAD)
@@ -140,12 +141,24 @@ async def save_accounts(tx: Transaction, book: Book, codes: Sequence[str]) -> No
     await tx.execute(_SAVE, values)
 
 
-def _array(values: Iterable[object]) -> str:
-    """An array literal of values whose text needs no quotes: numbers, ids, times, hex, codes of accounts.
+# psycopg takes a microsecond for each element of a list, and a batch of 500 journals has twenty thousand: arrays are
+# given as PostgreSQL writes them.
 
-    psycopg takes a microsecond for each element of a list; a batch of 500 journals has twenty thousand.
-    """
+
+def _array(values: Iterable[object]) -> str:
+    """An array literal of values whose text needs no quotes: numbers, ids, times, hex, codes of accounts."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _texts(values: Iterable[str | None]) -> str:
+    """An array literal of any text."""
+    return "{" + ",".join(map(_quoted, values)) + "}"
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "NULL"
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _journal_columns(journals: Sequence[Journal]) -> dict[str, Any]:
@@ -155,37 +168,36 @@ def _journal_columns(journals: Sequence[Journal]) -> dict[str, Any]:
         "ids": _array(draft.id for draft in drafts),
         "kinds": _array(draft.kind for draft in drafts),
         "effective": _array(draft.effective_at.isoformat() for draft in drafts),
-        "descriptions": [draft.description for draft in drafts],
-        "reference": [draft.reference for draft in drafts],
+        "descriptions": _texts(draft.description for draft in drafts),
+        "reference": _texts(draft.reference for draft in drafts),
         "related": _array(draft.related or "NULL" for draft in drafts),
-        "details": [canonical(dict(draft.details)).decode() for draft in drafts],
+        "details": _texts(_json(draft.details) for draft in drafts),
         "leaves": _array(journal.leaf.hex() for journal in journals),
         "hashes": _array(journal.hash.hex() for journal in journals),
     }
 
 
 def _entry_columns(appended: Appended) -> dict[str, str]:
+    pairs = list(zip(appended.journals, appended.entries, strict=True))
+    times = {journal.sequence: moment(journal.draft.effective_at) for journal in appended.journals}
     legs = [
-        (journal.sequence, journal.draft.effective_at.isoformat(), *numbered)
-        for journal in appended.journals
-        for numbered in journal.draft.legs()
+        (journal.sequence, *numbered) for journal in appended.journals for numbered in journal.draft.legs()
     ]
-    seals = (
-        seal_of(journal.sequence, journal.draft.effective_at, entry)
-        for journal, entries in zip(appended.journals, appended.entries, strict=True)
-        for entry in entries
-    )
     return {
         "entry_sequences": _array(sequence for sequence, *_ in legs),
-        "entry_effective": _array(effective for _, effective, *_ in legs),
-        "legs": _array(number for _, _, number, *_ in legs),
-        "transfers": _array(number for _, _, _, number, _, _ in legs),
+        "entry_effective": _array(times[sequence] for sequence, *_ in legs),
+        "legs": _array(number for _, number, *_ in legs),
+        "transfers": _array(number for _, _, number, _, _ in legs),
         "pending": _array(transfer.pending for *_, transfer, _ in legs),
         "currencies": _array(transfer.currency for *_, transfer, _ in legs),
         "accounts": _array(leg.account for *_, leg in legs),
         "sides": _array(leg.side for *_, leg in legs),
         "amounts": _array(leg.amount for *_, leg in legs),
-        "seals": _array(seals),
+        "seals": _array(
+            seal_of(journal.sequence, times[journal.sequence], entry)
+            for journal, entries in pairs
+            for entry in entries
+        ),
     }
 
 

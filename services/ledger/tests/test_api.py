@@ -101,7 +101,7 @@ async def test_a_journal_is_posted_and_read_by_id_and_reference(books: Books) ->
     assert made["transfers"][0]["legs"] == [leg(CASH, "debit", 49900), leg(SALES, "credit", 49900)]
     assert await books.get(f"/journals/{made['id']}") == made
     assert (await books.get("/journals", reference="order:1"))["items"] == [made]
-    assert [it["id"] for it in (await books.get("/journals", account=SALES))["items"]] == [made["id"]]
+    assert (await books.get("/journals", reference="order:1", kind="hold"))["items"] == []
     assert (await books.balance(CASH))["balance_minor"] == 49900
 
 

@@ -228,11 +228,13 @@ def test_a_payment_and_its_refund_leave_tax_and_clearing_at_zero() -> None:
         {"tax_minor": -1},
         {"currency": "INX"},
         {"rail": "UPI rail"},
+        {"succeeded_at": datetime(2026, 1, 1)},
+        {"succeeded_at": datetime(1999, 12, 31, tzinfo=UTC)},
     ],
 )
 def test_a_payment_that_can_never_be_is_refused(more: dict[str, object]) -> None:
     with pytest.raises(Malformed):
-        succeeded(payment(**{"amount": 49900, "tax": 7612} | {}).model_copy(update=more))
+        succeeded(payment(49900, 7612).model_copy(update=more))
 
 
 def test_m4_content_tells_a_duplicate_from_a_reused_id() -> None:

@@ -271,7 +271,7 @@ async def test_m12_an_unbalanced_journal_that_was_sealed_by_force_is_named(
     journal, entries = sealing.seal(head + 1, row[1], draft, bytes(row[0]))
     values = ", ".join(
         f"({head + 1}, {number}, 1, false, '{leg.account}', 'INR', '{leg.side}', {leg.amount}, '{row[1]}',"
-        f" {sealing.seal_of(head + 1, row[1], entries[number - 1])})"
+        f" {sealing.seal_of(head + 1, sealing.moment(row[1]), entries[number - 1])})"
         for number, leg in enumerate(legs, 1)
     )
     superuser(

@@ -85,7 +85,7 @@ def test_a_records_form_never_changes() -> None:
     journal, entries = sealing.seal(1, NOW, draft, sealing.GENESIS)
     assert journal.leaf.hex() == "6634abec7a64d1754078cd717d31543a9b44f243e6562c34a0f1d8d57aa30e6e"
     assert journal.hash.hex() == "6e03748643faf50d0deec08ac0a881ba4344d4400ffc8d70ceac61b9dc34e509"
-    assert sealing.seal_of(1, NOW, entries[0]) == -2895421175469823116
+    assert sealing.seal_of(1, sealing.moment(NOW), entries[0]) == -2895421175469823116
 
 
 # The tree

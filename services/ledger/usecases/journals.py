@@ -143,13 +143,10 @@ async def listed(
     *,
     reference: str | None,
     kind: str | None,
-    account: str | None,
 ) -> Page[contract.Journal]:
     """Journals, the latest first."""
     (before,) = paging.after(int) or (2**63 - 1,)
-    found = await journals.listed(
-        tx, before=before, limit=paging.limit + 1, reference=reference, kind=kind, account=account
-    )
+    found = await journals.listed(tx, before=before, limit=paging.limit + 1, reference=reference, kind=kind)
     states = await journals.holds_of(tx, [it.draft.id for it in found])
     return paging.page(
         found, key=lambda it: (it.sequence,), view=lambda it: views.journal(it, states.get(it.draft.id))

@@ -8,7 +8,6 @@ from uuid import UUID
 from services.ledger.domain import refusals
 from services.ledger.domain.refusals import Refusal
 from suuupra.errors import Conflict, FieldError, Invalid, NotFound, Problem
-from suuupra.refusals import ConstraintBroken
 
 
 class Unbalanced(Invalid):
@@ -86,19 +85,6 @@ def told(place: str = "body") -> Iterator[None]:
         yield
     except Refusal as refusal:
         raise of(refusal, place) from refusal
-    except ConstraintBroken as error:
-        raise _of_constraint(error, place) from None
-
-
-def _of_constraint(error: ConstraintBroken, place: str) -> Problem:
-    """What only a race, or a fault of ours, brings as far as the database."""
-    if error.constraint == "journal_resolution":
-        return HoldResolved("The hold was resolved meanwhile.", errors=error.errors)
-    if error.constraint == "journal_reversal":
-        return AlreadyReversed("The journal was reversed meanwhile.", errors=error.errors)
-    if error.constraint in {"account_minimum", "account_maximum"}:
-        return BoundBroken(f"{place} would take a balance out of its bounds.", errors=error.errors)
-    return error
 
 
 def not_found(what: str, field: str, key: UUID | str | int) -> Problem:

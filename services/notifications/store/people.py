@@ -6,7 +6,7 @@ from typing import Final, cast
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, select
 
 from services.notifications.contract import Category, Channel, Locale
 from services.notifications.domain import locales
@@ -99,5 +99,5 @@ async def courses(tx: Transaction, ids: Sequence[UUID]) -> Mapping[UUID, CourseR
     """Courses by id, those whose names are known."""
     if not ids:
         return {}
-    rows = (await tx.exec(select(CourseRow).where(CourseRow.course_id.in_(ids)))).all()  # type: ignore[attr-defined]
+    rows = (await tx.exec(select(CourseRow).where(col(CourseRow.course_id).in_(ids)))).all()
     return {row.course_id: row for row in rows}

@@ -50,16 +50,18 @@ def happen(database: Database, settings: Settings, clock: FakeClock) -> Deliver:
     return taken_in
 
 
-@pytest.fixture
-def desk(database: Database, settings: Settings, clock: FakeClock) -> Desk:
-    """What sending needs."""
-    return Desk(
+@pytest_asyncio.fixture
+async def desk(settings: Settings, clock: FakeClock) -> AsyncIterator[Desk]:
+    """What sending needs, with connections enough for two postmen."""
+    database = Database(settings.database_url, application="postman", pool_size=10)
+    yield Desk(
         database,
         Mailer.of(settings, clock),
         Letters(settings.public_url, settings.zone),
         clock,
         mailbox(settings.smtp_sender),
     )
+    await database.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """/mail shows a developer what the local mail server took, and is nowhere else."""
 
-import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -53,9 +52,7 @@ def sink() -> SinkDouble:
 
 
 def settings(**values: Any) -> Settings:
-    return example(
-        Settings, service="notifications", **{"jwks": json.dumps({"keys": []}), "jwks_url": None, **values}
-    )
+    return example(Settings, service="notifications", **values)
 
 
 @pytest.fixture

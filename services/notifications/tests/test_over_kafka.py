@@ -16,6 +16,7 @@ from services.notifications.settings import Settings
 from services.notifications.tests.happenings import Learner
 from services.notifications.usecases.sending import Desk
 from services.notifications.workers import Postman
+from suuupra.clock import FakeClock
 from suuupra.consuming import Consumer
 from suuupra.db import Database
 from suuupra.running import Runnable
@@ -44,11 +45,12 @@ async def test_shuffled_duplicates_never_mail_twice(
     topics: Topics,
     mail_server: MailServer,
     database: Database,
+    clock: FakeClock,
 ) -> None:
     on_kafka = settings.model_copy(
         update={"kafka_bootstrap": kafka.bootstrap, "name": f"notifications-{uuid4().hex[:8]}"}
     )
-    subscriptions = consumers(on_kafka)
+    subscriptions = consumers(on_kafka, clock)
     for subscription in subscriptions:
         await topics.create(subscription.event.type, partitions=2)
     learners = [Learner() for _ in range(5)]
@@ -73,10 +75,14 @@ async def test_shuffled_duplicates_never_mail_twice(
     async with running(Consumer(database, on_kafka, subscriptions), Postman(desk)):
         await mail_server.received(10, limit=90)
         await until(lambda: _settled(database, 5 * 4), limit=90)
+        await until(lambda: _buried(topics))
     assert Counter(mail_server.recipients) == {learner.email: 2 for learner in learners}
-    assert await topics.count("order.paid.dlt") == 1
     async with database.reading() as tx:
         assert await tx.scalar(text("SELECT count(*) FROM notification")) == 5 * 4
+
+
+async def _buried(topics: Topics) -> bool:
+    return await topics.count("order.paid.dlt") == 1
 
 
 async def _settled(database: Database, mails: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 from services.notifications.contract import Kind
 from services.notifications.domain import delivery, facts, locales
-from services.notifications.domain.kinds import CATEGORY, choices, is_wanted, may_choose
+from services.notifications.domain.kinds import CATEGORY, CHANNELS, choices, is_wanted, may_choose
 from services.notifications.domain.links import link_of
 from services.notifications.tests.happenings import TITLE, Happening, Learner
 from services.notifications.usecases.letters import FOLDER, CannotWrite, Letters, Told
@@ -27,13 +27,9 @@ def told(happening: Happening, *, name: str | None = "Asha Rao", course: str | N
 
 
 def test_a_receipt_cannot_be_switched_off_and_everything_else_can() -> None:
-    off = {
-        (category, channel): False for category in set(CATEGORY.values()) for channel in ("email", "inbox")
-    }
+    off = {(category, channel): False for category in set(CATEGORY.values()) for channel in CHANNELS}
     kinds = get_args(Kind)
-    still = {
-        (kind, channel) for kind in kinds for channel in ("email", "inbox") if is_wanted(kind, channel, off)
-    }
+    still = {(kind, channel) for kind in kinds for channel in CHANNELS if is_wanted(kind, channel, off)}
     assert still == {("order_paid", "email"), ("order_refunded", "email")}
     assert not may_choose("receipts", "email", False)
     assert may_choose("receipts", "inbox", False)

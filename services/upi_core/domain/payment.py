@@ -36,19 +36,6 @@ class State(StrEnum):
     DISPUTED = "disputed"
 
 
-OPEN: Final = frozenset(
-    {
-        State.INITIATED,
-        State.AUTHORISED,
-        State.DEBITED,
-        State.DEBIT_UNKNOWN,
-        State.DEEMED,
-        State.REVERSAL_PENDING,
-    }
-)
-"""States from which something still leads on by itself."""
-
-
 @dataclass(frozen=True, slots=True)
 class Payment:
     """What deciding needs to know: how many checks were sent for the leg in question and how often the reversal was;
@@ -193,12 +180,8 @@ def decide(payment: Payment, happening: Happening, limits: Limits = DEFAULT) -> 
             return _ended(payment, code) if payment.state is State.INITIATED else _nothing(payment)
         case CollectExpired():
             return _expired(payment)
-        case LegAnswered("DEBIT", code):
-            return _debit_answered(payment, code, limits)
-        case LegAnswered("CREDIT", code):
-            return _credit_answered(payment, code)
-        case LegAnswered("REVERSAL", code):
-            return _reversal_answered(payment, code)
+        case LegAnswered(leg, code):
+            return _leg_answered(payment, leg, code, limits)
         case TimedOut(step):
             return _timed_out(payment, step, limits)
         case CheckDue():
@@ -207,6 +190,18 @@ def decide(payment: Payment, happening: Happening, limits: Limits = DEFAULT) -> 
             return _checked(payment, leg, answer, limits)
         case _:
             assert_never(happening)
+
+
+def _leg_answered(payment: Payment, leg: LegName, code: Code, limits: Limits) -> Decision:
+    match leg:
+        case "DEBIT":
+            return _debit_answered(payment, code, limits)
+        case "CREDIT":
+            return _credit_answered(payment, code)
+        case "REVERSAL":
+            return _reversal_answered(payment, code)
+        case _:
+            assert_never(leg)
 
 
 def _nothing(payment: Payment) -> Decision:

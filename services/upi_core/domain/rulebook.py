@@ -94,6 +94,11 @@ class Rulebook(_Rules):
     def scaled(self, seconds: int) -> timedelta:
         return timedelta(seconds=seconds) / self.scale
 
+    @property
+    def completion(self) -> timedelta:
+        """Within which a debit is still credited: never less than the steps before it may take by their own timers."""
+        return self.scaled(max(self.complete_within, 3 * self.pay_timer))
+
     def limit_for(self, kind: Kind, mcc: str, on: date) -> Limit:
         """The limit in force on a day. Raises LookupError when the rulebook has none."""
         fitting = [

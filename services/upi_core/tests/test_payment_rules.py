@@ -159,7 +159,7 @@ HAPPENINGS: list[Happening] = [
         for leg in ("DEBIT", "CREDIT")
         for answer in ("SUCCESS", "FAILURE", "PENDING", "NOT_FOUND")
     ),
-]  # type: ignore[list-item]  # a product of literals is a product of strings to mypy
+]
 
 
 @pytest.mark.parametrize(("state", "happening"), list(product(State, HAPPENINGS)))

@@ -57,10 +57,12 @@ async def _repeated(tx: Transaction, rail: Rail, found: Txn, sender: str, reques
     return found
 
 
-async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, code: Code) -> None:
+async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, code: Code) -> Txn | None:
+    """Answer without a transaction."""
     refusal = writing.refusal(request, code, rail.clock.now())
     until = rail.clock.now() + steps.CONFIRMED_WITHIN
     await rail.post(tx, sender, Api.RESP_PAY, refusal, expires_at=until)
+    return None
 
 
 async def _pay(tx: Transaction, rail: Rail, sender: str, request: ReqPay, declined: bool) -> Txn | None:
@@ -131,7 +133,7 @@ def _until(rail: Rail, request: ReqPay, now: datetime) -> datetime:
     wanted = request.rules.expires_at
     if request.txn.type is TxnType.COLLECT:
         return wanted or now + timedelta(minutes=rail.rules.collect_minutes)
-    longest = now + rail.rules.scaled(rail.rules.complete_within)
+    longest = now + rail.rules.completion
     return min(wanted, longest) if wanted else longest
 
 
@@ -237,7 +239,7 @@ async def _refund(tx: Transaction, rail: Rail, sender: str, request: ReqPay) -> 
         told=None,
         counted_in=steps.REFUND,
         counted_on=None,
-        expires_at=now + rail.rules.scaled(rail.rules.complete_within),
+        expires_at=now + rail.rules.completion,
         created_at=now,
     )
     if not await transactions.add(tx, txn):

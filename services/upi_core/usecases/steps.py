@@ -106,7 +106,8 @@ async def start_timer(tx: Transaction, rail: Rail, txn_id: str, step: str, wait:
 def _timer_of(rules: Rulebook, leg: LegName, reversals: int) -> timedelta:
     if leg != "REVERSAL":
         return rules.scaled(rules.pay_timer)
-    return rules.scaled(rules.reversal_timer) * 2 ** min(max(reversals - 1, 0), _GROWTH)
+    times: int = 2 ** min(max(reversals - 1, 0), _GROWTH)
+    return rules.scaled(rules.reversal_timer) * times
 
 
 async def _send(tx: Transaction, rail: Rail, txn: Txn, leg: LegName) -> None:

@@ -123,10 +123,11 @@ async def test_without_headers_it_is_refused(verifier: Verifier) -> None:
 
 def test_a_text_is_signed_by_a_key_that_its_reader_knows(key: ECKey) -> None:
     signature = signatures.sign_text(key, "upi://pay?pa=a@b")
-    assert signatures.verify_text({key.kid: key}, "upi://pay?pa=a@b", signature)
-    assert not signatures.verify_text({key.kid: key}, "upi://pay?pa=a@c", signature)
+    known: dict[str, Key] = {str(key.kid): key}
+    assert signatures.verify_text(known, "upi://pay?pa=a@b", signature)
+    assert not signatures.verify_text(known, "upi://pay?pa=a@c", signature)
     assert not signatures.verify_text({}, "upi://pay?pa=a@b", signature)
-    assert not signatures.verify_text({key.kid: key}, "upi://pay?pa=a@b", "nonsense")
+    assert not signatures.verify_text(known, "upi://pay?pa=a@b", "nonsense")
 
 
 async def test_a_signed_text_does_not_pass_for_a_message(key: ECKey, verifier: Verifier) -> None:

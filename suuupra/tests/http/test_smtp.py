@@ -123,7 +123,7 @@ async def test_a_refusal_for_good_is_no_outage_and_quotes_nothing(
 
 async def test_a_server_that_hangs_up_after_taking_the_mail_has_taken_it(clock: FakeClock) -> None:
     """A failed goodbye must not read as a failed mail, or whoever asked would send it twice."""
-    said: list[bytes] = []
+    said, over = list[bytes](), asyncio.Event()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 ready\r\n")
@@ -133,11 +133,14 @@ async def test_a_server_that_hangs_up_after_taking_the_mail_has_taken_it(clock: 
         said.append(await reader.readuntil(b"\r\n.\r\n"))
         writer.write(b"250 taken\r\n")
         await writer.drain()
-        writer.transport.abort()
+        writer.close()
+        await writer.wait_closed()
+        over.set()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     async with server:
         await mailer_to(server.sockets[0].getsockname()[1], clock).send(**LETTER)
+        await over.wait()
     assert b"Hello Asha." in said[-1]
 
 

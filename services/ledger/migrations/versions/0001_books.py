@@ -36,6 +36,7 @@ CREATE TABLE journal (
     CONSTRAINT journal_id UNIQUE (id)
 );
 CREATE INDEX journal_reference ON journal (reference) WHERE reference IS NOT NULL;
+CREATE INDEX journal_kind ON journal (kind, sequence) WHERE kind <> 'transfer';
 CREATE UNIQUE INDEX journal_resolution ON journal (related) WHERE kind IN ('post', 'void', 'expire');
 CREATE UNIQUE INDEX journal_reversal ON journal (related) WHERE kind = 'reversal';
 COMMENT ON COLUMN journal.id IS 'Given by whoever posts: a payment''s or refund''s own id, so that it is posted once.';

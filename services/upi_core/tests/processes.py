@@ -1,0 +1,190 @@
+"""The rail as real processes that talk HTTP: `python -m suuupra serve …`, to be killed at named points."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+import httpx
+import uvicorn
+
+from services.upi_core.tests.merchant import Merchant
+from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
+from suuupra import failpoints
+from suuupra.clock import SystemClock
+from suuupra.testing.containers import free_port
+from suuupra.testing.issuer import Issuer
+from suuupra.testing.waiting import until
+
+LIMIT_SECONDS = 90.0
+
+
+class Process:
+    """One service. It keeps its port and its database when it is started again."""
+
+    def __init__(self, service: str, name: str, environment: Mapping[str, str]) -> None:
+        self._service = service
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._environment = {
+            **os.environ,
+            "SUUUPRA_NAME": name,
+            "SUUUPRA_HTTP_HOST": "127.0.0.1",
+            "SUUUPRA_OPS_HOST": "127.0.0.1",
+            "SUUUPRA_HTTP_PORT": str(self._port),
+            "SUUUPRA_OPS_PORT": str(free_port()),
+            "SUUUPRA_LOG_LEVEL": "warning",
+            "SUUUPRA_DRAIN_SECONDS": "0",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, failpoint: str = "", **environment: str) -> None:
+        values = {**self._environment, **environment, failpoints.VARIABLE: failpoint}
+        command = [sys.executable, "-m", "suuupra", "serve", self._service]
+        self._process = subprocess.Popen(command, env=values)
+
+    async def ready(self) -> None:
+        """Until it answers."""
+        async with httpx.AsyncClient(timeout=2) as client:
+
+            async def answers() -> bool:
+                try:
+                    return (await client.get(f"{self.url}/internal/v1/jwks.json")).is_success
+                except httpx.TransportError:
+                    return False
+
+            await until(answers, limit=LIMIT_SECONDS)
+
+    async def killed_itself(self) -> bool:
+        """Wait for its end; whether a failpoint was the cause."""
+        assert self._process is not None
+        return await asyncio.to_thread(self._process.wait, LIMIT_SECONDS) == -signal.SIGKILL
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside the test, which keeps its signals."""
+
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+class Rail:
+    """A switch, two banks and a merchant."""
+
+    def __init__(self, new_database: NewDatabase, issuer: Issuer, rulebook: Mapping[str, Any]) -> None:
+        auth = {
+            "SUUUPRA_ISSUER": issuer.issuer,
+            "SUUUPRA_AUDIENCE": issuer.audience,
+            "SUUUPRA_JWKS": json.dumps(issuer.jwks()),
+        }
+        self.switch = Process(
+            "upi-core",
+            "upi-core",
+            {
+                "SUUUPRA_DATABASE_URL": new_database("upi-core"),
+                "RAIL_RULEBOOK": json.dumps(rulebook),
+                **auth,
+            },
+        )
+        self.banks = {code: self._bank(code, new_database) for code in ("asha", "banyan")}
+        port = free_port()
+        self.merchant = Merchant(self.switch.url, f"http://127.0.0.1:{port}", SystemClock(), None)
+        self._server = _Server(
+            uvicorn.Config(
+                self.merchant.app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"
+            )
+        )
+        self.http = httpx.AsyncClient(base_url=self.switch.url, timeout=10)
+
+    def _bank(self, code: str, new_database: NewDatabase) -> Process:
+        bank = Process(
+            "bank-simulator",
+            f"bank-{code}",
+            {
+                "SUUUPRA_DATABASE_URL": new_database("bank-simulator"),
+                "SUUUPRA_URL_UPI_CORE": self.switch.url,
+                "BANK_PROFILE": json.dumps({"code": code, "name": f"{code.title()} Bank"}),
+            },
+        )
+        bank._environment["SUUUPRA_SELF_URL"] = bank.url
+        return bank
+
+    @property
+    def processes(self) -> list[Process]:
+        return [self.switch, *self.banks.values()]
+
+    async def joined(self) -> None:
+        """Until everybody knows everybody."""
+        await asyncio.gather(*(process.ready() for process in self.processes))
+        await until(self._registered, limit=LIMIT_SECONDS)
+
+    async def _registered(self) -> bool:
+        """All have joined, and the switch knows that they answer."""
+        if not (await self.merchant.register()).is_success:
+            return False
+        found = (await self.http.get("/internal/v1/participants")).json()["items"]
+        return {one["code"] for one in found if one["state"] == "up"} >= {"asha", "banyan"}
+
+    async def approve(self, ref: str, minor: int = 49_900) -> None:
+        """Scan and approve. The switch may die while it answers."""
+        form = {"link": self.merchant.link(minor, ref), "payer": PAYER}
+        opened = await self.http.post("/phone/requests", data=form, headers=SAME_ORIGIN)
+        assert opened.status_code == 303, opened.text
+        page = opened.headers["location"]
+        try:
+            await self.http.post(f"{page}/approve", data={"pin": PIN}, headers=SAME_ORIGIN)
+        except httpx.TransportError:
+            assert ref, "the caller of a switch that dies gets no answer"
+
+    async def ended(self, ref: str) -> dict[str, Any]:
+        """The transaction, once nothing more happens to it by itself."""
+
+        async def over() -> dict[str, Any] | None:
+            try:
+                answer = await self.http.get("/internal/v1/transactions", params={"ref_id": ref})
+            except httpx.TransportError:
+                return None
+            items = answer.json()["items"] if answer.is_success else []
+            ends = {"success", "failed", "reversed", "disputed", "expired"}
+            return items[0] if items and items[0]["state"] in ends else None
+
+        found = await until(over, limit=LIMIT_SECONDS)
+        assert found is not None
+        return found
+
+    async def balance(self, code: str, number: str) -> int:
+        async with httpx.AsyncClient(base_url=self.banks[code].url) as client:
+            answer = await client.get(f"/internal/v1/accounts/{number}")
+        return int(answer.json()["balance"]["minor"])
+
+    async def books(self, code: str) -> dict[str, Any]:
+        async with httpx.AsyncClient(base_url=self.banks[code].url) as client:
+            found: dict[str, Any] = (await client.get("/internal/v1/books")).json()
+            return found
+
+
+@asynccontextmanager
+async def running(new_database: NewDatabase, issuer: Issuer, **rulebook: Any) -> AsyncIterator[Rail]:
+    """The rail, not yet started; whatever lives at the end is killed."""
+    rail = Rail(new_database, issuer, rulebook)
+    merchant = asyncio.create_task(rail._server.serve())
+    try:
+        yield rail
+    finally:
+        for process in rail.processes:
+            process.kill()
+        rail._server.should_exit = True
+        await merchant
+        await rail.http.aclose()
+        await rail.merchant.close()
