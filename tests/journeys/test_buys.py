@@ -204,6 +204,7 @@ def test_an_account_with_too_little_is_told_so(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(450)
 def test_a_code_that_nobody_approves_ends_and_another_can_be_shown(
     context: BrowserContext, complaints: Complaints, platform_url: str
 ) -> None:
