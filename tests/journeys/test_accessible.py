@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -68,6 +69,14 @@ def test_no_page_breaks_a_rule_of_accessibility(
         page.get_by_role("link", name="Read a lesson for free").click()
         page.wait_for_url("**/lessons/*")
         look("lesson")
+        page.goto(page.url.split("/lessons/")[0])
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        page.get_by_role("link", name=re.compile("^Locked: ")).last.click()
+        page.wait_for_url("**/lessons/*")
+        look("locked")
+        page.get_by_role("button", name=re.compile("^Add .*to cart$")).first.click()
+        page.wait_for_url("**/cart")
+        look("cart")
         page.goto(f"{platform_url}/courses/no-such-course")
         look("missing")
     assert found == {}
