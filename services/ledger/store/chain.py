@@ -48,8 +48,23 @@ _HEAD: Final = "SELECT sequence, hash, frontier, posted_at FROM head WHERE id = 
 _LOCK: Final = text(f"{_HEAD} FOR UPDATE")
 _READ: Final = text(_HEAD)
 
-_APPEND: Final = text("""
-WITH journals AS (
+_SAVE: Final = """
+INSERT INTO account AS a (code, name, kind, currency, side, minimum, maximum, state, version,
+    debits, credits, pending_debits, pending_credits)
+SELECT * FROM unnest(CAST(:a_codes AS text[]), CAST(:a_names AS text[]), CAST(:a_kinds AS text[]), CAST(:a_currencies AS text[]),
+    CAST(:a_sides AS text[]), CAST(:a_minima AS bigint[]), CAST(:a_maxima AS bigint[]), CAST(:a_states AS text[]),
+    CAST(:a_versions AS integer[]), CAST(:a_debits AS bigint[]), CAST(:a_credits AS bigint[]),
+    CAST(:a_pending_debits AS bigint[]), CAST(:a_pending_credits AS bigint[]))
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, minimum = excluded.minimum, maximum = excluded.maximum,
+    state = excluded.state, version = excluded.version, debits = excluded.debits, credits = excluded.credits,
+    pending_debits = excluded.pending_debits, pending_credits = excluded.pending_credits
+"""
+
+_SAVE_ALONE: Final = text(_SAVE)
+
+_APPEND: Final = text(f"""
+WITH saved AS ({_SAVE}),
+journals AS (
     INSERT INTO journal (sequence, id, kind, effective_at, posted_at, description, reference, related, details, leaf, hash)
     SELECT sequence, id, kind, effective_at, CAST(:posted_at AS timestamptz), description, reference, related,
         CAST(details AS jsonb), decode(leaf, 'hex'), decode(hash, 'hex')
@@ -72,19 +87,7 @@ nodes AS (
     SELECT level, index, decode(hash, 'hex') FROM unnest(CAST(:node_levels AS smallint[]), CAST(:node_indices AS bigint[]),
         CAST(:node_hashes AS text[])) AS t (level, index, hash))
 UPDATE head SET sequence = :sequence, hash = :hash, frontier = :frontier, posted_at = :posted_at WHERE id = 1
-""")
-
-_SAVE: Final = text("""
-INSERT INTO account AS a (code, name, kind, currency, side, minimum, maximum, state, version,
-    debits, credits, pending_debits, pending_credits)
-SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:names AS text[]), CAST(:kinds AS text[]), CAST(:currencies AS text[]),
-    CAST(:sides AS text[]), CAST(:minima AS bigint[]), CAST(:maxima AS bigint[]), CAST(:states AS text[]),
-    CAST(:versions AS integer[]), CAST(:debits AS bigint[]), CAST(:credits AS bigint[]),
-    CAST(:pending_debits AS bigint[]), CAST(:pending_credits AS bigint[]))
-ON CONFLICT (code) DO UPDATE SET name = excluded.name, minimum = excluded.minimum, maximum = excluded.maximum,
-    state = excluded.state, version = excluded.version, debits = excluded.debits, credits = excluded.credits,
-    pending_debits = excluded.pending_debits, pending_credits = excluded.pending_credits
-""")
+""")  # noqa: S608 - of constants
 
 
 async def lock(tx: Transaction) -> Head:
@@ -103,8 +106,8 @@ def _head(row: Any) -> Head:
 
 async def append(tx: Transaction, appended: Appended, book: Book) -> None:
     """Write journals, entries, days, nodes and the new head; and the accounts of the book that were touched."""
-    await save_accounts(tx, book, sorted(book.touched))
     values = {
+        **_account_columns(book, sorted(book.touched)),
         **_journal_columns(appended.journals),
         **_entry_columns(appended),
         **_day_columns(appended.days),
@@ -121,24 +124,27 @@ async def append(tx: Transaction, appended: Appended, book: Book) -> None:
 
 async def save_accounts(tx: Transaction, book: Book, codes: Sequence[str]) -> None:
     """Write accounts of the book with their balances, new or known."""
+    await tx.execute(_SAVE_ALONE, _account_columns(book, codes))
+
+
+def _account_columns(book: Book, codes: Sequence[str]) -> dict[str, Any]:
     accounts = [book.accounts[code] for code in codes]
     totals = [book.totals[code] for code in codes]
-    values = {
-        "codes": list(codes),
-        "names": [account.name for account in accounts],
-        "kinds": [account.kind for account in accounts],
-        "currencies": [account.currency for account in accounts],
-        "sides": [account.side for account in accounts],
-        "minima": [account.minimum for account in accounts],
-        "maxima": [account.maximum for account in accounts],
-        "states": [account.state for account in accounts],
-        "versions": [account.version for account in accounts],
-        "debits": [total.debits for total in totals],
-        "credits": [total.credits for total in totals],
-        "pending_debits": [total.pending_debits for total in totals],
-        "pending_credits": [total.pending_credits for total in totals],
+    return {
+        "a_codes": list(codes),
+        "a_names": [account.name for account in accounts],
+        "a_kinds": [account.kind for account in accounts],
+        "a_currencies": [account.currency for account in accounts],
+        "a_sides": [account.side for account in accounts],
+        "a_minima": [account.minimum for account in accounts],
+        "a_maxima": [account.maximum for account in accounts],
+        "a_states": [account.state for account in accounts],
+        "a_versions": [account.version for account in accounts],
+        "a_debits": [total.debits for total in totals],
+        "a_credits": [total.credits for total in totals],
+        "a_pending_debits": [total.pending_debits for total in totals],
+        "a_pending_credits": [total.pending_credits for total in totals],
     }
-    await tx.execute(_SAVE, values)
 
 
 # psycopg takes a microsecond for each element of a list, and a batch of 500 journals has twenty thousand: arrays are
