@@ -37,7 +37,7 @@ async def test_a_whole_payment_by_forms_alone(town: Town) -> None:
     asked = await page(town, where)
     forms = {form.attributes["action"] for form in asked.css("form")}
     assert forms == {f"{where}/approve", f"{where}/decline"}
-    assert [entry.attributes["inputmode"] for entry in asked.css("input[name=pin]")] == ["numeric"]
+    assert asked.css_first("input[name=pin][inputmode=numeric]") is not None
     await town.approve(where)
     await town.settle()
     shown = text(await page(town, where))
