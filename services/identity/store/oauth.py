@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Row, text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 from sqlmodel import select
 
@@ -149,7 +149,7 @@ def refresh(session: Session, hash_: bytes) -> RefreshToken | None:
     return _refresh(session.execute(_REFRESH, {"hash": hash_}).one_or_none())
 
 
-def _refresh(row: Row[Any] | None) -> RefreshToken | None:
+def _refresh(row: Sequence[Any] | None) -> RefreshToken | None:
     return RefreshToken(row[0], _grant(row[3:]), row[1], row[2]) if row else None
 
 
