@@ -33,7 +33,12 @@ async def settle(tx: Transaction, loaded: store.Loaded, by: domain.Settled, now:
     await tell(tx, row.id, now, "order.paid", words, payment_id=by.payment_id)
     courses = [str(line.course_id) for line in lines if line.course_id]
     await tell(
-        tx, row.id, now, "order.fulfilled", f"{len(courses)} courses opened", course_ids=" ".join(courses)
+        tx,
+        row.id,
+        now,
+        "order.fulfilled",
+        f"{len(courses)} course{'s' if len(courses) != 1 else ''} opened",
+        course_ids=" ".join(courses),
     )
 
 
