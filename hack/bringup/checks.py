@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 
 from bringup import apt, coverage, documents, images, paths, plan, status, up, verdicts
 from bringup.cluster import Cluster
@@ -31,11 +32,29 @@ UNIT = {
 CONFORMANCE = "tests/conformance"
 ON_THE_HOST = ("hack/tests", "charts/tests")
 """What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
-INTEGRATION = {
-    "the kit": "suuupra",
-    "services": "services",
-    "backing servers": "images",
-    "alerts": "tests/alerts",
+
+
+def _halves_of_the_services() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folders of services/ in two heaps with about as much to test: the largest first, to the smaller heap."""
+    tests = {
+        folder: sum(path.stat().st_size for path in folder.rglob("tests/**/*.py"))
+        for folder in sorted(paths.ROOT.glob("services/*/"))
+        if (folder / "tests").exists()
+    }
+    heaps: tuple[list[Path], list[Path]] = ([], [])
+    for folder in sorted(tests, key=lambda one: tests[one], reverse=True):
+        min(heaps, key=lambda heap: sum(tests[one] for one in heap)).append(folder)
+    first, second = (tuple(one.relative_to(paths.ROOT).as_posix() for one in heap) for heap in heaps)
+    return first, second
+
+
+_FIRST_HALF, _SECOND_HALF = _halves_of_the_services()
+INTEGRATION: dict[str, tuple[str, ...]] = {
+    "the kit": ("suuupra",),
+    "services, first half": _FIRST_HALF,
+    "services, second half": _SECOND_HALF,
+    "backing servers": ("images",),
+    "alerts": ("tests/alerts",),
 }
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -80,8 +99,8 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
     made = _tests if fast else _recorded
     checks = [
         *(
-            made(f"integration, {what}", "-m", f"integration{but}", folder, **servers)
-            for what, folder in INTEGRATION.items()
+            made(f"integration, {what}", "-m", f"integration{but}", *folders, **servers)
+            for what, folders in INTEGRATION.items()
         ),
         *(
             made(f"unit, {what}, Python {PYTHON}", "-m", f"{PLAIN}{but}", f"--ignore={CONFORMANCE}", *folders)

@@ -87,7 +87,7 @@ async def test_m8_twice_and_shuffled_and_a_day_late_it_comes_out_the_same(
             Consumer(database, bus_settings, consumers(bus_settings))
         ):  # partitions move to it
             await until(settled, limit=120)
-            await until(lambda: _buried(topics), limit=60)
+            await until(lambda: _buried(topics), limit=180)
     async with database.reading() as tx:
         events = (await tx.execute(text("SELECT type, count(*) FROM payment_event GROUP BY type"))).all()
     assert dict(events) == {"created": ORDERS, "canceled": sum(it == "canceled" for it in ends.values())}
