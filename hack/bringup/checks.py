@@ -60,7 +60,7 @@ INTEGRATION: dict[str, tuple[str, ...]] = {
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
 imports takes longer than to run it."""
-AT_ONCE = 4
+AT_ONCE = 3
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
 
