@@ -269,7 +269,8 @@ class Scheduler:
             "in_hand": list(self._in_hand),
         }
         row = (await tx.execute(_CLAIM, values)).one_or_none()
-        if row is None:
+        # In hand since the question was put: it failed just now, and is about to be postponed.
+        if row is None or row.id in self._in_hand:
             return None
         self._in_hand.add(row.id)
         return _Due(*row)
