@@ -60,7 +60,8 @@ INTEGRATION: dict[str, tuple[str, ...]] = {
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
 imports takes longer than to run it."""
-AT_ONCE = 3
+AT_ONCE = max(2, os.cpu_count() or 2)
+"""Checks side by side: with more than there are cores, tests of what happens in time find a machine that has none."""
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
 
