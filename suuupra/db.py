@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self
 from psycopg import AsyncConnection, sql, waiting
 from psycopg import OperationalError as PsycopgLost
 from pydantic import SecretStr
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSessionTransaction, create_async_engine
@@ -163,6 +163,8 @@ class Database:
         self._schema = schema
         self._acquire_seconds = acquire_limit.total_seconds()
         self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
+        self._closed = False
+        event.listen(self._engine.sync_engine, "checkin", self._given_back)
         self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
@@ -213,10 +215,17 @@ class Database:
 
     async def open(self) -> None:
         """Nothing: the pool fills on demand, so that a pod can start while PostgreSQL is away."""
+        self._closed = False
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection; one that is still at work is closed when its unit of work ends."""
+        self._closed = True
         await self._engine.dispose()
+
+    def _given_back(self, _connection: Any, record: Any) -> None:
+        """A pool that was disposed of would keep what comes back to it until the garbage collector finds both."""
+        if self._closed and record.driver_connection is not None:
+            record.driver_connection.pgconn.finish()
 
     async def check(self) -> None:
         """Raise DatabaseUnavailable unless a statement works now, SchemaOutdated while a migration is due."""

@@ -1,8 +1,10 @@
 """One transaction per use case; a server that is away is an answer, not a hang."""
 
 import asyncio
+import gc
 import time
 import traceback
+import warnings
 from typing import ClassVar
 
 import pytest
@@ -228,3 +230,28 @@ async def test_models_are_compared_with_the_migrated_schema(database: Database) 
         AssertionError, match=r"effect\.number: the schema refuses NULL\neffect\.colour is not in"
     ):
         await check_models(database, Wrong.metadata)
+
+
+async def test_work_that_outlives_the_closing_leaves_no_connection_behind(
+    postgres: PostgresServer, database_name: str
+) -> None:
+    closing = Database(postgres.url(database_name), application="test")
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(closing: Database) -> None:
+        async with closing.reading() as tx:
+            await tx.execute(text("SELECT 1"))
+            begun.set()
+            await go_on.wait()
+            await tx.execute(text("SELECT 2"))
+
+    working = asyncio.create_task(work(closing))
+    await begun.wait()
+    await closing.close()
+    go_on.set()
+    await working
+    del working, closing
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        gc.collect()
+    assert [str(one.message) for one in heard] == []
