@@ -208,14 +208,35 @@ async def test_o20_killed_while_telling_of_a_rail_it_tells_again(api: Api, alone
     await alone.end()
 
     await api.rail("upi", edited(lambda spec: spec["participants"].pop()))
-    await _killed(api, alone, Write.PARTICIPANT_REMOVED)
-    known = await asked(api, "workload", "/internal/v1/participants")
-    assert [item["code"] for item in known["items"]] == ["asha"]
+    doomed = alone.start(SUUUPRA_FAILPOINTS=f"operator.{Write.PARTICIPANT_REMOVED.value}")
+    await api.gone("SuuupraService", "bank-banyan", 90)
+    await _remembered(api, "banyan")
+    assert await doomed.died(120, Write.PARTICIPANT_REMOVED.value) == -signal.SIGKILL
+    await api.forget_lease()
+    await _remembered(api, "banyan")
+    await alone.stand()
+    await eventually(
+        lambda: _known_to_the_switch(api, ["asha"]), 90, "the switch is told again, and forgets it"
+    )
+    await alone.end()
 
     await api.delete("PaymentRail", "upi")
     await _killed(api, alone, Write.RAIL_DEREGISTERED)
     await alone.stand()
     await api.gone("PaymentRail", "upi", 60)
+
+
+async def _remembered(api: Api, code: str) -> None:
+    """A switch that keeps its participants, as the real one does: the stand-in's memory ends with its pod."""
+    proxy = (
+        f"/api/v1/namespaces/{NAMESPACE}/services/http:workload:8000/proxy/internal/v1/participants/{code}"
+    )
+    await api.cluster.passed_on("PUT", proxy, {"kind": "bank", "state": "up", "success_share": 1.0})
+
+
+async def _known_to_the_switch(api: Api, codes: list[str]) -> bool:
+    known = await asked(api, "workload", "/internal/v1/participants")
+    return [item["code"] for item in known["items"]] == codes
 
 
 async def _killed(api: Api, crew: Crew, write: Write) -> None:
