@@ -8,7 +8,8 @@
 **At least once.** That a mail is about to be sent is committed before the server hears of it, and that it was sent
 after the server has taken it. A sender that dies in between, or loses the server's answer, cannot know; the mail is
 sent again when its claim ends, under the same Message-ID (RFC 5322, 3.6.4), by which mailboxes that look at it show it
-once. Never sending again would lose receipts. In every other case a mail is sent exactly once.
+once. So it is when a sender stalls for longer than its claim. Never sending again would lose receipts. In every other
+case a mail is sent exactly once.
 """
 
 from dataclasses import dataclass
