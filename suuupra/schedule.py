@@ -157,6 +157,13 @@ class _Due:
     """A newer row was put for its kind and key while this one was being tried."""
 
 
+class _InHand(Exception):
+    """The row came into hand after the question was put: it failed just now, and is about to be postponed.
+
+    Raised, not returned: the claim is a DELETE, which an ordinary end of the transaction would commit.
+    """
+
+
 class Scheduler:
     """Calls the handlers of what is due, until it is stopped. Several processes share the work."""
 
@@ -251,6 +258,8 @@ class Scheduler:
                 if due is None or due.superseded:
                     return None if due is None else False
                 await self._handlers[due.kind](tx, due.key, due.payload, due.due_at)
+        except _InHand:
+            return None
         except Exception as error:
             if due is None or _is_away(error):
                 raise
@@ -269,9 +278,10 @@ class Scheduler:
             "in_hand": list(self._in_hand),
         }
         row = (await tx.execute(_CLAIM, values)).one_or_none()
-        # In hand since the question was put: it failed just now, and is about to be postponed.
-        if row is None or row.id in self._in_hand:
+        if row is None:
             return None
+        if row.id in self._in_hand:
+            raise _InHand
         self._in_hand.add(row.id)
         return _Due(*row)
 

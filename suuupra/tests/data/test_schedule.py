@@ -163,6 +163,30 @@ async def test_a_handler_that_fails_leaves_no_effect_is_tried_again_later_and_bl
     assert await effects(database) == ["a", "b"]
 
 
+async def test_m19_a_row_that_came_into_hand_while_it_was_asked_for_is_left_where_it_is(
+    database: Database, clock: FakeClock
+) -> None:
+    # Two drains of one process: one asks, the other's attempt fails and it is about to postpone the row.
+    scheduler = Scheduler(database, {"note": record}, clock)
+    await put(database, "a", clock.now())
+    async with database.transaction() as tx:
+        row_id = await tx.scalar(text("SELECT id FROM scheduled"))
+        await tx.execute(text("LOCK TABLE scheduled IN ACCESS EXCLUSIVE MODE"))
+        asking = asyncio.create_task(scheduler._next())
+
+        async def asked() -> bool:
+            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'scheduled'::regclass")
+            return await tx.scalar(blocked) == 1
+
+        await until(asked)
+        scheduler._in_hand.add(row_id)
+    assert await asking is None
+    assert [row.key for row in await waiting(database)] == ["a"]
+    scheduler._in_hand.clear()
+    assert await scheduler.handle_due() == 1
+    assert await effects(database) == ["a"]
+
+
 async def test_a_statement_that_fails_is_told_without_its_values(
     database: Database, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
