@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .report import Figure, index, keep, say, show
+from .report import Figure, commit, index, keep, say, show
 
 BENCHES = {
     "footprint": "The platform at rest",
@@ -40,6 +40,7 @@ def main(
             f"no such benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}"
         )
     chosen = [slug for slug in BENCHES if not only or slug in only]
+    say(f"measuring {commit()}")
     faults = [
         fault for number, slug in enumerate(chosen, 1) for fault in _run(slug, f"[{number}/{len(chosen)}]")
     ]

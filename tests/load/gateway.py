@@ -110,7 +110,8 @@ def _figures(full: list[Run], half: list[Run]) -> list[Figure]:
     bare, plain, guarded = full
     direct, through_bare, through_ours = half
     added = (
-        f"two more hops on loopback; {through_ours.rate:,.0f} requests/s offered, half of what it can carry"
+        f"two more hops on loopback; {through_ours.rate:,.0f} requests/s answered, where {guarded.rate / 2:,.0f} is half"
+        " of what it carries"
     )
     return [
         _rate("open route (log, metrics, ids, trace context)", plain, bare),

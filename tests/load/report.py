@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -76,14 +77,18 @@ def memory_gib() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
 
 
+@cache
+def commit() -> str:
+    """What is measured, asked once: the first page that is kept makes the tree differ from its commit."""
+    described = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(described, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def circumstances() -> list[tuple[str, str]]:
     """Where and of what a run was made: a figure without them is a rumour."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     return [
         ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
-        ("commit", commit.stdout.strip()),
+        ("commit", commit()),
         (
             "machine",
             f"{os.cpu_count()} cores, {memory_gib():.0f} GiB, {platform.system()} {platform.release()}",
