@@ -64,7 +64,8 @@ def test_examples_are_valid(kind: crd.CustomResource) -> None:
     "path", sorted((ROOT / "manifests/rails").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_the_rails_of_this_platform_are_valid(path: Path) -> None:
-    PaymentRail.model_validate({"spec": yaml.safe_load(path.read_text())["spec"]})
+    rail = PaymentRail.model_validate({"spec": yaml.safe_load(path.read_text())["spec"]})
+    assert rail.spec.participants
 
 
 def test_o2_a_wrong_spec_names_field_and_rule() -> None:

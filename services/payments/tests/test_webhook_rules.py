@@ -1,5 +1,6 @@
 """Where webhooks may go, and when they are tried again."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,10 +82,18 @@ def test_a_guarded_endpoint_is_https_and_public(url: str) -> None:
         check_address(url, guarded=True)
 
 
+def takes(url: str, *, guarded: bool) -> bool:
+    with suppress(Forbidden):
+        check_address(url, guarded=guarded)
+        return True
+    return False
+
+
 def test_a_public_https_address_is_taken_and_on_a_developers_machine_any() -> None:
-    check_address(PUBLIC, guarded=True)
-    check_address("https://93.184.216.34/", guarded=True)
-    check_address("http://127.0.0.1:9999/hook", guarded=False)
+    assert takes(PUBLIC, guarded=True)
+    assert takes("https://93.184.216.34/", guarded=True)
+    assert takes("http://127.0.0.1:9999/hook", guarded=False)
+    assert not takes("http://127.0.0.1:9999/hook", guarded=True)
 
 
 @pytest.mark.parametrize("url", ["http://user@127.0.0.1/", "ftp://127.0.0.1/", "http:///", "http://[::1"])
@@ -102,4 +111,7 @@ def test_a_name_that_stands_for_one_private_address_is_refused(addresses: list[s
 
 
 def test_a_name_that_stands_for_public_addresses_is_taken() -> None:
-    check_resolved(["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+    try:
+        check_resolved(["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
+    except Forbidden as refused:
+        pytest.fail(str(refused))

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from services.web.tests.conftest import OURS, World, browsing, sign_in
 from services.web.tests.markup import one, tree
 from services.web.usecases import buying
+from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -308,6 +309,18 @@ def marks(answer: httpx.Response) -> list[str]:
     return [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
 
 
+@asynccontextmanager
+async def looked_again(world: World, service: str, times: int = 1) -> AsyncIterator[None]:
+    """Whoever watches has asked the service so often after what is done within."""
+    before = len(world.network.asked(service))
+    yield
+
+    async def enough() -> bool:
+        return len(world.network.asked(service)) >= before + times
+
+    await until(enough)
+
+
 async def test_the_page_hears_of_a_payment_within_a_moment_and_then_the_stream_ends(
     learner: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,10 +328,10 @@ async def test_the_page_hears_of_a_payment_within_a_moment_and_then_the_stream_e
     order = await pay(learner, world)
     async with watching(learner, order) as stream:
         await asyncio.wait_for(world.till.listening.wait(), 5)
-        world.till.tell(order, "pending")
-        await asyncio.sleep(0.05)
-        world.till.tell(order, "succeeded", status="succeeded")
-        await asyncio.sleep(0.05)
+        async with looked_again(world, "payments"):
+            world.till.tell(order, "pending")
+        async with looked_again(world, "commerce"):
+            world.till.tell(order, "succeeded", status="succeeded")
         world.shop.settle(order, "fulfilled")
         answer = await asyncio.wait_for(stream, 5)
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -347,8 +360,8 @@ async def test_a_stream_survives_services_that_are_away_for_a_moment(
     order = await pay(learner, world)
     async with watching(learner, order) as stream:
         await asyncio.wait_for(world.till.listening.wait(), 5)
-        world.network.failing["commerce"] = 503
-        await asyncio.sleep(0.1)
+        async with looked_again(world, "commerce", times=3):
+            world.network.failing["commerce"] = 503
         assert not stream.done()
         world.network.failing.clear()
         world.shop.settle(order, "canceled")
