@@ -178,7 +178,7 @@ async def test_m19_a_row_that_came_into_hand_while_it_was_asked_for_is_left_wher
             blocked = text(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'scheduled'::regclass"
             )
-            return await tx.scalar(blocked) == 1
+            return bool(await tx.scalar(blocked))
 
         await until(asked)
         scheduler._in_hand.add(row_id)
