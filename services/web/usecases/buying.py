@@ -131,7 +131,8 @@ async def _look(
 ) -> tuple[CheckoutView, Payment | None]:
     found, asked = await asyncio.gather(shop.order(order, bearer), _payment(till, order, bearer))
     payment, away = asked
-    return CheckoutView(found, checkout(_STATES[found.status], payment), away), payment
+    now = checkout(_STATES[found.status], payment, till_away=away)
+    return CheckoutView(found, now, away), payment
 
 
 async def _payment(till: Payments, order: UUID, bearer: str) -> tuple[Payment | None, bool]:
