@@ -95,6 +95,18 @@ async def test_two_tabs_and_the_back_button_lead_to_the_same_order(
     assert len(world.shop.orders) == 1
 
 
+async def test_m21_a_second_cart_with_the_same_course_leads_on_to_the_order_that_waits(
+    learner: httpx.AsyncClient, world: World
+) -> None:
+    order = await pay(learner, world)
+    answer = await learner.post("/checkout", data=await fill(learner, world), headers=FROM_CART)
+    assert answer.status_code == 409
+    alert = one(tree(answer), "[role=alert]")
+    assert "You have ordered this already" in alert.text()
+    assert alert.css_first("a").attributes["href"] == f"/checkout/{order}"
+    assert len(world.shop.orders) == 1
+
+
 async def test_a_tab_whose_total_is_old_orders_nothing_and_is_shown_the_cart_as_it_is(
     learner: httpx.AsyncClient, world: World
 ) -> None:

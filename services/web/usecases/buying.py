@@ -96,7 +96,7 @@ async def place(shop: Commerce, cart: str | None, shown: AmountGiven, bearer: st
         now = await shop.cart(cart, bearer)
         if now is not None and now.order_id is not None:  # another tab was faster
             return now.order_id
-        raise
+        raise  # of a course that an order of theirs holds, the refusal names that order
 
 
 async def first_attempt(till: Payments, order: UUID, bearer: str) -> None:
