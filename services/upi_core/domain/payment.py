@@ -94,7 +94,14 @@ class Checked:
     answer: Answer
 
 
-Happening = Authorised | AuthRefused | CollectExpired | LegAnswered | TimedOut | CheckDue | Checked
+@dataclass(frozen=True, slots=True)
+class CreditReturned:
+    """The payee's bank gave a credit back that came after the payer had the money again."""
+
+
+Happening = (
+    Authorised | AuthRefused | CollectExpired | LegAnswered | TimedOut | CheckDue | Checked | CreditReturned
+)
 
 # What is to be done
 
@@ -188,6 +195,8 @@ def decide(payment: Payment, happening: Happening, limits: Limits = DEFAULT) -> 
             return _check_due(payment, limits)
         case Checked(leg, answer):
             return _checked(payment, leg, answer, limits)
+        case CreditReturned():
+            return _returned(payment)
         case _:
             assert_never(happening)
 
@@ -264,6 +273,8 @@ def _credit_answered(payment: Payment, code: Code) -> Decision:
             return _taken_back(payment, note="credit refused")
         case State.DISPUTED if done and not payment.reversals:
             return _succeeded(payment)
+        case State.DISPUTED if not payment.reversals:
+            return _taken_back(payment, Settle(), note="credit refused late")
         case State.REVERSAL_PENDING | State.REVERSED | State.DISPUTED if done and not payment.late_credit:
             return _late_credit(payment)
         case _:
@@ -275,10 +286,10 @@ def _succeeded(payment: Payment) -> Decision:
     return _to(payment, State.SUCCESS, *actions, note="credited", code=Code.SUCCESS)
 
 
-def _taken_back(payment: Payment, note: str) -> Decision:
+def _taken_back(payment: Payment, *actions: Action, note: str) -> Decision:
     """The payee was not credited: the payer gets the money back. It is told as a failure at once, for it is one."""
     told = Tell("FAILURE", Code.CREDIT_FAILED)
-    return _reverse(payment, told, note=note, code=Code.CREDIT_FAILED)
+    return _reverse(payment, *actions, told, note=note, code=Code.CREDIT_FAILED)
 
 
 def _late_credit(payment: Payment) -> Decision:
@@ -386,4 +397,13 @@ def _late_answer(payment: Payment, leg: LegName, answer: Answer, limits: Limits)
     """The answer to a check of a step that is over says as much as a late answer of the leg itself."""
     if answer == "SUCCESS" and leg != "REVERSAL":
         return decide(payment, LegAnswered(leg, Code.SUCCESS), limits)
+    if answer == "FAILURE" and leg == "CREDIT" and payment.state is State.DISPUTED:
+        return _credit_answered(payment, Code.CREDIT_FAILED)
+    return _nothing(payment)
+
+
+def _returned(payment: Payment) -> Decision:
+    """Both had the money, and the payee's bank gave its own back: the payer's is what stays."""
+    if payment.state is State.DISPUTED and payment.late_credit:
+        return _to(payment, State.REVERSED, Release(), Settle(), note="credit returned")
     return _nothing(payment)
