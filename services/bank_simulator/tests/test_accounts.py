@@ -1,5 +1,6 @@
 """Accounts, statements, holds, and what the app may not do to its own entries."""
 
+import asyncio
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -106,6 +107,25 @@ async def test_m5_a_hold_is_captured_once_and_not_after_its_release(counter: Cou
         assert captured.json()["state"] == "captured"
     assert await counter.balance() == RUPEES_250K - 1_000
     assert (await counter.http.post(f"/internal/v1/holds/{held['id']}/release")).status_code == 409
+    await counter.assert_books()
+
+
+async def test_m5_of_many_who_capture_or_release_a_hold_at_once_one_wins(counter: Counter) -> None:
+    amount = {"minor": 1_000, "currency": "INR"}
+    for number in range(5):
+        held = (await made(counter, f"accounts/{MEERA}/holds", reference=f"h{number}", amount=amount)).json()
+        before = await counter.balance()
+        answers = await asyncio.gather(
+            *(
+                counter.http.post(f"/internal/v1/holds/{held['id']}/{what}")
+                for what in ("capture", "release") * 8
+            )
+        )
+        ends = {answer.json()["state"] for answer in answers if answer.status_code == 200}
+        assert {answer.status_code for answer in answers} == {200, 409}
+        assert len(ends) == 1, "whoever asks for what it has become is answered, and nobody else"
+        assert await counter.balance() == before - (1_000 if ends == {"captured"} else 0)
+        assert (await counter.get(f"accounts/{MEERA}"))["held"]["minor"] == 0
     await counter.assert_books()
 
 
