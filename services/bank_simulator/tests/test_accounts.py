@@ -67,6 +67,46 @@ async def test_a_statement_begins_and_ends_with_balances_that_its_entries_explai
     assert debit["counterparty"] == "Shop"
 
 
+async def test_m1_a_long_statement_comes_in_pages_that_follow_from_one_another(counter: Counter) -> None:
+    """No answer grows with the years; each page explains its balances, and all of them together the account's."""
+    for number in range(6):
+        await counter.debit(minor=100 + number)
+    path, entries, pages = f"accounts/{MEERA}/statement?limit=3", list[Any](), list[Any]()
+    while True:
+        page = await counter.get(path + (f"&cursor={pages[-1]['next']}" if pages else ""))
+        assert (
+            page["opening"]["minor"] + sum(it["amount"]["minor"] for it in page["entries"])
+            == page["closing"]["minor"]
+        )
+        assert not pages or page["opening"] == pages[-1]["closing"]
+        pages.append(page)
+        entries += page["entries"]
+        if page["next"] is None:
+            break
+    assert [len(page["entries"]) for page in pages] == [3, 3, 1]
+    assert [page["page"] for page in pages] == [1, 2, 3]
+    assert entries == (await counter.get(f"accounts/{MEERA}/statement"))["entries"]
+    assert pages[-1]["closing"]["minor"] == await counter.balance()
+    too_many = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement", params={"limit": 1001})
+    assert too_many.status_code == 422
+    foreign = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement", params={"cursor": "W10"})
+    assert foreign.json()["errors"][0]["field"] == "query.cursor"
+
+
+async def test_a_page_of_camt_053_says_which_it_is_and_where_the_next_is(counter: Counter) -> None:
+    await counter.debit(minor=5_050)
+    first = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement.xml?limit=1")
+    last = await counter.http.get(first.links["next"]["url"])
+    name, codes = {"c": NAMESPACE}, list[list[str | None]]()
+    for answer in (first, last):
+        root = ET.fromstring(answer.content)
+        codes.append([code.text for code in root.findall(".//c:Bal/c:Tp/c:CdOrPrtry/c:Cd", name)])
+        assert len(root.findall(".//c:Ntry", name)) == 1
+        codes[-1].append(root.findtext(".//c:MsgPgntn/c:LastPgInd", namespaces=name))
+    assert codes == [["OPBD", "ITBD", "false"], ["ITBD", "CLBD", "true"]]
+    assert "next" not in last.links
+
+
 async def test_a_statement_is_told_as_camt_053_too(counter: Counter) -> None:
     await counter.debit(minor=5_050, note="Order <12> & more")
     answer = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement.xml")
