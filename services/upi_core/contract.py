@@ -253,7 +253,8 @@ class Settlement(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     outcome: Literal["credited", "refused", "reversed", "returned"]
-    reason: Annotated[str, Field(min_length=1, max_length=500, description="Who found out, and by what.")]
+    reason: fields.Title
+    """Who found out, and by what."""
 
 
 class DisputeItem(_View):

@@ -20,6 +20,7 @@ from services.upi_core.domain.codes import Code
 
 LegName = Literal["DEBIT", "CREDIT", "REVERSAL"]
 Answer = Literal["SUCCESS", "FAILURE", "PENDING", "NOT_FOUND"]
+Step = Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"]
 
 
 class State(StrEnum):
@@ -78,7 +79,7 @@ class LegAnswered:
 class TimedOut:
     """The timer of the present step is over: of the authorisation, of a leg, or of a check's answer."""
 
-    step: Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"]
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,11 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class CreditReturned:
-    """The payee's bank gave a credit back that came after the payer had the money again."""
+    """The payee's bank gave back a credit that came after the payer had the money again."""
 
 
-Happening = (
-    Authorised | AuthRefused | CollectExpired | LegAnswered | TimedOut | CheckDue | Checked | CreditReturned
-)
+Asked = Authorised | AuthRefused | CollectExpired
+Happening = Asked | LegAnswered | TimedOut | CheckDue | Checked | CreditReturned
 
 # What is to be done
 
@@ -196,21 +196,15 @@ def decide(payment: Payment, happening: Happening, limits: Limits = DEFAULT) -> 
         case Checked(leg, answer):
             return _checked(payment, leg, answer, limits)
         case CreditReturned():
-            return _returned(payment)
+            return _credit_returned(payment)
         case _:
             assert_never(happening)
 
 
 def _leg_answered(payment: Payment, leg: LegName, code: Code, limits: Limits) -> Decision:
-    match leg:
-        case "DEBIT":
-            return _debit_answered(payment, code, limits)
-        case "CREDIT":
-            return _credit_answered(payment, code)
-        case "REVERSAL":
-            return _reversal_answered(payment, code)
-        case _:
-            assert_never(leg)
+    if leg == "DEBIT":
+        return _debit_answered(payment, code, limits)
+    return _credit_answered(payment, code) if leg == "CREDIT" else _reversal_answered(payment, code)
 
 
 def _nothing(payment: Payment) -> Decision:
@@ -288,8 +282,8 @@ def _succeeded(payment: Payment) -> Decision:
 
 def _taken_back(payment: Payment, *actions: Action, note: str) -> Decision:
     """The payee was not credited: the payer gets the money back. It is told as a failure at once, for it is one."""
-    told = Tell("FAILURE", Code.CREDIT_FAILED)
-    return _reverse(payment, *actions, told, note=note, code=Code.CREDIT_FAILED)
+    code = Code.CREDIT_FAILED
+    return _reverse(payment, *actions, Tell("FAILURE", code), note=note, code=code)
 
 
 def _late_credit(payment: Payment) -> Decision:
@@ -297,6 +291,12 @@ def _late_credit(payment: Payment) -> Decision:
     state = State.DISPUTED if payment.state is State.REVERSED else payment.state
     late = replace(payment, late_credit=True)
     return _to(late, state, Dispute("late_credit"), note="late credit after reversal")
+
+
+def _credit_returned(payment: Payment) -> Decision:
+    if payment.state is not State.DISPUTED or not payment.late_credit:
+        return _nothing(payment)
+    return _to(payment, State.REVERSED, Release(), Settle(), note="credit returned")
 
 
 def _reversal_answered(payment: Payment, code: Code) -> Decision:
@@ -313,9 +313,7 @@ def _reversal_answered(payment: Payment, code: Code) -> Decision:
             return _nothing(payment)
 
 
-def _timed_out(
-    payment: Payment, step: Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"], limits: Limits
-) -> Decision:
+def _timed_out(payment: Payment, step: Step, limits: Limits) -> Decision:
     match step, payment.state:
         case "auth", State.INITIATED:
             return _ended(payment, Code.AUTH_TIMEOUT)
@@ -395,15 +393,7 @@ def _not_found(payment: Payment, limits: Limits) -> Decision:
 
 def _late_answer(payment: Payment, leg: LegName, answer: Answer, limits: Limits) -> Decision:
     """The answer to a check of a step that is over says as much as a late answer of the leg itself."""
-    if answer == "SUCCESS" and leg != "REVERSAL":
-        return decide(payment, LegAnswered(leg, Code.SUCCESS), limits)
     if answer == "FAILURE" and leg == "CREDIT" and payment.state is State.DISPUTED:
         return _credit_answered(payment, Code.CREDIT_FAILED)
-    return _nothing(payment)
-
-
-def _returned(payment: Payment) -> Decision:
-    """Both had the money, and the payee's bank gave its own back: the payer's is what stays."""
-    if payment.state is State.DISPUTED and payment.late_credit:
-        return _to(payment, State.REVERSED, Release(), Settle(), note="credit returned")
-    return _nothing(payment)
+    told = answer == "SUCCESS" and leg != "REVERSAL"
+    return decide(payment, LegAnswered(leg, Code.SUCCESS), limits) if told else _nothing(payment)
