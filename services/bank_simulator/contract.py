@@ -95,7 +95,10 @@ class StatementEntry(_View):
 
 
 class Statement(_View):
-    """All bookings from `begin` (included) to `end` (not included). Opening plus entries is closing, always."""
+    """A page of the bookings from `begin` (included) to `end` (not included): opening plus entries is closing, always.
+
+    `next` is the `cursor` of the page that follows, which opens with what this one closes with; null on the last one.
+    """
 
     account: str
     name: str
@@ -105,6 +108,8 @@ class Statement(_View):
     opening: Money
     closing: Money
     entries: list[StatementEntry]
+    page: int = 1
+    next: str | None = None
 
 
 class Books(_View):

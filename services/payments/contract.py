@@ -85,13 +85,12 @@ PaymentStatus = Literal[
     "requires_confirmation",
     "requires_action",
     "processing",
-    "requires_capture",
     "succeeded",
     "canceled",
 ]
 PaymentMethod = Literal["upi_qr", "upi_intent"]
 AttemptStatus = Literal[
-    "chosen", "awaiting_payer", "pending", "unresolved", "held", "succeeded", "failed", "expired", "closed"
+    "chosen", "awaiting_payer", "pending", "unresolved", "succeeded", "failed", "expired", "closed"
 ]
 RefundStatus = Literal["processing", "unresolved", "succeeded", "failed"]
 EventType = Literal["payment.succeeded", "payment.failed", "payment.refunded"]

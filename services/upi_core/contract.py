@@ -243,6 +243,20 @@ class TimelineEntry(_View):
     detail: dict[str, Any]
 
 
+class Settlement(BaseModel):
+    """How people found out that a disputed transaction ended, by the statements of its banks.
+
+    `credited`: the payee has the money. `refused`: the payee's bank did not credit, so the payer is given it back.
+    `reversed`: the payer has it back. `returned`: both had it, and the payee's bank gave it back.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    outcome: Literal["credited", "refused", "reversed", "returned"]
+    reason: fields.Title
+    """Who found out, and by what."""
+
+
 class DisputeItem(_View):
     """Something that only people can settle. `kind`: late_credit, unresolved, reversal_refused, complaint:CODE …"""
 

@@ -145,3 +145,118 @@ def test_o12_special_alerts_of_web(rules: Promtool) -> None:
         of("suuupra_web_call_faults_total", "web", callee="payments", method="GET"): "0+12x60",
     }
     firing(rules, "web", web, "WebCannotReachContent", "WebCannotReachAccountsOrTheTill")
+
+
+# Of each service: every alert that is special to it, made to fire by what it is for
+
+
+def well(resource: str) -> dict[str, str]:
+    """A resource of which nothing is to be told."""
+    return {
+        of("up", resource): "1x60",
+        of("up", resource, "work"): "1x60",
+        of("suuupra_ready", resource, "work", check="kafka"): "1x60",
+        of("suuupra_outbox_lag_seconds", resource, "work"): "0x60",
+        of("suuupra_schedule_overdue_seconds", resource, "work"): "0x60",
+    }
+
+
+def dead(resource: str, topic: str, values: str) -> dict[str, str]:
+    return {of("suuupra_inbox_events_total", resource, "work", topic=topic, outcome="dead"): values}
+
+
+def tries(**values: str) -> dict[str, str]:
+    name = "suuupra_payments_webhook_tries_total"
+    return {of(name, "payments", result=result): told for result, told in values.items()}
+
+
+OVERDUE = "suuupra_schedule_overdue_seconds"
+EVENTS = "suuupra_payments_events_total"
+TOLD = "suuupra_upi_results_total"
+SENT = "suuupra_messages_sent_total"
+MAILS = "suuupra_mail_attempts_total"
+FIRST, NEXT = "_x50 1x10", "3x50 4x10"
+"""Of a counter: the first of its label, which makes the series; and one more."""
+SPECIAL: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
+    ("payments", {of("suuupra_payments_rail_backlog_seconds", "payments"): "0x40 300x20"}, ("PaymentsRailSilent",)),
+    ("payments", {of("suuupra_payments_contradictions_total", "payments"): "0x50 1x10"}, ("PaymentsContradicted",)),
+    *(
+        ("payments", {of(EVENTS, "payments", type="refund_failed"): values}, ("PaymentsContradicted",))
+        for values in (FIRST, NEXT)
+    ),
+    ("payments", {of(EVENTS, "payments", type="outcome_unknown"): "0x40 0+5x20"}, ("PaymentsUnresolved",)),
+    (
+        "payments",
+        {of("suuupra_payments_unanswered_seconds", "payments", of="attempt"): "0x40 60x20"},
+        ("PaymentsUnanswered",),
+    ),
+    ("payments", tries(failed="0+2x60", delivered="0+1x60"), ("PaymentsWebhooksFailing",)),
+    ("payments", tries(failed="0+1x60"), ("PaymentsWebhooksFailing",)),
+    ("commerce", {of(OVERDUE, "commerce", "work"): "0x40 200x20"}, ("CommerceExpiryBehind",)),
+    *(
+        ("commerce", dead("commerce", "payment.succeeded", values), ("CommercePaymentsNotTaken", "EventsDeadLettered"))
+        for values in (FIRST, NEXT)
+    ),
+    ("ledger", {of("suuupra_ledger_unsigned_seconds", "ledger", "work"): "0x40 2000x20"}, ("LedgerCheckpointsLate",)),
+    *(
+        ("ledger", dead("ledger", "payment.refunded", values), ("LedgerDeadLetters", "EventsDeadLettered"))
+        for values in (FIRST, NEXT)
+    ),
+    (
+        "upi-core",
+        {of(TOLD, "upi-core", type="PAY", code="RB"): "0+1x60", of(TOLD, "upi-core", type="PAY", code="00"): "0+9x60"},
+        ("UpiPaymentsDeemed",),
+    ),
+    *(
+        ("upi-core", {of("suuupra_upi_disputes_total", "upi-core", kind="unresolved"): values}, ("UpiDisputesOpened",))
+        for values in (FIRST, NEXT)
+    ),
+    ("upi-core", {of(OVERDUE, "upi-core"): "0x40 90x20"}, ("UpiTimersOverdue",)),
+    (
+        "bank-asha",
+        {of(SENT, "bank-asha", outcome="later"): "0+3x60", of(SENT, "bank-asha", outcome="delivered"): "0+7x60"},
+        ("BankMessagesWaiting",),
+    ),
+    ("identity", {of("suuupra_identity_password_refused_total", "identity"): "0x40 0+10x20"}, ("IdentityPasswordsRefused",)),
+    ("identity", {of(OVERDUE, "identity", "work"): "0x40 200x20"}, ("IdentityLettersLate",)),
+    (
+        "identity",
+        {of("suuupra_identity_grants_revoked_total", "identity", because="reuse"): "0x30 0+1x30"},
+        ("IdentityTokensReused",),
+    ),
+    ("notifications", {of("suuupra_mail_oldest_seconds", "notifications", "work"): "0x40 1000x20"}, ("NotificationsMailLate",)),
+    (
+        "notifications",
+        {
+            of(MAILS, "notifications", "work", kind="order_paid", outcome="refused"): "0+1x60",
+            of(MAILS, "notifications", "work", kind="order_paid", outcome="sent"): "0+9x60",
+        },
+        ("NotificationsMailRefused",),
+    ),
+    (
+        "api-gateway",
+        {
+            of("suuupra_gateway_apply_seconds_bucket", "api-gateway", le="1"): "0x60",
+            of("suuupra_gateway_apply_seconds_bucket", "api-gateway", le="5"): "0+6x60",
+            of("suuupra_gateway_apply_seconds_bucket", "api-gateway", le="+Inf"): "0+6x60",
+        },
+        ("GatewayChangesAreSlow",),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", sorted({resource for resource, _, _ in SPECIAL}))
+def test_o12_of_a_resource_that_is_well_nothing_special_is_told(rules: Promtool, resource: str) -> None:
+    quiet = tries(failed="0+1x60", delivered="0+2x60") if resource == "payments" else {}
+    firing(rules, resource, well(resource) | quiet)
+
+
+@pytest.mark.parametrize(
+    ("resource", "series", "alerts"),
+    SPECIAL,
+    ids=[f"{names[0]}-{number}" for number, (_, _, names) in enumerate(SPECIAL)],
+)
+def test_o12_every_special_alert_fires_for_what_it_is_for(
+    rules: Promtool, resource: str, series: dict[str, str], alerts: tuple[str, ...]
+) -> None:
+    firing(rules, resource, well(resource) | series, *alerts)

@@ -58,6 +58,17 @@ def test_an_alert_that_leads_nowhere_is_found(change: dict[str, Any], fault: str
     assert fault in found
 
 
+def test_every_special_alert_is_made_to_fire_by_a_case() -> None:
+    cases = (ROOT / "tests/alerts/test_alerts.py").read_text()
+    named = {
+        rule["alert"]
+        for path in (ROOT / "services").glob("*/ops/alerts.yaml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    }
+    assert {name for name in named if f'"{name}"' not in cases} == set()
+
+
 def measured() -> set[str]:
     """Names of series where they are made; exporters add a suffix to some. What asks for them proves nothing."""
     code = [path for path in python_files() if not is_test(path) and "desired" not in path.parts]

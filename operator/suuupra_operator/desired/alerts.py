@@ -91,13 +91,15 @@ def _unpublished(subject: Subject) -> Rule:
 
 
 def _dead(subject: Subject) -> Rule:
-    """Compared with a quarter of an hour ago: `increase` does not see the first event, which makes the series."""
+    """`increase` does not see the first event, which makes the series: so what was not there before counts as well."""
     which = selector(subject, 'outcome="dead"', component="work")
     dead = f"suuupra_inbox_events_total{{{which}}}"
-    now = f"sum by (topic) ({dead})"
+    more, new = (
+        f"sum by (topic) ({it}) > 0" for it in (f"increase({dead}[15m])", f"{dead} unless {dead} offset 15m")
+    )
     return {
         "alert": "EventsDeadLettered",
-        "expr": f"{now} > (sum by (topic) ({dead} offset 15m) or {now} * 0)",
+        "expr": f"{more} or {new}",
         "labels": labels(subject) | {"severity": "ticket"},
         "annotations": {
             "summary": f"{subject.name} gave up events of {{{{ $labels.topic }}}}",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime
 
 from services.bank_simulator import contract
@@ -15,12 +15,16 @@ from services.bank_simulator.usecases import accounts
 from services.bank_simulator.usecases.problems import AccountTaken
 from suuupra import db
 from suuupra.openapi import problems
+from suuupra.pagination import PageRequest, paging_of
 
 router = APIRouter(prefix="/internal/v1", tags=["accounts"])
 Begin = Annotated[
     AwareDatetime | None, Query(description="From this time on; default: the account's opening.")
 ]
 End = Annotated[AwareDatetime | None, Query(description="Up to this time, not included; default: now.")]
+
+Paging = Annotated[PageRequest, Depends(paging_of(default=500, maximum=1000))]
+"""Of a statement: a merchant's has every sale there ever was."""
 
 
 @router.post("/accounts", status_code=201, responses=problems(409))
@@ -52,11 +56,11 @@ async def read_account(db_: Db, number: Number) -> contract.AccountView:
 
 @router.get("/accounts/{number}/statement")
 async def read_statement(
-    db_: Db, bank: Means, number: Number, begin: Begin = None, end: End = None
+    db_: Db, bank: Means, number: Number, paging: Paging, begin: Begin = None, end: End = None
 ) -> contract.Statement:
-    """All bookings between two times, with opening and closing balance."""
+    """Bookings between two times, a page at a time, each with its opening and closing balance."""
     async with db_.transaction() as tx:
-        return await accounts.statement(tx, bank, number, _utc(begin), _utc(end))
+        return await accounts.statement(tx, bank, number, _utc(begin), _utc(end), paging)
 
 
 @router.get(
@@ -64,11 +68,22 @@ async def read_statement(
     response_class=Response,
     responses={200: {"content": {"application/xml": {}}}},
 )
-async def read_camt(db_: Db, bank: Means, number: Number, begin: Begin = None, end: End = None) -> Response:
-    """The same statement as ISO 20022 has it (camt.053.001.08)."""
+async def read_camt(
+    request: Request,
+    db_: Db,
+    bank: Means,
+    number: Number,
+    paging: Paging,
+    begin: Begin = None,
+    end: End = None,
+) -> Response:
+    """The same page as ISO 20022 has it (camt.053.001.08); the next one is named by the header Link (RFC 8288)."""
     async with db_.transaction() as tx:
-        statement = await accounts.statement(tx, bank, number, _utc(begin), _utc(end))
-    return Response(camt.render(statement, bank.clock.now()), media_type="application/xml")
+        statement = await accounts.statement(tx, bank, number, _utc(begin), _utc(end), paging)
+    following = request.url.include_query_params(cursor=statement.next, end=statement.end.isoformat())
+    headers = {"Link": f'<{following}>; rel="next"'} if statement.next else {}
+    body = camt.render(statement, bank.clock.now())
+    return Response(body, media_type="application/xml", headers=headers)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

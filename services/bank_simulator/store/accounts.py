@@ -77,7 +77,7 @@ _SUM_BEFORE: Final = text(
 _ENTRIES: Final = text("""
 SELECT e.id, e.at, e.amount_minor, e.balance_minor, p.leg, p.rail, p.txn_id, p.rrn, p.ref_id, p.counterparty, p.note
 FROM entry e JOIN posting p ON p.id = e.posting_id
-WHERE e.account = :account AND e.at >= :begin AND e.at < :end ORDER BY e.id
+WHERE e.account = :account AND e.at >= :begin AND e.at < :end AND e.id > :after ORDER BY e.id LIMIT :limit
 """)
 _BOOKS: Final = text("""
 SELECT coalesce(sum(amount_minor), 0)::bigint AS difference,
@@ -161,9 +161,12 @@ async def sum_before(tx: Transaction, account: str, before: datetime) -> int:
     return int(await tx.scalar(_SUM_BEFORE, {"account": account, "before": before}) or 0)
 
 
-async def entries(tx: Transaction, account: str, begin: datetime, end: datetime) -> Sequence[Any]:
-    """Entries of an account with their postings, the oldest first."""
-    return (await tx.execute(_ENTRIES, {"account": account, "begin": begin, "end": end})).all()
+async def entries(
+    tx: Transaction, account: str, begin: datetime, end: datetime, *, after: int, limit: int
+) -> Sequence[Any]:
+    """Of the entries in that time, as many as `limit` that follow the one with the id `after`, in order."""
+    values = {"account": account, "begin": begin, "end": end, "after": after, "limit": limit}
+    return (await tx.execute(_ENTRIES, values)).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Accounts, statements, holds, and what the app may not do to its own entries."""
 
+import asyncio
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -66,6 +67,46 @@ async def test_a_statement_begins_and_ends_with_balances_that_its_entries_explai
     assert debit["counterparty"] == "Shop"
 
 
+async def test_m1_a_long_statement_comes_in_pages_that_follow_from_one_another(counter: Counter) -> None:
+    """No answer grows with the years; each page explains its balances, and all of them together the account's."""
+    for number in range(6):
+        await counter.debit(minor=100 + number)
+    path, entries, pages = f"accounts/{MEERA}/statement?limit=3", list[Any](), list[Any]()
+    while True:
+        page = await counter.get(path + (f"&cursor={pages[-1]['next']}" if pages else ""))
+        assert (
+            page["opening"]["minor"] + sum(it["amount"]["minor"] for it in page["entries"])
+            == page["closing"]["minor"]
+        )
+        assert not pages or page["opening"] == pages[-1]["closing"]
+        pages.append(page)
+        entries += page["entries"]
+        if page["next"] is None:
+            break
+    assert [len(page["entries"]) for page in pages] == [3, 3, 1]
+    assert [page["page"] for page in pages] == [1, 2, 3]
+    assert entries == (await counter.get(f"accounts/{MEERA}/statement"))["entries"]
+    assert pages[-1]["closing"]["minor"] == await counter.balance()
+    too_many = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement", params={"limit": 1001})
+    assert too_many.status_code == 422
+    foreign = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement", params={"cursor": "W10"})
+    assert foreign.json()["errors"][0]["field"] == "query.cursor"
+
+
+async def test_a_page_of_camt_053_says_which_it_is_and_where_the_next_is(counter: Counter) -> None:
+    await counter.debit(minor=5_050)
+    first = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement.xml?limit=1")
+    last = await counter.http.get(first.links["next"]["url"])
+    name, codes = {"c": NAMESPACE}, list[list[str | None]]()
+    for answer in (first, last):
+        root = ET.fromstring(answer.content)
+        codes.append([code.text for code in root.findall(".//c:Bal/c:Tp/c:CdOrPrtry/c:Cd", name)])
+        assert len(root.findall(".//c:Ntry", name)) == 1
+        codes[-1].append(root.findtext(".//c:MsgPgntn/c:LastPgInd", namespaces=name))
+    assert codes == [["OPBD", "ITBD", "false"], ["ITBD", "CLBD", "true"]]
+    assert "next" not in last.links
+
+
 async def test_a_statement_is_told_as_camt_053_too(counter: Counter) -> None:
     await counter.debit(minor=5_050, note="Order <12> & more")
     answer = await counter.http.get(f"/internal/v1/accounts/{MEERA}/statement.xml")
@@ -106,6 +147,25 @@ async def test_m5_a_hold_is_captured_once_and_not_after_its_release(counter: Cou
         assert captured.json()["state"] == "captured"
     assert await counter.balance() == RUPEES_250K - 1_000
     assert (await counter.http.post(f"/internal/v1/holds/{held['id']}/release")).status_code == 409
+    await counter.assert_books()
+
+
+async def test_m5_of_many_who_capture_or_release_a_hold_at_once_one_wins(counter: Counter) -> None:
+    amount = {"minor": 1_000, "currency": "INR"}
+    for number in range(5):
+        held = (await made(counter, f"accounts/{MEERA}/holds", reference=f"h{number}", amount=amount)).json()
+        before = await counter.balance()
+        answers = await asyncio.gather(
+            *(
+                counter.http.post(f"/internal/v1/holds/{held['id']}/{what}")
+                for what in ("capture", "release") * 8
+            )
+        )
+        ends = {answer.json()["state"] for answer in answers if answer.status_code == 200}
+        assert {answer.status_code for answer in answers} == {200, 409}
+        assert len(ends) == 1, "whoever asks for what it has become is answered, and nobody else"
+        assert await counter.balance() == before - (1_000 if ends == {"captured"} else 0)
+        assert (await counter.get(f"accounts/{MEERA}"))["held"]["minor"] == 0
     await counter.assert_books()
 
 

@@ -1,7 +1,8 @@
 """Accounts: opened, held money, statements, and the books as a whole."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.bank_simulator import contract
@@ -23,6 +24,7 @@ from suuupra import schedule
 from suuupra.db import Transaction
 from suuupra.ids import new_id
 from suuupra.money import Money
+from suuupra.pagination import PageRequest
 
 EXPIRES: Final = "hold"
 OWN: Final = "BANK"
@@ -83,17 +85,42 @@ async def get(tx: Transaction, number: str) -> Account:
 
 
 async def statement(
-    tx: Transaction, bank: Bank, number: str, begin: datetime | None, end: datetime | None
+    tx: Transaction,
+    bank: Bank,
+    number: str,
+    begin: datetime | None,
+    end: datetime | None,
+    paging: PageRequest,
 ) -> contract.Statement:
-    """All bookings of an account between two times; from the first, and up to now, when they are left out."""
+    """A page of an account's bookings between two times; from the first, and up to now, when they are left out."""
     account = await get(tx, number)
     since = begin or account.opened_at
     until = end or bank.clock.now() + timedelta(microseconds=1)
     if until < since:
         raise invalid("query.end", "must not be before query.begin", "send a later end")
-    opening = await accounts.sum_before(tx, number, since)
+    last, opening, pages = paging.after(int, int, int) or (0, None, 0)
+    if opening is None:
+        opening = await accounts.sum_before(tx, number, since)
+    rows = await accounts.entries(tx, number, since, until, after=last, limit=paging.limit + 1)
+    entries = _with_balances(rows, opening)
+    page = paging.page(entries, key=lambda one: (one.id, one.balance.minor, pages + 1), view=lambda one: one)
+    return contract.Statement(
+        account=number,
+        name=account.name,
+        bank=bank.code,
+        begin=since,
+        end=until,
+        opening=_money(opening),
+        closing=page.items[-1].balance if page.items else _money(opening),
+        entries=page.items,
+        page=pages + 1,
+        next=page.next,
+    )
+
+
+def _with_balances(rows: Sequence[Any], opening: int) -> list[contract.StatementEntry]:
     running, entries = opening, list[contract.StatementEntry]()
-    for row in await accounts.entries(tx, number, since, until):
+    for row in rows:
         running += row.amount_minor
         entries.append(
             contract.StatementEntry(
@@ -109,16 +136,7 @@ async def statement(
                 note=row.note,
             )
         )
-    return contract.Statement(
-        account=number,
-        name=account.name,
-        bank=bank.code,
-        begin=since,
-        end=until,
-        opening=_money(opening),
-        closing=_money(running),
-        entries=entries,
-    )
+    return entries
 
 
 async def books(tx: Transaction, bank: Bank) -> contract.Books:

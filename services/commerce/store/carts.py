@@ -14,7 +14,7 @@ from services.commerce.store.tables import CartLineRow, CartRow
 from suuupra.db import Transaction
 
 _LOCKS: Final = 0x436F_0002
-"""First key of the advisory locks that let a user's carts be made and merged one after the other."""
+"""First key of the advisory locks that let a user's carts be made, merged and ordered one after the other."""
 _USERS_TURN: Final = text("SELECT pg_advisory_xact_lock(:locks, hashtext(CAST(:user AS text)))")
 _PUT: Final = text("""
 INSERT INTO cart_line AS l (cart_id, variant_id, quantity, minor, added_at)
@@ -36,9 +36,17 @@ async def cart(tx: Transaction, cart_id: UUID, *, lock: bool = False) -> CartRow
     return (await tx.exec(query.with_for_update() if lock else query)).one_or_none()
 
 
+async def users_turn(tx: Transaction, user_id: UUID) -> None:
+    """What is decided about all of a user's carts and orders comes one after the other, until the commit.
+
+    Taken before the row of any cart, so that two who wait for each other's never deadlock.
+    """
+    await tx.execute(_USERS_TURN, {"locks": _LOCKS, "user": str(user_id)})
+
+
 async def open_cart_of(tx: Transaction, user_id: UUID) -> CartRow | None:
     """The user's open cart, locked; until the commit nobody else makes one for them."""
-    await tx.execute(_USERS_TURN, {"locks": _LOCKS, "user": str(user_id)})
+    await users_turn(tx, user_id)
     query = select(CartRow).where(CartRow.user_id == user_id, CartRow.status == "open")
     return (await tx.exec(query.with_for_update())).one_or_none()
 

@@ -2,16 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from services.commerce.tests.events import Deliveries
 from services.commerce.tests.people import Person, ok, problem
 from services.commerce.tests.shop import Shop
+from suuupra.clock import FakeClock
+from suuupra.db import Database
 
 pytestmark = pytest.mark.integration
+
+_ANONYMOUS = text("UPDATE cart SET user_id = NULL WHERE id = :id")
 
 
 async def test_an_order_keeps_what_was_bought_as_it_was_priced(
@@ -123,6 +129,39 @@ async def test_what_the_user_has_is_not_sold_to_them_again(
     cart = await learner.cart(variant)
     wrong = problem(await learner.post("/v1/orders", {"cart_id": cart["id"]}), 409, "already-yours")
     assert order["id"] in wrong["rule"]
+
+
+async def test_m21_what_a_pending_order_holds_is_not_ordered_again_and_that_order_is_named(
+    shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock
+) -> None:
+    """Two tabs, two carts: the second is led to the order of the first, until that one has ended."""
+    variant = await shop.variant()
+    order = await learner.order(variant)
+    cart = await learner.cart(variant, await shop.variant())
+    refused = await learner.post("/v1/orders", {"cart_id": cart["id"]})
+    wrong = problem(refused, 409, "already-ordered")
+    assert (wrong["field"], refused.json()["order_id"]) == (f"cart.lines.{variant}", order["id"])
+    assert await deliveries.types() == ["order.created"]
+    clock.advance(timedelta(minutes=15))
+    await deliveries.do_what_is_due()
+    ok(await learner.post("/v1/orders", {"cart_id": cart["id"]}))
+
+
+async def test_m21_two_carts_ordered_at_once_make_one_order(
+    shop: Shop, learner: Person, signed_in: Callable[..., Person], deliveries: Deliveries, database: Database
+) -> None:
+    variant = await shop.variant()
+    for _ in range(10):
+        buyer = signed_in()
+        carts = [await buyer.cart(variant)]
+        async with database.transaction() as tx:  # as another tab may have left it before it was claimed
+            await tx.execute(_ANONYMOUS, {"id": carts[0]["id"]})
+        carts.append(await buyer.cart(variant))
+        answers = await asyncio.gather(*(buyer.post("/v1/orders", {"cart_id": one["id"]}) for one in carts))
+        assert sorted(answer.status_code for answer in answers) == [201, 409]
+        first, second = sorted(answers, key=lambda answer: answer.status_code)
+        problem(second, 409, "already-ordered")
+        assert second.json()["order_id"] == first.json()["id"]
 
 
 async def test_m3_one_key_a_hundred_times_in_parallel_is_one_order(

@@ -1,19 +1,24 @@
 """What becomes of an order when payments, and the clock, speak; each story can be read from the order."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from services.commerce.tests.events import Deliveries
 from services.commerce.tests.people import Person, ok, problem
 from services.commerce.tests.shop import Shop
 from suuupra.clock import FakeClock
+from suuupra.db import Database
 from suuupra.ids import new_id
 from suuupra.inbox import Reject
 
 pytestmark = pytest.mark.integration
+
+_HIDDEN = text("UPDATE orders SET status = :status WHERE id = :id")
 
 
 async def test_a_payment_pays_fulfils_and_opens_the_course(
@@ -167,6 +172,44 @@ async def test_m21_two_late_payments_go_back_each_once(
     await deliveries.hand_over(first, second, first)
     wanted = [data["payment_id"] for _, data in await deliveries.published("refund.requested")]
     assert wanted == [str(first.payment_id), str(second.payment_id)]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_m21_a_course_paid_twice_by_two_orders_goes_back_once_by_itself(
+    shop: Shop, signed_in: Callable[..., Person], deliveries: Deliveries, database: Database, at_once: bool
+) -> None:
+    """Two orders of one course that wait both, as the first version of the shop let them: one is paid, one goes back."""
+    for _ in range(5 if at_once else 1):
+        learner, variant = signed_in(), await shop.variant(capacity=3)
+        orders = [await learner.order(variant)]
+        async with database.transaction() as tx:
+            await tx.execute(_HIDDEN, {"id": orders[0]["id"], "status": "draft"})
+        orders.append(await learner.order(variant))
+        async with database.transaction() as tx:
+            await tx.execute(_HIDDEN, {"id": orders[0]["id"], "status": "pending_payment"})
+        paid = [deliveries.succeeded(order) for order in orders]
+        if at_once:
+            await asyncio.gather(*(deliveries.hand_over(one) for one in paid))
+        else:
+            await deliveries.hand_over(*paid, paid[1])
+        shown = [await learner.order_now(order["id"]) for order in orders]
+        assert sorted(one["status"] for one in shown) == ["canceled", "fulfilled"]
+        returned = next(one for one in shown if one["status"] == "canceled")
+        assert (returned["payment"], returned["invoice_number"]) == ("returned", None)
+        assert [(one["status"], one["reason"]) for one in returned["refunds"]] == [
+            ("requested", "already_paid")
+        ]
+        assert [one["id"] for one in shown if one["refunds"]] == [returned["id"]]
+        (right,) = ok(await learner.get("/v1/entitlements"))["items"]
+        assert right["order_id"] != returned["id"]
+        mine = [data for _, data in await deliveries.published("refund.requested", "order.canceled")]
+        assert len([data for data in mine if data["order_id"] == returned["id"]]) == 2
+        assert (
+            ok(await learner.get(f"/v1/products/{returned['lines'][0]['product_id']}"))["variants"][0][
+                "seats_left"
+            ]
+            == 2
+        )
 
 
 async def test_m21_payment_cancellation_and_expiry_at_once_leave_one_end_and_no_money_behind(

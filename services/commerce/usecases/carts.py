@@ -148,6 +148,7 @@ async def claim(tx: Transaction, clock: Clock, user_id: UUID, cart_id: UUID) -> 
     lines are what was put last, and prices of two currencies do not add up.
     """
     now = clock.now()
+    await carts.users_turn(tx, user_id)
     row = await carts.cart(tx, cart_id, lock=True)
     if row is not None and row.status == "merged" and row.merged_into is not None:
         row = await carts.cart(tx, row.merged_into, lock=True)

@@ -8,11 +8,13 @@ from services.commerce import contract
 from services.commerce.domain import orders as domain
 from services.commerce.domain.invoices import series_at
 from services.commerce.settings import Settings
-from services.commerce.store import catalogue, coupons, entitlements
+from services.commerce.store import carts as cart_store
+from services.commerce.store import catalogue, coupons, owned
 from services.commerce.store import orders as store
 from services.commerce.store.tables import CartRow, OrderLineRow, OrderRow
 from services.commerce.usecases import carts, quoting, reading, settling, views
 from services.commerce.usecases.problems import (
+    AlreadyOrdered,
     AlreadyYours,
     CartNotOrderable,
     CouponRefused,
@@ -53,6 +55,7 @@ async def place(
 ) -> contract.OrderView:
     """Order what is in the cart at the prices that the buyer was shown, or refuse and change nothing."""
     now = clock.now()
+    await cart_store.users_turn(tx, user_id)
     cart = await carts.editable(tx, new.cart_id, user_id, now)
     quote = await quoting.quote(tx, cart, user_id, now, lock=True)
     _require_orderable(quote)
@@ -109,25 +112,30 @@ def _require_prices(quote: Quote, new: contract.NewOrder) -> None:
 
 
 async def _require_new(tx: Transaction, quote: Quote, user_id: UUID) -> None:
-    """Refuse what the user has: the same variant of a course that a standing order of theirs opened."""
-    courses = {line.offer.product.course_id for line in quote.lines} - {None}
-    having = {
-        (row.course_id, line.variant_id): row.order_id
-        for row, _ in (await entitlements.standing(tx, user_id) if courses else ())
-        if row.course_id in courses
-        for line in await store.lines(tx, [row.order_id])
-    }
+    """Refuse what the user has, or is about to pay: the same variant of a course in a standing or a pending order."""
+    wanted = {line.row.variant_id: line for line in quote.lines if line.offer.product.course_id is not None}
+    theirs = await owned.bought(tx, user_id, wanted)
     errors = [
         FieldError(
-            f"cart.lines.{line.row.variant_id}",
-            f"must be new to you; the order {having[key]} opened it",
+            f"cart.lines.{variant}",
+            f"must be new to you; the order {order} opened it",
             "take it out of the cart, and find it among your courses",
         )
-        for line in quote.lines
-        if (key := (line.offer.product.course_id, line.row.variant_id)) in having
+        for variant, order in theirs.items()
     ]
     if errors:
         raise several(AlreadyYours, "Something in the cart is yours already.", errors)
+    waiting = await owned.ordered(tx, user_id, wanted)
+    errors = [
+        FieldError(
+            f"cart.lines.{variant}",
+            f"must not be in an order of yours that waits for its payment; {order} holds it",
+            "pay or cancel that order, or take it out of the cart",
+        )
+        for variant, order in waiting.items()
+    ]
+    if errors:
+        raise AlreadyOrdered(next(iter(waiting.values())), errors)
 
 
 async def _save(

@@ -26,15 +26,22 @@ async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -
     if isinstance(order, domain.Refused):
         raise refused(WrongState, "path.order_id", order.rule, order.fix)
     if order != loaded.order:
-        await _end(tx, loaded, order)
-        row = loaded.row
-        canceled = contract.OrderCanceled(
-            order_id=row.id, number=row.number, user_id=row.user_id, canceled_at=now
-        )
-        await outbox.append(tx, row.id, canceled, at=now)
-        await tell(tx, row.id, now, "order.canceled", "withdrawn by the buyer")
-        await schedule.cancel(tx, EXPIRE, row.id)
+        await withdraw(tx, loaded, order, "withdrawn by the buyer", now)
     return await reading.view(tx, order_id)
+
+
+async def withdraw(
+    tx: Transaction, loaded: store.Loaded, order: domain.Order, words: str, now: datetime
+) -> None:
+    """Let a locked order be canceled as decided: what it held is free, and others hear of it."""
+    await _end(tx, loaded, order)
+    row = loaded.row
+    canceled = contract.OrderCanceled(
+        order_id=row.id, number=row.number, user_id=row.user_id, canceled_at=now
+    )
+    await outbox.append(tx, row.id, canceled, at=now)
+    await tell(tx, row.id, now, "order.canceled", words)
+    await schedule.cancel(tx, EXPIRE, row.id)
 
 
 async def expire(tx: Transaction, clock: Clock, order_id: UUID) -> None:

@@ -1,5 +1,6 @@
 """What commerce does when payments says what became of money."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
@@ -7,11 +8,12 @@ from uuid import UUID
 from services.commerce import contract
 from services.commerce.domain import orders as domain
 from services.commerce.domain.invoices import series_at
+from services.commerce.store import carts, owned
 from services.commerce.store import orders as store
 from services.commerce.store.tables import OrderPaymentRow, RefundRow
 from services.commerce.usecases import settling
 from services.commerce.usecases.checkout import EXPIRE, Terms
-from services.commerce.usecases.orders import ask_back
+from services.commerce.usecases.orders import ask_back, withdraw
 from services.commerce.usecases.story import tell
 from services.payments.contract import PaymentFailed, PaymentRefunded, PaymentSucceeded
 from suuupra import outbox, schedule
@@ -33,6 +35,12 @@ async def succeeded(
             return
         case domain.Mismatch(rule):
             raise Reject(f"payment {event.payment_id} of order {event.order_id}: the amount {rule}")
+        case domain.Accept() if await _theirs_by_another(tx, loaded):
+            await _heard(tx, event, meta, "returned")
+            refund = domain.Refund(new_id(), event.payment_id, event.amount_minor, "already_paid")
+            await ask_back(tx, loaded, refund, "commerce", now)
+            ended = replace(loaded.order, state=domain.Canceled(now))
+            await withdraw(tx, loaded, ended, "all of it is the buyer's by another order", now)
         case domain.Accept():
             await _heard(tx, event, meta, "succeeded")
             number = await store.next_document(tx, series_at(terms.invoice_series, now))
@@ -44,6 +52,19 @@ async def succeeded(
             await ask_back(tx, loaded, refund, "commerce", now)
         case _ as never:
             assert_never(never)
+
+
+async def _theirs_by_another(tx: Transaction, loaded: store.Loaded) -> bool:
+    """Whether the buyer has everything in the order by another that stands, so that its money buys nothing.
+
+    Two orders that are paid at once are looked at one after the other.
+    """
+    await carts.users_turn(tx, loaded.row.user_id)
+    lines = await store.lines(tx, [loaded.row.id])
+    variants = {line.variant_id for line in lines}
+    if any(line.course_id is None for line in lines):
+        return False
+    return variants == set(await owned.bought(tx, loaded.row.user_id, variants, but=loaded.row.id))
 
 
 async def _order(tx: Transaction, order_id: UUID) -> store.Loaded:

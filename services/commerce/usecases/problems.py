@@ -37,6 +37,22 @@ class AlreadyYours(Conflict):
     slug, title = "already-yours", "You have this already"
 
 
+class AlreadyOrdered(Conflict):
+    """An order of theirs that waits for its payment holds it. The problem tells `order_id`."""
+
+    slug, title = "already-ordered", "You have ordered this already"
+
+    def __init__(self, order_id: UUID, errors: Sequence[FieldError]) -> None:
+        super().__init__(
+            f"Your order {order_id} waits for its payment and holds some of this.", errors=list(errors)
+        )
+        self.order_id = order_id
+
+    def body(self, *, instance: str, request_id: str | None) -> dict[str, Any]:
+        """The problem document, with the order to go on with."""
+        return {**super().body(instance=instance, request_id=request_id), "order_id": str(self.order_id)}
+
+
 class WrongState(Conflict):
     """The order is past that."""
 

@@ -22,7 +22,6 @@ from services.ledger.tests.events import (
     send,
     transfers,
 )
-from services.ledger.tests.process import killed_itself, working
 from services.ledger.usecases import verifying
 from services.ledger.usecases.verifying import Outside
 from services.payments.contract import PaymentRefunded, PaymentSucceeded
@@ -32,6 +31,7 @@ from suuupra.ids import new_id
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
+from suuupra.testing.worker import killed_itself, working
 from suuupra.tests.data.running import running
 
 pytestmark = pytest.mark.integration
@@ -138,12 +138,12 @@ async def test_m6_a_worker_killed_before_commit_or_before_the_offset_posts_each_
     back = [refund(it, it.amount_minor, 0) for it in events[:10]]
     await send(on_kafka.kafka_bootstrap, [paid(it) for it in events])
     pod = {**environment, "SUUUPRA_KAFKA_BOOTSTRAP": on_kafka.kafka_bootstrap, "SUUUPRA_NAME": on_kafka.name}
-    with working(pod, failpoint=failpoint) as process:
+    with working("ledger", pod, failpoint=failpoint) as process:
         assert await killed_itself(process)
     after_death = await transfers(database)
     assert (after_death == 0) == (failpoint == "ledger.written")
     await send(on_kafka.kafka_bootstrap, [given_back(it) for it in back])
-    with working(pod):
+    with working("ledger", pod):
         assert await journals_reach(database, 60) == 60
         later = payment(7, 0)
         await send(on_kafka.kafka_bootstrap, [paid(later)])

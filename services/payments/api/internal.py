@@ -41,16 +41,16 @@ async def read_rail(db: Db, desk: TheDesk, name: RailName) -> contract.RailView:
     book = await desk.book()
     async with db.reading() as tx:
         row = await store.rail(tx, name)
-    if row is None:
+    if row is None or row.removed_at is not None:
         raise not_found("rail", name, "path.name")
     return rails.view(book, row)
 
 
 @router.delete("/internal/v1/rails/{name}", status_code=204)
-async def remove_rail(db: Db, name: RailName) -> None:
+async def remove_rail(db: Db, clock: Now, name: RailName) -> None:
     """A rail is no more: it takes no attempts. What still has to be said over it waits until it is back."""
     async with db.transaction() as tx:
-        await rails.remove(tx, name)
+        await rails.remove(tx, name, clock.now())
 
 
 @router.get("/internal/v1/rails")

@@ -17,7 +17,7 @@ from suuupra.errors import Conflict, Unavailable
 
 
 class NoRail(Unavailable):
-    """No rail offers this way to pay, or the payment's rail is not there (any more)."""
+    """No rail offers this way to pay, or there never was one of that name."""
 
     slug, title = "no-rail", "Payments cannot be taken right now"
 

@@ -13,7 +13,6 @@ from services.payments.domain.payment import (
     Chosen,
     Expired,
     Failed,
-    Held,
     InFlight,
     Payment,
     Pending,
@@ -119,9 +118,9 @@ def judge_authorisation(
     """
     attempt = payment.attempt(number)
     match attempt.state:
-        case Pending() | Unresolved() | Held() | Succeeded() if attempt.state.transaction == transaction:
+        case Pending() | Unresolved() | Succeeded() if attempt.state.transaction == transaction:
             return () if amount == payment.amount else Decline.WRONG_AMOUNT
-        case Pending() | Unresolved() | Held():
+        case Pending() | Unresolved():
             return Decline.ANOTHER_IN_FLIGHT
         case AwaitingPayer() if _closed_to_payers(payment, now) is None and now < attempt.expires_at:
             if amount != payment.amount:
@@ -171,7 +170,7 @@ def note_outcome(
 ) -> Events | Contradiction:
     """Take in how an attempt ended, as often and in whatever order the rail says it."""
     attempt = payment.attempt(number)
-    if isinstance(attempt.state, InFlight | Held) and attempt.state.transaction != outcome.transaction:
+    if isinstance(attempt.state, InFlight) and attempt.state.transaction != outcome.transaction:
         return Contradiction("the outcome is of another transaction than the one that was authorised")
     match outcome:
         case Success():
@@ -270,16 +269,3 @@ def cancel(payment: Payment, why: CancelReason) -> Events | Refusal:
     if live is not None and not isinstance(live.state, Chosen | AwaitingPayer):
         return Refusal.IN_FLIGHT if why is CancelReason.REQUESTED else (e.CancelWanted(why=why),)
     return (*_close(live, CloseReason.CANCELED), e.Canceled(why=why))
-
-
-def capture(payment: Payment) -> Events | Refusal:
-    """Take the money that the rail holds; a second time there is nothing to take (check M5)."""
-    live = payment.live
-    if payment.status is Status.SUCCEEDED:
-        return Refusal.SUCCEEDED
-    if live is None or not isinstance(live.state, Held):
-        return Refusal.IN_FLIGHT if live else Refusal.CANCELED
-    state = live.state
-    return (
-        e.AttemptSucceeded(attempt=live.number, transaction=state.transaction, payer=state.payer, rrn=""),
-    )

@@ -65,7 +65,8 @@ class Created(_Event):
     amount: Money
     tax_minor: int
     payable_until: datetime
-    capture: Literal["automatic", "manual"] = "automatic"
+    capture: Literal["automatic"] = "automatic"
+    """No rail takes money in two steps yet; rows have the word since the first, so it stays."""
 
 
 class MethodChosen(_Event):
@@ -120,15 +121,6 @@ class OutcomeAsked(_Event):
     type: Literal["outcome_asked"] = "outcome_asked"
     attempt: int
     next_at: datetime | None
-
-
-class FundsHeld(_Event):
-    """The rail holds the money for us until it is captured."""
-
-    type: Literal["funds_held"] = "funds_held"
-    attempt: int
-    transaction: str
-    payer: str
 
 
 class AttemptSucceeded(_Event):
@@ -260,7 +252,6 @@ AttemptEvent = (
     | OutcomeUnknown
     | OutcomePending
     | OutcomeAsked
-    | FundsHeld
     | AttemptSucceeded
     | AttemptFailed
     | AttemptExpired

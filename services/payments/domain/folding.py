@@ -14,7 +14,6 @@ from services.payments.domain.payment import (
     Expired,
     Failed,
     GivenUp,
-    Held,
     InFlight,
     Payment,
     Pending,
@@ -122,7 +121,6 @@ _Moves = (
     | e.OutcomeUnknown
     | e.OutcomePending
     | e.OutcomeAsked
-    | e.FundsHeld
     | e.AttemptSucceeded
     | e.AttemptFailed
     | e.AttemptExpired
@@ -154,8 +152,6 @@ def _moved(state: AttemptState, event: _Moves, at: datetime) -> AttemptState:
             return Pending(**_flight(state), deemed=True)
         case e.OutcomeAsked() if isinstance(state, InFlight):
             return state.model_copy(update={"checks": state.checks + 1})
-        case e.FundsHeld(transaction=transaction, payer=payer):
-            return Held(transaction=transaction, payer=payer)
         case e.AttemptSucceeded(transaction=transaction, payer=payer, rrn=rrn):
             return Succeeded(transaction=transaction, payer=payer, rrn=rrn, at=at)
         case e.AttemptFailed(code=code, reason=reason):

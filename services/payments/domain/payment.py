@@ -21,7 +21,6 @@ class Status(StrEnum):
     REQUIRES_CONFIRMATION = "requires_confirmation"
     REQUIRES_ACTION = "requires_action"
     PROCESSING = "processing"
-    REQUIRES_CAPTURE = "requires_capture"
     SUCCEEDED = "succeeded"
     CANCELED = "canceled"
 
@@ -32,8 +31,7 @@ TRANSITIONS: Final[Mapping[Status, frozenset[Status]]] = {
     ),
     Status.REQUIRES_CONFIRMATION: frozenset({Status.REQUIRES_ACTION, Status.REQUIRES_PAYMENT_METHOD}),
     Status.REQUIRES_ACTION: frozenset({Status.PROCESSING, Status.REQUIRES_PAYMENT_METHOD, Status.SUCCEEDED}),
-    Status.PROCESSING: frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CAPTURE, Status.SUCCEEDED}),
-    Status.REQUIRES_CAPTURE: frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.SUCCEEDED}),
+    Status.PROCESSING: frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.SUCCEEDED}),
     Status.SUCCEEDED: frozenset(),
     # The rail's word about money outranks ours: what it says it paid us late is ours to give back (check M21).
     Status.CANCELED: frozenset({Status.SUCCEEDED}),
@@ -78,14 +76,6 @@ class Unresolved(_Part):
     checks: int = 0
 
 
-class Held(_Part):
-    """The rail holds the money until it is captured."""
-
-    kind: Literal["held"] = "held"
-    transaction: str
-    payer: str
-
-
 class Succeeded(_Part):
     """The money is ours."""
 
@@ -121,7 +111,7 @@ class Closed(_Part):
 
 
 InFlight = Pending | Unresolved
-Live = Chosen | AwaitingPayer | Pending | Unresolved | Held
+Live = Chosen | AwaitingPayer | Pending | Unresolved
 AttemptState = Live | Succeeded | Failed | Expired | Closed
 
 
@@ -219,7 +209,7 @@ class Payment(_Part):
     user_id: UUID
     amount: Money
     tax_minor: int
-    capture: Literal["automatic", "manual"]
+    capture: Literal["automatic"]
     payable_until: datetime
     created_at: datetime
     updated_at: datetime
@@ -277,8 +267,6 @@ def _status_of(state: AttemptState) -> Status:
             return Status.REQUIRES_ACTION
         case Pending() | Unresolved():
             return Status.PROCESSING
-        case Held():
-            return Status.REQUIRES_CAPTURE
         case Succeeded():
             return Status.SUCCEEDED
         case Failed() | Expired() | Closed():

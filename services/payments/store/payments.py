@@ -196,8 +196,36 @@ async def remember(tx: Transaction, payment: Payment, event: PaymentEvent, at: d
                     begun_at=at,
                 )
             )
+        case e.AttemptSucceeded() | e.AttemptFailed() | e.AttemptClosed():
+            await _ended(tx, payment.id, at, attempt=event.attempt)
+        case e.RefundTryFailed() | e.RefundSucceeded() | e.RefundFailed():
+            await _ended(tx, payment.id, at, refund=event.refund_id)
         case _:
             return
+
+
+_ENDED: Final = text("""
+UPDATE rail_transaction SET ended_at = :at
+WHERE payment_id = :id AND ended_at IS NULL AND (attempt = :attempt OR refund_id = CAST(:refund AS uuid))
+""")
+
+
+async def _ended(
+    tx: Transaction, payment_id: UUID, at: datetime, *, attempt: int | None = None, refund: UUID | None = None
+) -> None:
+    values = {"id": payment_id, "at": at, "attempt": attempt, "refund": refund}
+    await tx.execute(_ENDED, values)
+
+
+_OPEN: Final = text("""
+SELECT rail, CASE WHEN refund_id IS NULL THEN 'attempt' ELSE 'refund' END AS of, min(begun_at) AS begun_at
+FROM rail_transaction WHERE ended_at IS NULL GROUP BY 1, 2
+""")
+
+
+async def oldest_open(tx: Transaction) -> list[tuple[str, str, datetime]]:
+    """Since when the oldest transaction is unanswered: rail, what it moves (attempt, refund), when it began."""
+    return [(row.rail, row.of, row.begun_at) for row in await tx.execute(_OPEN)]
 
 
 async def attempt_of(tx: Transaction, reference: str) -> tuple[UUID, int] | None:

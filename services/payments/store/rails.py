@@ -32,13 +32,14 @@ SELECT count(*), min(created_at) FROM rail_message WHERE state = 'waiting' AND u
 """)
 
 
-async def all_rails(tx: Transaction) -> Sequence[RailRow]:
-    """Every rail, by name."""
-    return (await tx.exec(select(RailRow).order_by(col(RailRow.name)))).all()
+async def all_rails(tx: Transaction, *, removed: bool = False) -> Sequence[RailRow]:
+    """Every rail, by name; with those that are gone when `removed`."""
+    found = select(RailRow) if removed else select(RailRow).where(col(RailRow.removed_at).is_(None))
+    return (await tx.exec(found.order_by(col(RailRow.name)))).all()
 
 
 async def rail(tx: Transaction, name: str) -> RailRow | None:
-    """The rail of that name."""
+    """The rail of that name, even if it is gone: what was paid over it may still have to go back."""
     return await tx.get(RailRow, name)
 
 
@@ -84,7 +85,8 @@ async def drop_waiting(tx: Transaction, rail: str, api: str, now: datetime) -> N
 
 async def registered_before(tx: Transaction, before: datetime) -> Sequence[str]:
     """Rails whose switch was last told before that time."""
-    found = select(RailRow.name).where(col(RailRow.registered_at) <= before).order_by(RailRow.name)
+    known = (col(RailRow.registered_at) <= before, col(RailRow.removed_at).is_(None))
+    found = select(RailRow.name).where(*known).order_by(RailRow.name)
     return (await tx.exec(found)).all()
 
 
@@ -136,14 +138,14 @@ async def receive(tx: Transaction, row: ReceivedRow) -> ReceivedRow | None:
 
 
 _TELL: Final = text("""
-UPDATE rail_received SET payment_id = :payment_id, what = :what WHERE sender = :sender AND message_id = :message_id
+UPDATE rail_received SET payment_id = :payment_id, what = :what, refusal = :refusal
+WHERE sender = :sender AND message_id = :message_id
 """)
 
 
-async def tell(tx: Transaction, sender: str, message_id: UUID, payment_id: UUID | None, what: str) -> None:
+async def tell(tx: Transaction, received: ReceivedRow) -> None:
     """Note what a received message was about and what became of it."""
-    values = {"sender": sender, "message_id": message_id, "payment_id": payment_id, "what": what}
-    await tx.execute(_TELL, values)
+    await tx.execute(_TELL, received.model_dump())
 
 
 async def sent_about(tx: Transaction, payment_id: UUID) -> Sequence[MessageRow]:

@@ -75,6 +75,7 @@ class TransactionRow(_Table, table=True):
     attempt: int | None = None
     refund_id: UUID | None = Field(default=None, foreign_key="refund.id")
     begun_at: datetime = Field(sa_type=_INSTANT)
+    ended_at: datetime | None = Field(default=None, sa_type=_INSTANT)
 
 
 class RailRow(_Table, table=True):
@@ -88,6 +89,7 @@ class RailRow(_Table, table=True):
     keys: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
     registered_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     trouble: str | None = Field(default=None, sa_type=Text)
+    removed_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     updated_at: datetime = Field(sa_type=_INSTANT)
 
 
@@ -123,6 +125,7 @@ class ReceivedRow(_Table, table=True):
     api: str = Field(sa_type=Text)
     payment_id: UUID | None = None
     what: str = Field(sa_type=Text)
+    refusal: str | None = Field(default=None, sa_type=Text)
     received_at: datetime = Field(sa_type=_INSTANT)
 
 

@@ -188,14 +188,6 @@ def test_m5_of_two_successes_one_is_the_payment_and_the_other_a_surplus() -> Non
     assert payment.success == payment.attempts[1]
 
 
-def test_m5_a_second_capture_takes_nothing() -> None:
-    held = after(with_attempt(new_payment()), (e.FundsHeld(attempt=1, transaction="T1", payer=PAYER),))
-    assert held.status is Status.REQUIRES_CAPTURE
-    captured = after(held, attempts.capture(held))
-    assert captured.status is Status.SUCCEEDED
-    assert attempts.capture(captured) is Refusal.SUCCEEDED
-
-
 def test_what_cannot_be_is_a_contradiction_and_changes_nothing() -> None:
     flying = authorised(with_attempt(new_payment()))
     paid = told(flying, Success("T1", AMOUNT))

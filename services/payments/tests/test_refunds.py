@@ -10,6 +10,7 @@ from services.commerce.contract import RefundRequested
 from services.payments.domain.events import CancelReason
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import fields, made, read
+from services.payments.tests.recorded import RAIL
 from services.payments.tests.test_upi import published
 from services.payments.usecases import orders
 from services.upi_core.contract import Code
@@ -196,6 +197,33 @@ async def test_m21_a_payment_of_an_order_that_had_ended_is_refunded_once_and_sho
     assert [(it["reason"], it["status"]) for it in shown["refunds"]] == [("order_expired", "succeeded")]
     (told,) = await published(world, "payment.refunded")
     assert (told["refund_id"], told["reason"]) == (str(event.refund_id), "order_expired")
+
+
+async def test_m8_refunds_over_a_rail_that_is_gone_wait_for_it_and_block_nobody(world: World) -> None:
+    """Its events are taken in, so that those behind them in the partition are too; what is to be said waits."""
+    first, _ = await paid(world)
+    event = refund_event(world, first)
+    assert (await world.http.delete("/internal/v1/rails/upi")).status_code == 204
+    world.switch.away = True
+    await take(world, event)
+    shown = await world.learner.payment(first)
+    assert [it["status"] for it in shown["refunds"]] == ["processing"]
+    await world.deliver()
+    assert (await world.http.get("/internal/v1/rails")).json()["items"] == []
+    assert (await world.http.get("/internal/v1/rails/upi")).status_code == 404
+    body = {"method": "upi_qr"}
+    refused = await world.learner.post(f"/v1/payments/{await world.order()}/attempts", body)
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:suuupra:problem:no-rail")
+    world.switch.away = False
+    registered = len(world.switch.heard("Registration"))
+    assert (await world.http.put("/internal/v1/rails/upi", json=RAIL)).status_code == 200
+    await world.pass_time(minutes=5)
+    assert len(world.switch.heard("Registration")) == registered + 1, (
+        "the switch is told anew that we take part"
+    )
+    (message,) = world.switch.heard("ReqPay")
+    await world.switch.respond(message)
+    assert (await world.learner.payment(first))["refunded"]["minor"] == MINOR
 
 
 async def test_m4_a_refund_request_that_cannot_be_is_rejected(world: World) -> None:

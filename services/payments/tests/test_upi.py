@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from services.payments.tests.conftest import MINOR, World
@@ -202,6 +203,28 @@ async def test_m10_it_is_asked_three_times_at_most_and_never_failed_blindly(worl
     assert (await world.learner.payment(payment))["status"] == "succeeded"
 
 
+async def test_m10_what_nobody_answers_is_seen_until_somebody_does(world: World) -> None:
+    """An attempt and a refund: past the time for questions each is told, by a gauge that the alert looks at."""
+    started = await world.learner.attempt(await world.order())
+    attempt = await world.switch.authorise(started["attempt"]["reference"], MINOR)
+    paid = await world.order()
+    await world.pay(paid)
+    assert (await world.finance.refund(paid)).status_code == 201
+    await world.deliver()
+    await world.pass_time(minutes=119)
+    assert (unanswered("attempt"), unanswered("refund")) == (0, 0)
+    await world.pass_time(minutes=11)
+    assert (unanswered("attempt"), unanswered("refund")) == (600, 600)
+    await world.switch.confirm(attempt, "FAILURE", Code.CREDIT_FAILED)
+    await world.switch.respond(world.switch.heard("ReqPay")[0])
+    await world.pass_time(minutes=1)
+    assert (unanswered("attempt"), unanswered("refund")) == (0, 0)
+
+
+def unanswered(of: str) -> float | None:
+    return REGISTRY.get_sample_value("suuupra_payments_unanswered_seconds", {"of": of})
+
+
 async def test_m10_deemed_waits_and_is_resolved_by_a_second_confirmation(world: World) -> None:
     for result, code, status in [
         ("SUCCESS", Code.SUCCESS, "succeeded"),
@@ -279,9 +302,17 @@ async def test_a_malformed_message_is_named_field_by_field(world: World) -> None
 
 
 async def test_a_confirmation_of_something_unknown_is_refused_for_good(world: World) -> None:
-    unknown = world.switch.auth_details("P0000000000000000000", MINOR)
-    answer = await world.switch.say(Api.REQ_TXN_CONFIRMATION, world.switch.confirmation(unknown))
-    assert answer.json()["err"] == Code.NOT_FOUND
+    unknown = world.switch.confirmation(world.switch.auth_details("P0000000000000000000", MINOR))
+    assert (await world.switch.say(Api.REQ_TXN_CONFIRMATION, unknown)).json()["err"] == Code.NOT_FOUND
+
+
+async def test_m4_a_refused_message_that_comes_again_is_refused_again(world: World) -> None:
+    """Whoever lost the first acknowledgement is not told that it was taken."""
+    unknown = world.switch.confirmation(world.switch.auth_details("P0000000000000000000", MINOR))
+    answers = [await world.switch.say(Api.REQ_TXN_CONFIRMATION, unknown) for _ in range(3)]
+    assert [answer.json()["err"] for answer in answers] == [Code.NOT_FOUND] * 3
+    await world.deliver()
+    assert world.switch.heard("RespTxnConfirmation") == []
 
 
 async def test_an_amount_other_than_the_one_to_be_paid_is_a_contradiction(world: World) -> None:

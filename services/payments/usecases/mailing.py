@@ -14,17 +14,23 @@ from services.payments.clients.upi import REGISTRATION, keys_of
 from services.payments.contract import RailRegistration
 from services.payments.store import rails as store
 from services.payments.store.tables import MessageRow
-from services.payments.usecases import rails, upi
+from services.payments.usecases import rails, upi, verifying
 from services.payments.usecases.changing import Change
 from services.upi_core.contract import Api
 from suuupra.db import Transaction
 
 FIRST_PAUSE: Final = timedelta(seconds=0.5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
-LOOK_FOR_RENEWALS: Final = timedelta(minutes=1)
+LOOK_ROUND: Final = timedelta(minutes=1)
+"""How often is looked for what nobody says: switches to be told again, transactions without an answer."""
 
 _backlog: Final = Gauge(
     "suuupra_payments_rail_backlog_seconds", "Age of the oldest message to a rail that must get through."
+)
+_unanswered: Final = Gauge(
+    "suuupra_payments_unanswered_seconds",
+    "How long ago the rail's time for questions about the oldest open attempt or refund ended.",
+    ["of"],
 )
 
 
@@ -49,12 +55,12 @@ class RailPost:
         self._keys = keys
         self._switches = switches
         self._initial = dict(initial)
-        self._renewed: datetime | None = None
+        self._looked: datetime | None = None
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Letter]:
         """Due messages; what nobody needs any more is put aside. The first time, rails of the environment join."""
         await self._enrol(tx, now)
-        await self._renew(tx, now)
+        await self._look_round(tx, now)
         letters: list[Letter] = []
         for message in await store.claim(tx, now, limit):
             if message.useless_after is not None and now > message.useless_after:
@@ -75,10 +81,12 @@ class RailPost:
             await rails.put(tx, self._book, await self._keys.ring(), name, wanted, now)
             del self._initial[name]
 
-    async def _renew(self, tx: Transaction, now: datetime) -> None:
-        if self._renewed is None or now - self._renewed >= LOOK_FOR_RENEWALS:
-            self._renewed = now
+    async def _look_round(self, tx: Transaction, now: datetime) -> None:
+        if self._looked is None or now - self._looked >= LOOK_ROUND:
+            self._looked = now
             await rails.renew(tx, self._book, await self._keys.ring(), now)
+            for of, seconds in (await verifying.unanswered(tx, self._book, now)).items():
+                _unanswered.labels(of).set(seconds)
 
     async def next_due(self, tx: Transaction) -> datetime | None:
         return await store.next_due(tx)

@@ -30,9 +30,9 @@ async def put(
     if row is None:
         row = RailRow(name=name, kind=wanted.kind, registration=told, updated_at=now)
         tx.add(row)
-    elif row.registration == told:
+    elif row.registration == told and row.removed_at is None:
         return view(book, row)
-    row.kind, row.registration, row.updated_at = wanted.kind, told, now
+    row.kind, row.registration, row.removed_at, row.updated_at = wanted.kind, told, None, now
     await tx.flush()
     await _register(tx, book, ring, row, now)
     return view(book, row)
@@ -56,11 +56,12 @@ async def renew(tx: Transaction, book: RailBook, ring: KeyRing, now: datetime) -
             await _register(tx, book, ring, row, now)
 
 
-async def remove(tx: Transaction, name: str) -> None:
-    """A rail is no more."""
+async def remove(tx: Transaction, name: str, now: datetime) -> None:
+    """A rail is no more. Its row stays: refunds of what it moved are taken in, and wait until it is back."""
     row = await store.lock_rail(tx, name)
-    if row is not None:
-        await tx.delete(row)
+    if row is not None and row.removed_at is None:
+        row.removed_at = now
+        await store.drop_waiting(tx, name, REGISTRATION, now)
 
 
 async def registered(tx: Transaction, name: str, keys: dict[str, Any], now: datetime) -> None:

@@ -58,7 +58,8 @@ class Moves:
 async def receive(talk: Conversation, api: Api, body: bytes, message: upi.Message) -> Code | None:
     """Take a genuine message in; the code with which it is refused for good, or None.
 
-    Again with the same content it changes nothing; with other content it is refused (check M4).
+    Again with the same content it changes nothing and is answered the same; with other content it is refused
+    (check M4).
     """
     head: upi.Head = message.head  # type: ignore[attr-defined] # every message begins with one
     if head.org_id != talk.sender:
@@ -73,10 +74,12 @@ async def receive(talk: Conversation, api: Api, body: bytes, message: upi.Messag
     )
     before = await rail_store.receive(talk.tx, row)
     if before is not None:
-        return None if before.fingerprint == row.fingerprint else Code.DUPLICATE
+        told = None if before.refusal is None else Code(before.refusal)
+        return told if before.fingerprint == row.fingerprint else Code.DUPLICATE
     refused = await _handle(talk, message)
-    what = "; ".join(filter(None, [talk.what, refused and f"refused: {refused}", *talk.contradictions]))
-    await rail_store.tell(talk.tx, talk.sender, head.msg_id, talk.payment_id, what)
+    row.what = "; ".join(filter(None, [talk.what, refused and f"refused: {refused}", *talk.contradictions]))
+    row.payment_id, row.refusal = talk.payment_id, refused
+    await rail_store.tell(talk.tx, row)
     return refused
 
 

@@ -1,11 +1,13 @@
-"""Whether what is kept beside the events is what they make, and making it so again."""
+"""Whether what is kept beside the events is what they make, and making it so again; and what nobody has answered."""
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from services.payments.clients.rails import Rails
 from services.payments.domain.events import canonical
 from services.payments.store import payments as store
-from suuupra.db import Database
+from suuupra.db import Database, Transaction
 
 PAGE: Final = 200
 
@@ -41,3 +43,15 @@ async def rebuild(database: Database) -> int:
             if payment is not None:
                 await store.rebuild(tx, payment)
     return len(wrong)
+
+
+async def unanswered(tx: Transaction, rails: Rails, now: datetime) -> dict[str, float]:
+    """For attempts and for refunds, how many seconds ago the time for questions about the oldest open one ended.
+
+    0: there is none that nobody asks about any more. Who is asked no more is found out about by people.
+    """
+    longest = {"attempt": 0.0, "refund": 0.0}
+    for name, of, begun_at in await store.oldest_open(tx):
+        window = (await rails.named(tx, name)).rules.check_window
+        longest[of] = max(longest[of], (now - begun_at - window).total_seconds())
+    return longest

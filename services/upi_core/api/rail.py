@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.upi_core import contract
 from services.upi_core.api.dependencies import Db, Means
-from services.upi_core.usecases import joining, messages
+from services.upi_core.usecases import joining, messages, settling
 from suuupra.openapi import problems
 from suuupra.signatures import Verifier
 
@@ -16,6 +16,7 @@ router = APIRouter(tags=["rail"])
 
 MESSAGE_LIMIT = 64 * 1024
 """Bytes of a message: a ReqPay has about 1,500."""
+TxnId = Annotated[contract.TxnId, Path(description="The transaction's id.")]
 Code = Annotated[contract.ParticipantCode, Path(description="The participant's code, for example asha.")]
 
 
@@ -56,6 +57,15 @@ async def list_participants(db: Db, rail: Means) -> contract.Participants:
     """How each participant does: its health, and the share of what it was asked that it answered well."""
     async with db.reading() as tx:
         return await joining.status(tx, rail)
+
+
+@router.post("/internal/v1/transactions/{txn_id}/settlement", responses=problems(404, 409))
+async def settle_transaction(
+    db: Db, rail: Means, txn_id: TxnId, wanted: contract.Settlement
+) -> contract.TransactionView:
+    """End a dispute by what people found out; only from inside the cluster."""
+    async with db.transaction() as tx:
+        return await settling.settle(tx, rail, txn_id, wanted)
 
 
 @router.get(contract.JWKS_PATH)

@@ -20,6 +20,7 @@ from services.upi_core.domain.codes import Code
 
 LegName = Literal["DEBIT", "CREDIT", "REVERSAL"]
 Answer = Literal["SUCCESS", "FAILURE", "PENDING", "NOT_FOUND"]
+Step = Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"]
 
 
 class State(StrEnum):
@@ -78,7 +79,7 @@ class LegAnswered:
 class TimedOut:
     """The timer of the present step is over: of the authorisation, of a leg, or of a check's answer."""
 
-    step: Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"]
+    step: Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,13 @@ class Checked:
     answer: Answer
 
 
-Happening = Authorised | AuthRefused | CollectExpired | LegAnswered | TimedOut | CheckDue | Checked
+@dataclass(frozen=True, slots=True)
+class CreditReturned:
+    """The payee's bank gave back a credit that came after the payer had the money again."""
+
+
+Asked = Authorised | AuthRefused | CollectExpired
+Happening = Asked | LegAnswered | TimedOut | CheckDue | Checked | CreditReturned
 
 # What is to be done
 
@@ -188,20 +195,16 @@ def decide(payment: Payment, happening: Happening, limits: Limits = DEFAULT) -> 
             return _check_due(payment, limits)
         case Checked(leg, answer):
             return _checked(payment, leg, answer, limits)
+        case CreditReturned():
+            return _credit_returned(payment)
         case _:
             assert_never(happening)
 
 
 def _leg_answered(payment: Payment, leg: LegName, code: Code, limits: Limits) -> Decision:
-    match leg:
-        case "DEBIT":
-            return _debit_answered(payment, code, limits)
-        case "CREDIT":
-            return _credit_answered(payment, code)
-        case "REVERSAL":
-            return _reversal_answered(payment, code)
-        case _:
-            assert_never(leg)
+    if leg == "DEBIT":
+        return _debit_answered(payment, code, limits)
+    return _credit_answered(payment, code) if leg == "CREDIT" else _reversal_answered(payment, code)
 
 
 def _nothing(payment: Payment) -> Decision:
@@ -264,6 +267,8 @@ def _credit_answered(payment: Payment, code: Code) -> Decision:
             return _taken_back(payment, note="credit refused")
         case State.DISPUTED if done and not payment.reversals:
             return _succeeded(payment)
+        case State.DISPUTED if not payment.reversals:
+            return _taken_back(payment, Settle(), note="credit refused late")
         case State.REVERSAL_PENDING | State.REVERSED | State.DISPUTED if done and not payment.late_credit:
             return _late_credit(payment)
         case _:
@@ -275,10 +280,10 @@ def _succeeded(payment: Payment) -> Decision:
     return _to(payment, State.SUCCESS, *actions, note="credited", code=Code.SUCCESS)
 
 
-def _taken_back(payment: Payment, note: str) -> Decision:
+def _taken_back(payment: Payment, *actions: Action, note: str) -> Decision:
     """The payee was not credited: the payer gets the money back. It is told as a failure at once, for it is one."""
-    told = Tell("FAILURE", Code.CREDIT_FAILED)
-    return _reverse(payment, told, note=note, code=Code.CREDIT_FAILED)
+    code = Code.CREDIT_FAILED
+    return _reverse(payment, *actions, Tell("FAILURE", code), note=note, code=code)
 
 
 def _late_credit(payment: Payment) -> Decision:
@@ -286,6 +291,12 @@ def _late_credit(payment: Payment) -> Decision:
     state = State.DISPUTED if payment.state is State.REVERSED else payment.state
     late = replace(payment, late_credit=True)
     return _to(late, state, Dispute("late_credit"), note="late credit after reversal")
+
+
+def _credit_returned(payment: Payment) -> Decision:
+    if payment.state is not State.DISPUTED or not payment.late_credit:
+        return _nothing(payment)
+    return _to(payment, State.REVERSED, Release(), Settle(), note="credit returned")
 
 
 def _reversal_answered(payment: Payment, code: Code) -> Decision:
@@ -302,9 +313,7 @@ def _reversal_answered(payment: Payment, code: Code) -> Decision:
             return _nothing(payment)
 
 
-def _timed_out(
-    payment: Payment, step: Literal["auth", "DEBIT", "CREDIT", "REVERSAL", "check"], limits: Limits
-) -> Decision:
+def _timed_out(payment: Payment, step: Step, limits: Limits) -> Decision:
     match step, payment.state:
         case "auth", State.INITIATED:
             return _ended(payment, Code.AUTH_TIMEOUT)
@@ -384,6 +393,7 @@ def _not_found(payment: Payment, limits: Limits) -> Decision:
 
 def _late_answer(payment: Payment, leg: LegName, answer: Answer, limits: Limits) -> Decision:
     """The answer to a check of a step that is over says as much as a late answer of the leg itself."""
-    if answer == "SUCCESS" and leg != "REVERSAL":
-        return decide(payment, LegAnswered(leg, Code.SUCCESS), limits)
-    return _nothing(payment)
+    if answer == "FAILURE" and leg == "CREDIT" and payment.state is State.DISPUTED:
+        return _credit_answered(payment, Code.CREDIT_FAILED)
+    told = answer == "SUCCESS" and leg != "REVERSAL"
+    return decide(payment, LegAnswered(leg, Code.SUCCESS), limits) if told else _nothing(payment)

@@ -127,6 +127,9 @@ _COUNT_IN: Final = text("UPDATE txn SET counted_in = :name, counted_on = :day WH
 _UNCOUNT: Final = text(
     "UPDATE txn SET counted_in = NULL WHERE id = :id AND counted_in IS NOT NULL RETURNING id"
 )
+_NET_LOCKS: Final = 0x5550_0001
+"""First key of the advisory locks that let the payments of one bank be judged one after the other."""
+_NET_LOCK: Final = text("SELECT pg_advisory_xact_lock(:locks, hashtext(CAST(:bank AS text)))")
 _NET: Final = text("""
 SELECT coalesce(sum(CASE WHEN payer_bank = :bank THEN -amount_minor ELSE 0 END)
     + sum(CASE WHEN payee_bank = :bank THEN amount_minor ELSE 0 END), 0)
@@ -314,5 +317,9 @@ async def uncount(tx: Transaction, txn_id: str) -> bool:
 
 
 async def net_position(tx: Transaction, bank: str, since: datetime) -> int:
-    """What a bank received minus what it paid since then, in paise; what is under way included."""
+    """What a bank received minus what it paid since then, in paise; what is under way included.
+
+    Others who ask about the bank wait until `tx` ends, so that each sees what the one before it added.
+    """
+    await tx.execute(_NET_LOCK, {"locks": _NET_LOCKS, "bank": bank})
     return int(await tx.scalar(_NET, {"bank": bank, "since": since}) or 0)

@@ -14,6 +14,7 @@ from services.upi_core.domain.payment import (
     CheckDue,
     Checked,
     CollectExpired,
+    CreditReturned,
     Dispute,
     Happening,
     LegAnswered,
@@ -21,6 +22,7 @@ from services.upi_core.domain.payment import (
     Payment,
     Release,
     Send,
+    Settle,
     State,
     Tell,
     TimedOut,
@@ -128,6 +130,28 @@ def test_m10_a_late_credit_after_the_reversal_is_a_dispute_and_no_second_credit(
     assert after(*REVERSING, LegAnswered("CREDIT", OK), LegAnswered("REVERSAL", OK)).state is State.DISPUTED
 
 
+UNRESOLVED = (*DEEMED, CheckDue(), CheckDue(), CheckDue(), TimedOut("check"))
+
+
+@pytest.mark.parametrize("late", [LegAnswered("CREDIT", Code.PAYEE_ACCOUNT), Checked("CREDIT", "FAILURE")])
+def test_m10_a_credit_that_is_refused_after_the_last_check_goes_back_and_answers_the_dispute(
+    late: Happening,
+) -> None:
+    assert after(*UNRESOLVED).state is State.DISPUTED
+    back = decide(after(*UNRESOLVED), late)
+    assert back.payment.state is State.REVERSAL_PENDING
+    assert back.actions == (Send("REVERSAL"), Settle(), Tell("FAILURE", Code.CREDIT_FAILED))
+    assert decide(back.payment, late).actions == (), "told twice, taken back once"
+    nothing = decide(after(*UNRESOLVED), Checked("CREDIT", "NOT_FOUND"))
+    assert nothing.note is None, "its message may still be on the way"
+
+
+def test_m10_a_late_credit_that_its_bank_returns_leaves_the_payer_with_the_money() -> None:
+    both = after(*REVERSING, LegAnswered("CREDIT", OK), LegAnswered("REVERSAL", OK))
+    assert decide(both, CreditReturned()).payment.state is State.REVERSED
+    assert decide(after(*UNRESOLVED), CreditReturned()).note is None
+
+
 def test_m11_a_reversal_without_answer_is_sent_again_and_counts_once() -> None:
     again = decide(after(*REVERSING), TimedOut("REVERSAL"))
     assert again.actions == (Send("REVERSAL", again=True),)
@@ -152,6 +176,7 @@ HAPPENINGS: list[Happening] = [
     AuthRefused(Code.AUTH_DECLINED),
     CollectExpired(),
     CheckDue(),
+    CreditReturned(),
     *(LegAnswered(leg, code) for leg in ("DEBIT", "CREDIT", "REVERSAL") for code in (OK, Code.SYSTEM)),
     *(TimedOut(step) for step in ("auth", "DEBIT", "CREDIT", "REVERSAL", "check")),
     *(

@@ -142,6 +142,16 @@ async def test_u03_a_bank_at_its_net_debit_cap_pays_no_more_today(town_with: Wit
         assert (await town.pay("A2", 20_000))["code"] == "U03"
 
 
+async def test_u03_payments_at_once_do_not_slip_past_the_net_debit_cap(town_with: With) -> None:
+    """Twenty payments of one bank's at once, of which five fit."""
+    async with town_with({"netDebitCaps": {"banyan": 50_000}}) as town:
+        pages = [await town.open(town.merchant.link(10_000, f"A{number}")) for number in range(20)]
+        await asyncio.gather(*(town.approve(page) for page in pages))
+        await town.settle()
+        codes = sorted([(await town.tried(f"A{number}"))[0]["code"] for number in range(20)])
+        assert codes == ["00"] * 5 + ["U03"] * 15
+
+
 async def test_u16_a_payment_that_its_psp_finds_too_risky_is_declined(town: Town) -> None:
     message = payment(town, risk_score=95)
     await town.merchant.say(Api.REQ_PAY, message)

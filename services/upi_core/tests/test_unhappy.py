@@ -73,6 +73,71 @@ async def test_m10_at_most_three_checks_are_sent_and_people_decide_the_rest(town
     assert town.mesh.count("ReqPay", '"type":"REVERSAL"') == 0
 
 
+async def unresolved(town: Town) -> dict[str, Any]:
+    """A payment of which the payee's bank has said nothing, not even to three checks."""
+    town.mesh.lost.append(to("upi-core", "RespChkTxn"))
+    txn = await deemed(town)
+    await town.later(600)
+    story = await town.story(txn["id"])
+    assert story["state"] == "disputed"
+    return story
+
+
+async def test_m10_a_credit_that_its_bank_refuses_after_all_checks_goes_back_by_itself(town: Town) -> None:
+    town.mesh.lost.append(to("bank-asha", "ReqPay"))
+    txn = await unresolved(town)
+    assert await town.paid_by_meera() == 49_900
+    town.mesh.lost.clear()
+    town.banks["asha"].state.bank.profile.__dict__["failure_share"] = 1.0
+    await town.later(700)
+    assert (await town.story(txn["id"]))["state"] == "reversed"
+    assert town.merchant.results() == [("DEEMED", "RB"), ("FAILURE", "U31")]
+    assert (await town.get("/internal/v1/disputes?only_open=true"))["items"] == []
+    assert (await town.paid_by_meera(), await town.got_by_merchant()) == (0, 0)
+    await town.assert_books()
+
+
+async def settle(town: Town, txn_id: str, outcome: str) -> httpx.Response:
+    body = {"outcome": outcome, "reason": "by asha's statement"}
+    answer = await town.http.post(f"/internal/v1/transactions/{txn_id}/settlement", json=body)
+    await town.settle()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("lost", "outcome", "state", "told"),
+    [
+        (("upi-core", "RespPay", '"type":"CREDIT"'), "credited", "success", ("SUCCESS", "00")),
+        (("bank-asha", "ReqPay"), "refused", "reversed", ("FAILURE", "U31")),
+    ],
+)
+async def test_m10_what_people_find_out_settles_a_dispute_once(
+    town: Town, lost: tuple[str, ...], outcome: str, state: str, told: tuple[str, str]
+) -> None:
+    town.mesh.lost.append(to(*lost))
+    txn = await unresolved(town)
+    wrong = await settle(town, txn["id"], "returned")
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (409, "body.outcome")
+    for _ in range(2):
+        assert (await settle(town, txn["id"], outcome)).status_code == 200
+    story = await town.story(txn["id"])
+    assert story["state"] == state
+    assert [one["detail"]["reason"] for one in story["timeline"] if one["detail"].get("by") == "people"] == [
+        "by asha's statement"
+    ]
+    assert town.merchant.results() == [("DEEMED", "RB"), told]
+    assert (await town.get("/internal/v1/disputes?only_open=true"))["items"] == []
+    assert await town.paid_by_meera() == await town.got_by_merchant()
+    await town.assert_books()
+
+
+async def test_a_settlement_of_what_is_not_there_or_not_disputed_is_refused(town: Town) -> None:
+    assert (await settle(town, "UPI" + "0" * 32, "credited")).status_code == 404
+    paid = await town.pay()
+    refused = await settle(town, paid["id"], "refused")
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:suuupra:problem:nothing-to-settle")
+
+
 async def test_m10_a_credit_that_never_arrived_is_taken_back_after_the_last_check(town: Town) -> None:
     town.mesh.lost.append(to("bank-asha", "ReqPay"))
     txn = await deemed(town)
@@ -109,6 +174,8 @@ async def test_m10_a_late_success_after_the_reversal_is_a_dispute_and_no_second_
     assert await town.got_by_merchant() == 49_900
     assert await town.paid_by_meera() == 0
     await town.assert_books(disputed=49_900)
+    assert (await settle(town, txn["id"], "returned")).json()["state"] == "reversed"
+    assert (await town.get("/internal/v1/disputes?only_open=true"))["items"] == []
 
 
 async def late_credit(town: Town, request: httpx.Request) -> None:

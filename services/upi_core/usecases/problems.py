@@ -24,6 +24,21 @@ class AddressTaken(Conflict):
     slug, title = "address-taken", "The payment address belongs to another participant"
 
 
+class NothingToSettle(Conflict):
+    """The transaction is not disputed, or that outcome does not end its dispute."""
+
+    slug, title = "nothing-to-settle", "That does not settle the transaction"
+
+
+def nothing_to_settle(txn_id: str, state: str, outcome: str) -> Problem:
+    error = FieldError(
+        "body.outcome",
+        f"must end a dispute; the transaction is {state}, which {outcome} does not",
+        "read the transaction's timeline and disputes, and say what its banks' statements show",
+    )
+    return NothingToSettle(f"{outcome} does not settle transaction {txn_id}.", errors=[error])
+
+
 def sender_mismatch(named: str, signed: str) -> Problem:
     error = FieldError(
         "body.head.org_id", "must be the participant that signs", f"send {signed}, or sign as {named}"

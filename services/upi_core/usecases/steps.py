@@ -27,7 +27,7 @@ CONFIRMED_WITHIN: Final = timedelta(days=1)
 """How long a confirmation is tried."""
 REFUND: Final = "REFUND"
 """What a refund counts in: the payment that it takes back."""
-_SETTLED_BY_EVENTS: Final = ("unresolved", "reversal_unresolved", "reversal_refused")
+_SETTLED_BY_EVENTS: Final = ("unresolved", "reversal_unresolved", "reversal_refused", "late_credit")
 _GROWTH: Final = 6
 """Doublings of the pause between two reversals: 10 s grow to about ten minutes."""
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 import stamina
@@ -71,6 +72,8 @@ class Refusal:
     slug: str
     detail: str
     errors: tuple[errors.FieldError, ...] = ()
+    order_id: UUID | None = None
+    """The order to go on with, where the answer names one."""
 
     @property
     def words(self) -> str:
@@ -88,7 +91,14 @@ class Refusal:
             told = {}
         told = told if isinstance(told, dict) else {}
         slug = str(told.get("type", "")).removeprefix(errors.TYPE_PREFIX)
-        return cls(response.status_code, slug, str(told.get("detail", "")), _field_errors(told))
+        return cls(response.status_code, slug, str(told.get("detail", "")), _field_errors(told), _order(told))
+
+
+def _order(told: Mapping[str, Any]) -> UUID | None:
+    try:
+        return UUID(str(told["order_id"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _field_errors(told: Mapping[str, Any]) -> tuple[errors.FieldError, ...]:

@@ -16,7 +16,6 @@ _STATES: Final[Mapping[AttemptStatus, AttemptState]] = {
     "chosen": "open",
     "awaiting_payer": "open",
     "pending": "confirming",
-    "held": "confirming",
     "unresolved": "unsure",
     "succeeded": "succeeded",
     "failed": "failed",

@@ -54,6 +54,7 @@ class Phase(StrEnum):
     FAILED = "failed"
     SETTLING = "settling"
     PAID = "paid"
+    ENDING = "ending"
     EXPIRED = "expired"
     CANCELED = "canceled"
     REFUNDED = "refunded"
@@ -61,6 +62,8 @@ class Phase(StrEnum):
 
 OVER: Final = frozenset({Phase.PAID, Phase.EXPIRED, Phase.CANCELED, Phase.REFUNDED})
 """Nothing changes any more, or only by somebody else's doing."""
+_MOVING: Final = frozenset[AttemptState]({"open", "confirming", "unsure"})
+"""An attempt by which money may still come: an open one until payments has heard that the order ended."""
 MAY_CANCEL: Final = frozenset({Phase.PREPARING, Phase.READY, Phase.SCAN, Phase.FAILED})
 MAY_TRY: Final = frozenset({Phase.READY, Phase.FAILED})
 
@@ -103,8 +106,11 @@ class Checkout:
         return self.phase in MAY_TRY
 
 
-def checkout(order: OrderState, payment: Payment | None) -> Checkout:
-    """Where the checkout is. What commerce says of the order comes first: it decides what is paid and what is over."""
+def checkout(order: OrderState, payment: Payment | None, *, till_away: bool = False) -> Checkout:
+    """Where the checkout is. What commerce says of the order comes first: it decides what is paid and what has ended.
+
+    An order that ended is not over while money may still move for it, or while payments cannot say (`till_away`).
+    """
     last = payment.last if payment else None
     match order:
         case "paid":
@@ -113,6 +119,8 @@ def checkout(order: OrderState, payment: Payment | None) -> Checkout:
             return Checkout(Phase.REFUNDED, last)
         case "expired" | "canceled" if payment and payment.succeeded:
             return Checkout(Phase.REFUNDED, last, LATE)
+        case "expired" | "canceled" if till_away or (last and last.state in _MOVING):
+            return Checkout(Phase.ENDING, last, _CLOSING if last and last.state == "open" else _SILENT)
         case "expired":
             return Checkout(Phase.EXPIRED, last)
         case "canceled":
@@ -149,6 +157,14 @@ def _pending(payment: Payment | None) -> Checkout:
 LATE: Final = Words(
     "Your money is on its way back",
     "The payment arrived after this order had ended, so it is refunded in full, by itself. You need to do nothing.",
+)
+_SILENT: Final = Words(
+    "The order has ended, and your bank has not answered yet",
+    "If the bank took the money, it comes back by itself, and a mail tells you. Do not pay again until this page says how it ended.",
+)
+_CLOSING: Final = Words(
+    "The order is being closed",
+    "Do not approve the payment any more. If you just have, the money comes back by itself. The page goes on by itself.",
 )
 _EXPIRED: Final = Words(
     "The QR code was not used in time",

@@ -35,6 +35,7 @@ from suuupra.money import Money
 from suuupra.pagination import Page
 
 TAX = 180
+_PROBLEM = {"Content-Type": "application/problem+json"}
 
 
 def amount(minor: int) -> Amount:
@@ -233,6 +234,11 @@ class CommerceDouble:
         view = self.view(cart)
         if not view.orderable or (asked.total and asked.total.money.minor != view.total.minor):
             return problem(409, "price-changed", "The price is not what you were shown.")
+        held = {line.variant_id: o.id for o in self.orders.values() for line in o.lines if _waits(o, user)}
+        twice = next((held[line.variant_id] for line in view.lines if line.variant_id in held), None)
+        if twice is not None:
+            named = problem(409, "already-ordered", "An order of yours holds some of this.")
+            return httpx.Response(409, json={**named.json(), "order_id": str(twice)}, headers=_PROBLEM)
         order = self._made(view, user)
         cart.order, cart.owner = order.id, user
         return answer(order, 201)
@@ -265,6 +271,10 @@ class CommerceDouble:
         if cancel and order.status == "pending_payment":
             self.settle(id_, "canceled")
         return answer(self.orders[id_])
+
+
+def _waits(order: OrderView, user: UUID) -> bool:
+    return order.user_id == user and order.status == "pending_payment"
 
 
 def _course(course: CourseDouble) -> CourseOfProduct:

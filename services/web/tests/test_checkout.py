@@ -96,6 +96,18 @@ async def test_two_tabs_and_the_back_button_lead_to_the_same_order(
     assert len(world.shop.orders) == 1
 
 
+async def test_m21_a_second_cart_with_the_same_course_leads_on_to_the_order_that_waits(
+    learner: httpx.AsyncClient, world: World
+) -> None:
+    order = await pay(learner, world)
+    answer = await learner.post("/checkout", data=await fill(learner, world), headers=FROM_CART)
+    assert answer.status_code == 409
+    alert = one(tree(answer), "[role=alert]")
+    assert "You have ordered this already" in alert.text()
+    assert [link.attributes["href"] for link in alert.css("a")] == [f"/checkout/{order}"]
+    assert len(world.shop.orders) == 1
+
+
 async def test_a_tab_whose_total_is_old_orders_nothing_and_is_shown_the_cart_as_it_is(
     learner: httpx.AsyncClient, world: World
 ) -> None:
@@ -245,6 +257,27 @@ async def test_m21_a_payment_that_came_too_late_is_shown_as_coming_back(
     world.shop.settle(order, state)  # type: ignore[arg-type]
     world.till.tell(order, "succeeded", status="succeeded")
     assert "Your money is on its way back" in (await learner.get(f"/checkout/{order}")).text
+
+
+@pytest.mark.parametrize("state", ["expired", "canceled"])
+async def test_m21_an_order_that_ends_while_the_bank_is_silent_asks_to_wait_and_not_to_buy_again(
+    learner: httpx.AsyncClient, world: World, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M21: … and shown: the page goes on until it is known where the money is."""
+    monkeypatch.setattr(buying, "LATER_SECONDS", 60.0)
+    order = await pay(learner, world)
+    world.till.tell(order, "unresolved")
+    world.shop.settle(order, state)  # type: ignore[arg-type]
+    page = await learner.get(f"/checkout/{order}")
+    assert "your bank has not answered yet" in page.text
+    assert "Do not pay again" in page.text
+    assert tree(page).css_first(f"form[action='/orders/{order}/again']") is None
+    assert phase(page) == "ending-1"
+    async with watching(learner, order) as stream:
+        await asyncio.wait_for(world.till.listening.wait(), 5)
+        world.till.tell(order, "succeeded", status="succeeded")
+        answer = await asyncio.wait_for(stream, 5)
+    assert marks(answer) == ["ending-1", "refunded-1"]
 
 
 async def test_an_order_can_be_canceled_and_put_into_the_cart_again(

@@ -53,7 +53,7 @@ def test_while_an_order_waits_its_payment_says_where_the_checkout_is(
 
 @pytest.mark.parametrize("order", [state for state in get_args(OrderState) if state != "pending"])
 @pytest.mark.parametrize(
-    "known", [None, payment("open"), payment("failed"), payment("succeeded", succeeded=True)]
+    "known", [None, payment("closed"), payment("failed"), payment("succeeded", succeeded=True)]
 )
 def test_what_commerce_says_is_over_is_over(order: OrderState, known: Payment | None) -> None:
     now = checkout(order, known)
@@ -67,6 +67,26 @@ def test_m21_money_that_came_too_late_is_said_to_come_back(order: OrderState) ->
     assert now.phase is Phase.REFUNDED
     assert now.words is not None
     assert "way back" in now.words.title
+
+
+@pytest.mark.parametrize("order", ["expired", "canceled"])
+@pytest.mark.parametrize("state", ["open", "confirming", "unsure"])
+def test_m21_an_order_that_ends_while_money_may_move_is_not_over_and_never_says_that_nothing_was_taken(
+    order: OrderState, state: AttemptState
+) -> None:
+    now = checkout(order, payment(state))
+    assert (now.phase, now.over, now.may_try, now.may_cancel) == (Phase.ENDING, False, False, False)
+    assert now.words is not None
+    assert "comes back by itself" in now.words.advice
+    assert now.mark != checkout("pending", payment(state)).mark
+
+
+@pytest.mark.parametrize("order", ["expired", "canceled"])
+def test_m21_of_an_order_that_ended_nothing_is_promised_while_payments_cannot_be_asked(
+    order: OrderState,
+) -> None:
+    assert checkout(order, None, till_away=True).phase is Phase.ENDING
+    assert checkout("paid", None, till_away=True).over
 
 
 @pytest.mark.parametrize("state", ["confirming", "unsure"])

@@ -96,7 +96,7 @@ async def place(shop: Commerce, cart: str | None, shown: AmountGiven, bearer: st
         now = await shop.cart(cart, bearer)
         if now is not None and now.order_id is not None:  # another tab was faster
             return now.order_id
-        raise
+        raise  # of a course that an order of theirs holds, the refusal names that order
 
 
 async def first_attempt(till: Payments, order: UUID, bearer: str) -> None:
@@ -131,7 +131,8 @@ async def _look(
 ) -> tuple[CheckoutView, Payment | None]:
     found, asked = await asyncio.gather(shop.order(order, bearer), _payment(till, order, bearer))
     payment, away = asked
-    return CheckoutView(found, checkout(_STATES[found.status], payment), away), payment
+    now = checkout(_STATES[found.status], payment, till_away=away)
+    return CheckoutView(found, now, away), payment
 
 
 async def _payment(till: Payments, order: UUID, bearer: str) -> tuple[Payment | None, bool]:

@@ -1,4 +1,4 @@
-"""`python -m suuupra work ledger` as a process of its own, so that it can be killed."""
+"""`python -m suuupra work SERVICE` as a process of its own, so that it can be killed."""
 
 import asyncio
 import os
@@ -13,7 +13,9 @@ from suuupra.testing.containers import free_port
 
 
 @contextmanager
-def working(environment: Mapping[str, str], *, failpoint: str = "") -> Iterator["subprocess.Popen[bytes]"]:
+def working(
+    service: str, environment: Mapping[str, str], *, failpoint: str = ""
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The worker, killed at the end if it still lives."""
     whole = {
         **os.environ,
@@ -22,7 +24,7 @@ def working(environment: Mapping[str, str], *, failpoint: str = "") -> Iterator[
         "SUUUPRA_LOG_LEVEL": "warning",
         failpoints.VARIABLE: failpoint,
     }
-    with subprocess.Popen([sys.executable, "-m", "suuupra", "work", "ledger"], env=whole) as process:
+    with subprocess.Popen([sys.executable, "-m", "suuupra", "work", service], env=whole) as process:
         try:
             yield process
         finally:
