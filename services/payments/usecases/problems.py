@@ -76,6 +76,13 @@ def refused(refusal: Refusal) -> Problem:
             assert_never(refusal)
 
 
+def not_failed(refund_id: UUID) -> Problem:
+    """Only what failed is tried again by people."""
+    rule = "must be a refund that failed"
+    error = FieldError("path.refund_id", rule, "wait for it, or ask for another one")
+    return NotRefundable(f"The refund {refund_id} has not failed.", errors=[error])
+
+
 def unrefundable(why: Unrefundable, payment: Payment) -> Problem:
     """Why no money goes back, naming the field."""
     left = payment.amount - payment.refunding
