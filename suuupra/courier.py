@@ -30,6 +30,7 @@ from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.halting import Haltable
 from suuupra.signatures import Signer
+from suuupra.sweeping import Swept
 from suuupra.telemetry import http_client
 
 ANSWER_SECONDS: Final = 3.0
@@ -38,8 +39,8 @@ FIRST_PAUSE: Final = timedelta(seconds=2)
 """Until a message without acknowledgement is sent again; each further pause is twice as long."""
 LONGEST_PAUSE: Final = timedelta(seconds=60)
 POLL_SECONDS: Final = 1.0
-KEPT: Final = timedelta(days=2)
-"""How long messages are remembered: longer than any sender goes on."""
+LEAST_KEPT: Final = timedelta(days=2)
+"""How long messages are remembered at the least: longer than any sender goes on."""
 PARALLEL: Final = 64
 BATCH: Final = 200
 GRACE_SECONDS: Final = 5.0
@@ -102,10 +103,7 @@ INSERT INTO message_in (sender, id, fingerprint, taken_at) VALUES (:sender, :id,
 ON CONFLICT DO NOTHING
 """)
 _TAKEN: Final = text("SELECT fingerprint FROM message_in WHERE sender = :sender AND id = :id")
-_SWEEPS: Final = (
-    text("DELETE FROM message_out WHERE id IN (SELECT id FROM message_out WHERE outcome IS NOT NULL AND created_at < :before LIMIT 500)"),
-    text("DELETE FROM message_in WHERE (sender, id) IN (SELECT sender, id FROM message_in WHERE taken_at < :before LIMIT 500)"),
-)  # fmt: skip
+_SWEPT: Final = (Swept("message_out", "created_at", "t.outcome IS NOT NULL"), Swept("message_in", "taken_at"))
 
 _log = logs.get_logger(__name__)
 _sent = Counter(
@@ -121,6 +119,11 @@ class _Migrates(Protocol):
 def create_tables(op: _Migrates) -> None:
     """Make the tables, in a migration of the service. What it makes never changes: databases were made with it."""
     op.execute(_CREATE)
+
+
+def ages(kept: timedelta) -> dict[Swept, timedelta]:
+    """What is swept (suuupra.sweeping) when messages are to be kept so long, at least LEAST_KEPT."""
+    return dict.fromkeys(_SWEPT, max(kept, LEAST_KEPT))
 
 
 class IdReused(Exception):
@@ -331,25 +334,16 @@ class Courier:
             await tx.execute(_EXPIRE, {"now": now})
             return [_outgoing(row) for row in await tx.execute(_CLAIM, values)]
 
-    async def _sweep(self) -> None:
-        async with self._database.transaction() as tx:
-            for statement in _SWEEPS:
-                await tx.execute(statement, {"before": self._clock.now() - KEPT})
-
     async def _resending(self) -> None:
-        rounds = 0
         while True:
             async for attempt in stamina.retry_context(self._passes, attempts=None, timeout=None):
                 with attempt:
-                    await self._round(sweeping=rounds % 60 == 0)
-            rounds += 1
+                    await self._round()
             await self._clock.sleep(POLL_SECONDS)
 
-    async def _round(self, *, sweeping: bool) -> None:
+    async def _round(self) -> None:
         for message in await self._claim():
             self._start(message)
-        if sweeping:
-            await self._sweep()
         self._trouble = None
 
     def _passes(self, error: Exception) -> bool:

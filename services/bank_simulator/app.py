@@ -1,5 +1,7 @@
 """The process of a bank: its API, its timers, its courier, and its membership of the rail."""
 
+from datetime import timedelta
+
 import httpx
 from fastapi import FastAPI
 from joserfc.jwk import Key
@@ -11,7 +13,8 @@ from services.bank_simulator.usecases import timers
 from services.bank_simulator.usecases.bank import Bank, refusal_in
 from services.bank_simulator.usecases.joining import Membership
 from services.upi_core.contract import JWKS_PATH, SWITCH
-from suuupra import app
+from suuupra import app, sweeping
+from suuupra import courier as couriers
 from suuupra.clock import Clock, SystemClock
 from suuupra.courier import Courier
 from suuupra.db import Database
@@ -49,13 +52,15 @@ def create_app(
         url=settings.address,
         transport=transport,
     )
+    forgotten = couriers.ages(timedelta(days=settings.message_days))
+    handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
     resources: list[Resource] = [database, keys, courier]
     bank = app.create(
         settings,
         rail.router,
         accounts.router,
         resources=resources,
-        runnables=[courier, Scheduler(database, timers.handlers(means), time), membership],
+        runnables=[courier, Scheduler(database, handlers, time), membership],
         clock=time,
         description=_DESCRIPTION,
     )

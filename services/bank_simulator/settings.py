@@ -45,6 +45,13 @@ class Settings(ServiceSettings, DatabaseSettings):
         description="the accounts it opens with, as a JSON list; see services/bank_simulator/domain/seeds.py",
     )
 
+    message_days: int = Field(
+        default=45,
+        ge=2,
+        le=3650,
+        description="days for which messages of the rail are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",
+    )
+
     @property
     def code(self) -> str:
         """The participant's code."""

@@ -49,6 +49,12 @@ class Settings(ServiceSettings, DatabaseSettings, KafkaSettings, SecretsSettings
     rails: Annotated[dict[str, RailRegistration], NoDecode, BeforeValidator(_from_json)] = Field(
         default_factory=dict, description="rails that are there from the start, as JSON: name → registration"
     )
+    message_days: int = Field(
+        default=45,
+        ge=2,
+        le=3650,
+        description="days for which messages of rails and webhooks are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",
+    )
     keys: SecretStr | None = Field(
         default=None,
         description="our keys as JSON instead of OpenBao, outside a cluster (see clients/keys.py)",

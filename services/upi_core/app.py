@@ -1,14 +1,17 @@
 """The process of upi-core: the switch, its timers, and its courier."""
 
+from datetime import timedelta
+
 import httpx
 from fastapi import FastAPI
 
 from services.upi_core.api import phone, rail, stories
 from services.upi_core.contract import SWITCH
 from services.upi_core.settings import Settings
+from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
 from services.upi_core.usecases.rail import Directory, Rail, refusal_in
-from suuupra import app, ui
+from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
 from suuupra.courier import Courier, Outgoing
 from suuupra.db import Database
@@ -42,6 +45,8 @@ def create_app(
         transport=transport,
     )
     means = Rail(courier, keyring, directory, settings.rulebook, time)
+    forgotten = ages(timedelta(days=settings.message_days))
+    handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
     pages = [phone.router] if settings.phone else []
     switch = app.create(
         settings,
@@ -49,7 +54,7 @@ def create_app(
         stories.router,
         *pages,
         resources=[database, directory, courier],
-        runnables=[courier, Scheduler(database, timers.handlers(means), time)],
+        runnables=[courier, Scheduler(database, handlers, time)],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -33,4 +33,12 @@ class Settings(ServiceSettings, DatabaseSettings, AuthSettings):
         description="whether /phone plays the payer's app; true for demonstrations, false where real money moves",
     )
 
+    message_days: int = Field(
+        default=45,
+        validation_alias="RAIL_MESSAGE_DAYS",
+        ge=2,
+        le=3650,
+        description="days for which messages of the rail are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",
+    )
+
     model_config = SettingsConfigDict(populate_by_name=True)

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
-OrderState = Literal["pending", "paid", "expired", "canceled", "partially_refunded", "refunded"]
+OrderState = Literal["pending", "returned", "paid", "expired", "canceled", "partially_refunded", "refunded"]
+"""`returned`: it is not paid, and what came for it goes back."""
 AttemptState = Literal["open", "confirming", "unsure", "succeeded", "failed", "expired", "closed"]
 
 
@@ -111,6 +112,8 @@ def checkout(order: OrderState, payment: Payment | None) -> Checkout:
             return Checkout(Phase.PAID, last)
         case "refunded" | "partially_refunded":
             return Checkout(Phase.REFUNDED, last)
+        case "returned":
+            return Checkout(Phase.REFUNDED, last, RETURNED)
         case "expired" | "canceled" if payment and payment.succeeded:
             return Checkout(Phase.REFUNDED, last, LATE)
         case "expired":
@@ -149,6 +152,10 @@ def _pending(payment: Payment | None) -> Checkout:
 LATE: Final = Words(
     "Your money is on its way back",
     "The payment arrived after this order had ended, so it is refunded in full, by itself. You need to do nothing.",
+)
+RETURNED: Final = Words(
+    "Your money is on its way back",
+    "What was paid is not what this order asks for, so it is refunded in full, by itself. Order again to pay.",
 )
 _EXPIRED: Final = Words(
     "The QR code was not used in time",

@@ -131,7 +131,12 @@ async def _look(
 ) -> tuple[CheckoutView, Payment | None]:
     found, asked = await asyncio.gather(shop.order(order, bearer), _payment(till, order, bearer))
     payment, away = asked
-    return CheckoutView(found, checkout(_STATES[found.status], payment), away), payment
+    return CheckoutView(found, checkout(_state(found), payment), away), payment
+
+
+def _state(order: OrderView) -> OrderState:
+    returned = order.status == "pending_payment" and order.payment == "returned"
+    return "returned" if returned else _STATES[order.status]
 
 
 async def _payment(till: Payments, order: UUID, bearer: str) -> tuple[Payment | None, bool]:
