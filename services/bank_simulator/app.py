@@ -13,14 +13,13 @@ from services.bank_simulator.usecases import timers
 from services.bank_simulator.usecases.bank import Bank, refusal_in
 from services.bank_simulator.usecases.joining import Membership
 from services.upi_core.contract import JWKS_PATH, SWITCH
-from suuupra import app, sweeping
-from suuupra import courier as couriers
+from suuupra import app, messages, sweeping
 from suuupra.clock import Clock, SystemClock
-from suuupra.courier import Courier
 from suuupra.db import Database
 from suuupra.errors import Unavailable
 from suuupra.jwks import KeysUnavailable, PublishedKeys
 from suuupra.keyring import DatabaseVault, Keyring
+from suuupra.messages import Messenger
 from suuupra.resources import Resource
 from suuupra.schedule import Scheduler
 from suuupra.signatures import Verifier
@@ -42,8 +41,8 @@ def create_app(
         return settings.url_upi_core if recipient == SWITCH else None
 
     keyring = Keyring(DatabaseVault(database, time), settings.code)
-    courier = Courier(database, keyring.signer, switch, time, refusal=refusal_in, transport=transport)
-    means = Bank.of(settings.code, settings.title, courier, keyring, settings.bank, time)
+    messenger = Messenger(database, keyring.signer, switch, time, refusal=refusal_in, transport=transport)
+    means = Bank.of(settings.code, settings.title, messenger, keyring, settings.bank, time)
     membership = Membership(
         database,
         means,
@@ -52,15 +51,15 @@ def create_app(
         url=settings.address,
         transport=transport,
     )
-    forgotten = couriers.ages(timedelta(days=settings.message_days))
+    forgotten = messages.ages(timedelta(days=settings.message_days))
     handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
-    resources: list[Resource] = [database, keys, courier]
+    resources: list[Resource] = [database, keys, messenger]
     bank = app.create(
         settings,
         rail.router,
         accounts.router,
         resources=resources,
-        runnables=[courier, Scheduler(database, handlers, time), membership],
+        runnables=[messenger.courier, Scheduler(database, handlers, time), membership],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -13,9 +13,9 @@ from services.upi_core.usecases import timers
 from services.upi_core.usecases.rail import Directory, Rail, refusal_in
 from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
-from suuupra.courier import Courier, Outgoing
 from suuupra.db import Database
 from suuupra.keyring import DatabaseVault, Keyring
+from suuupra.messages import Messenger, Outgoing
 from suuupra.schedule import Scheduler
 
 _DESCRIPTION = (
@@ -35,7 +35,7 @@ def create_app(
     async def refused(message: Outgoing, reason: str) -> None:
         await timers.refused(database, means, message, reason)
 
-    courier = Courier(
+    messenger = Messenger(
         database,
         keyring.signer,
         directory.url,
@@ -44,7 +44,7 @@ def create_app(
         refused=refused,
         transport=transport,
     )
-    means = Rail(courier, keyring, directory, settings.rulebook, time)
+    means = Rail(messenger, keyring, directory, settings.rulebook, time)
     forgotten = ages(timedelta(days=settings.message_days))
     handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
     pages = [phone.router] if settings.phone else []
@@ -53,8 +53,8 @@ def create_app(
         rail.router,
         stories.router,
         *pages,
-        resources=[database, directory, courier],
-        runnables=[courier, Scheduler(database, handlers, time)],
+        resources=[database, directory, messenger],
+        runnables=[messenger.courier, Scheduler(database, handlers, time)],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from services.bank_simulator.domain.profile import Profile
 from services.upi_core.contract import Ack
 from suuupra.clock import Clock
-from suuupra.courier import Courier
 from suuupra.keyring import Keyring
+from suuupra.messages import Messenger
 
 RAIL: Final = "UPI"
 CURRENCY: Final = "INR"
@@ -29,7 +29,7 @@ class Bank:
 
     code: str
     title: str
-    courier: Courier
+    messenger: Messenger
     keyring: Keyring
     profile: Profile
     clock: Clock
@@ -37,9 +37,9 @@ class Bank:
 
     @classmethod
     def of(
-        cls, code: str, title: str, courier: Courier, keyring: Keyring, profile: Profile, clock: Clock
+        cls, code: str, title: str, messenger: Messenger, keyring: Keyring, profile: Profile, clock: Clock
     ) -> "Bank":
-        return cls(code, title, courier, keyring, profile, clock, asyncio.Semaphore(_SLOTS))
+        return cls(code, title, messenger, keyring, profile, clock, asyncio.Semaphore(_SLOTS))
 
     async def hash_pin(self, pin: str) -> str:
         """What is kept of a PIN (argon2id)."""

@@ -1,6 +1,5 @@
 """Payments on real servers, the people who use it, and a rail whose messages a test says."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -121,8 +120,7 @@ class World:
     async def deliver(self) -> None:
         """Send what is to be sent to the rail, and wait for what is being sent."""
         courier = self.app.state.rail_courier
-        while courier._running:
-            await _done(courier._running)
+        await courier.settled()
         await courier.deliver_due()
 
     async def deliver_webhooks(self) -> int:
@@ -153,10 +151,6 @@ class World:
         await self.switch.confirm(asked)
         await self.deliver()
         return asked
-
-
-async def _done(running: Any) -> None:
-    await asyncio.wait(set(running))
 
 
 def order_created(

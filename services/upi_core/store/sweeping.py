@@ -5,7 +5,7 @@ Transactions, their stories and disputes stay.
 
 from datetime import timedelta
 
-from suuupra import courier
+from suuupra import messages as kit
 from suuupra.sweeping import Swept
 
 _ASKED = Swept("payment_request", "created_at", "t.state <> 'pending'")
@@ -14,4 +14,4 @@ _SPENT = Swept("spending", "day")
 
 def ages(messages: timedelta) -> dict[Swept, timedelta]:
     """How long each is kept."""
-    return courier.ages(messages) | dict.fromkeys((_ASKED, _SPENT), messages)
+    return kit.ages(messages) | dict.fromkeys((_ASKED, _SPENT), messages)

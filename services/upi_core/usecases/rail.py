@@ -18,9 +18,9 @@ from services.upi_core.store import participants
 from services.upi_core.store.participants import Participant
 from suuupra import jwks
 from suuupra.clock import Clock
-from suuupra.courier import Courier
 from suuupra.db import Database, Transaction
 from suuupra.keyring import Keyring
+from suuupra.messages import Messenger
 
 PHONE: Final = "PHONE"
 """The payer's PSP that is part of the switch: the page that plays a phone. It needs no messages."""
@@ -90,7 +90,7 @@ class Directory:
 class Rail:
     """The switch's means."""
 
-    courier: Courier
+    messenger: Messenger
     keyring: Keyring
     directory: Directory
     rules: Rulebook
@@ -107,7 +107,9 @@ class Rail:
     ) -> UUID:
         """Tell a participant something once `tx` has committed; the message's id."""
         message_id: UUID = message.head.msg_id  # type: ignore[attr-defined]  # every message in MESSAGES has a head
-        await self.courier.post(tx, message_id, recipient, path_of(api), body(message), expires_at=expires_at)
+        await self.messenger.post(
+            tx, message_id, recipient, path_of(api), body(message), expires_at=expires_at
+        )
         return message_id
 
 
