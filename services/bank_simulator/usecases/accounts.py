@@ -16,11 +16,11 @@ from services.bank_simulator.usecases.problems import (
     NotActive,
     NotCovered,
     ReferenceReused,
-    invalid,
     not_found,
 )
 from suuupra import schedule
 from suuupra.db import Transaction
+from suuupra.errors import invalid
 from suuupra.ids import new_id
 from suuupra.money import Money
 

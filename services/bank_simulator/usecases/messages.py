@@ -12,11 +12,12 @@ from services.bank_simulator.store import accounts
 from services.bank_simulator.store import legs as leg_store
 from services.bank_simulator.usecases import legs
 from services.bank_simulator.usecases.bank import RAIL, Bank
-from services.bank_simulator.usecases.problems import Refused, invalid, sender_mismatch
+from services.bank_simulator.usecases.problems import Refused, sender_mismatch
 from services.upi_core import contract as upi
 from services.upi_core.contract import SWITCH, Api, Code
 from suuupra import failpoints, messages
 from suuupra.db import Database, Transaction
+from suuupra.errors import invalid
 
 USEFUL: Final = timedelta(minutes=10)
 """How long an answer may be of use to whoever asked."""

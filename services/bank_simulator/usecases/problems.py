@@ -42,7 +42,3 @@ def sender_mismatch(named: str, signed: str) -> Problem:
 def not_found(what: str, key: object) -> Problem:
     error = FieldError("path", f"must lead to a {what} that is there", "take it from a list")
     return NotFound(f"There is no {what} {key}.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])

@@ -9,11 +9,12 @@ from services.commerce.store import orders as store
 from services.commerce.store.tables import RefundRow
 from services.commerce.usecases import reading, settling, views
 from services.commerce.usecases.checkout import EXPIRE
-from services.commerce.usecases.problems import WrongState, invalid, not_found, refused
+from services.commerce.usecases.problems import WrongState, refused
 from services.commerce.usecases.story import tell
 from suuupra import outbox, schedule
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import invalid, not_found
 from suuupra.ids import new_id
 from suuupra.money import Money
 

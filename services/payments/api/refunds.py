@@ -11,10 +11,11 @@ from services.payments.domain.events import RefundReason
 from services.payments.domain.refunds import Asking, Unrefundable, ask_anew
 from services.payments.store import payments as store
 from services.payments.usecases import views
-from services.payments.usecases.problems import NotRefundable, not_failed, not_found, unrefundable
+from services.payments.usecases.problems import NotRefundable, not_failed, unrefundable
 from services.payments.usecases.refunding import found, take_refund
 from suuupra.auth import Principal
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 from suuupra.idempotency import RequiredKey
 from suuupra.ids import new_id
 from suuupra.openapi import problems

@@ -28,9 +28,9 @@ from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
 from services.payments.store.tables import MessageRow
 from services.payments.usecases import announcing
-from services.payments.usecases.problems import not_found
 from suuupra import failpoints, logs, outbox, schedule
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 
 _log = logs.get_logger(__name__)
 _EVENTS: Final = Counter("suuupra_payments_events_total", "What happened to payments.", ["type"])

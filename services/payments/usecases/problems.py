@@ -6,7 +6,7 @@ from uuid import UUID
 from services.payments.domain.attempts import Refusal
 from services.payments.domain.payment import Payment
 from services.payments.domain.refunds import Unrefundable
-from suuupra.errors import Conflict, FieldError, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Problem, invalid
 
 
 class PaymentEnded(Conflict):
@@ -43,18 +43,6 @@ class DeliveryUnderWay(Conflict):
     """It will be tried by itself."""
 
     slug, title = "delivery-under-way", "This delivery is on its way"
-
-
-def not_found(what: str, key: UUID | str | int, field: str = "path") -> Problem:
-    """The same answer for what does not exist and for what belongs to somebody else."""
-    rule = f"must lead to a {what} that is there and yours to see"
-    error = FieldError(field, rule, "take the address from a list of them")
-    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    """One field that does not follow a rule."""
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
 
 
 def refused(refusal: Refusal) -> Problem:

@@ -11,9 +11,9 @@ from services.payments.clients.keys import KeyRing
 from services.payments.domain.webhooks import Forbidden, check_address
 from services.payments.store import webhooks as store
 from services.payments.store.tables import DeliveryRow, EndpointRow
-from services.payments.usecases.problems import DeliveryUnderWay, EndpointTaken, invalid, not_found
+from services.payments.usecases.problems import DeliveryUnderWay, EndpointTaken
 from suuupra.db import Transaction
-from suuupra.errors import FieldError
+from suuupra.errors import FieldError, invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message
 from services.upi_core.domain import writing
 from services.upi_core.usecases import answers
-from services.upi_core.usecases.problems import Refused, invalid, sender_mismatch
+from services.upi_core.usecases.problems import Refused, sender_mismatch
 from services.upi_core.usecases.rail import Rail
 from suuupra import failpoints, logs, messages
 from suuupra.db import Database, Transaction
+from suuupra.errors import invalid
 
 _ANSWERED_BY: Final = {
     Api.REQ_PAY: Api.RESP_PAY,
