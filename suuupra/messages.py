@@ -152,8 +152,8 @@ class Outgoing:
 
 Address = Callable[[str], Awaitable[str | None]]
 """Participant → where its messages go, or None while that is not known."""
-Refusal = Callable[[httpx.Response], str | None]
-"""An acknowledgement → why the message was refused for good, or None."""
+Refusal = Callable[[bytes], str | None]
+"""The body of an acknowledgement → why the message was refused for good, or None."""
 Refused = Callable[[Outgoing, str], Awaitable[None]]
 """What to do about a refused message."""
 
@@ -299,7 +299,7 @@ class _Post:
             _log.info("message not acknowledged", recipient=message.recipient, error=type(error).__name__)
             return Ending(None)
         if response.is_success:
-            refused = self._refusal(response)
+            refused = self._refusal(response.content)
             return Ending("delivered") if refused is None else Ending("refused", refused)
         final = response.status_code in _REFUSED_STATUSES
         return Ending("refused" if final else None, str(response.status_code))

@@ -10,9 +10,9 @@ from services.bank_simulator.api import accounts, rail
 from services.bank_simulator.domain.seeds import of_bank
 from services.bank_simulator.settings import Settings
 from services.bank_simulator.usecases import timers
-from services.bank_simulator.usecases.bank import Bank, refusal_in
+from services.bank_simulator.usecases.bank import Bank
 from services.bank_simulator.usecases.joining import Membership
-from services.upi_core.contract import JWKS_PATH, SWITCH
+from services.upi_core.contract import JWKS_PATH, SWITCH, refusal_in
 from suuupra import app, messages, sweeping
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Database

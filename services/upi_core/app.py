@@ -6,11 +6,11 @@ import httpx
 from fastapi import FastAPI
 
 from services.upi_core.api import phone, rail, stories
-from services.upi_core.contract import SWITCH
+from services.upi_core.contract import SWITCH, refusal_in
 from services.upi_core.settings import Settings
 from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
-from services.upi_core.usecases.rail import Directory, Rail, refusal_in
+from services.upi_core.usecases.rail import Directory, Rail
 from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Database

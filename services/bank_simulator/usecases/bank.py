@@ -4,13 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from pydantic import ValidationError
 
 from services.bank_simulator.domain.profile import Profile
-from services.upi_core.contract import Ack
 from suuupra.clock import Clock
 from suuupra.keyring import Keyring
 from suuupra.messages import Messenger
@@ -57,12 +54,3 @@ def _matches(pin_hash: str, pin: str) -> bool:
         return _HASHER.verify(pin_hash, pin)
     except VerificationError:
         return False
-
-
-def refusal_in(response: httpx.Response) -> str | None:
-    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
-    try:
-        ack = Ack.model_validate_json(response.content)
-    except ValidationError:
-        return None
-    return None if ack.err is None else ack.err.value

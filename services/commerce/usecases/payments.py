@@ -1,7 +1,7 @@
 """What commerce does when payments says what became of money."""
 
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.commerce import contract
@@ -82,17 +82,7 @@ async def _heard(tx: Transaction, event: PaymentSucceeded, meta: Meta, status: s
     )
     await store.heard_of_payment(tx, heard)
     words = f"{Money(event.amount_minor, event.currency)} came over {event.rail}"
-    await tell(
-        tx,
-        event.order_id,
-        event.succeeded_at,
-        "payment.succeeded",
-        words,
-        payment_id=event.payment_id,
-        rail_reference=event.rail_reference,
-        rrn=event.rrn,
-        event_id=meta.id,
-    )
+    await _tell(tx, event, meta, event.succeeded_at, "payment.succeeded", words)
 
 
 async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
@@ -108,15 +98,7 @@ async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
     )
     await store.heard_of_payment(tx, heard)
     words = f"attempt {event.attempt} failed with {event.code}: {event.reason}"
-    await tell(
-        tx,
-        event.order_id,
-        event.failed_at,
-        "payment.failed",
-        words,
-        payment_id=event.payment_id,
-        event_id=meta.id,
-    )
+    await _tell(tx, event, meta, event.failed_at, "payment.failed", words)
 
 
 async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: Terms, now: datetime) -> None:
@@ -137,18 +119,7 @@ async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: T
     )
     await outbox.append_many(tx, [(loaded.row.id, _refunded(loaded, back)), *revoked], at=now)
     words = f"{Money(event.amount_minor, event.currency)} went back over {event.rail}"
-    await tell(
-        tx,
-        event.order_id,
-        event.refunded_at,
-        "order.refunded",
-        words,
-        refund_id=event.refund_id,
-        payment_id=event.payment_id,
-        credit_note=number,
-        rrn=event.rrn,
-        event_id=meta.id,
-    )
+    await _tell(tx, event, meta, event.refunded_at, "order.refunded", words, credit_note=number)
 
 
 async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> None:
@@ -164,17 +135,14 @@ async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> Non
         row.failed_at, row.code, row.detail = event.failed_at, event.code, event.reason
         await tx.flush()
     amount = Money(event.amount_minor, event.currency)
-    await tell(
+    await _tell(
         tx,
-        event.order_id,
+        event,
+        meta,
         event.failed_at,
         "refund.failed",
         f"{amount} could not go back: {event.reason}",
-        refund_id=event.refund_id,
-        payment_id=event.payment_id,
-        surplus_id=event.surplus_id,
         code=event.code,
-        event_id=meta.id,
     )
 
 
@@ -182,17 +150,13 @@ async def surplus_received(tx: Transaction, event: SurplusReceived, meta: Meta) 
     """The order was paid a second time by another attempt of its payment; payments gives that back by itself."""
     await _order(tx, event.order_id)
     amount = Money(event.amount_minor, event.currency)
-    await tell(
+    await _tell(
         tx,
-        event.order_id,
+        event,
+        meta,
         event.received_at,
         "surplus.received",
         f"{amount} came a second time over {event.rail}, and goes back by itself",
-        payment_id=event.payment_id,
-        surplus_id=event.surplus_id,
-        rail_reference=event.rail_reference,
-        rrn=event.rrn,
-        event_id=meta.id,
     )
 
 
@@ -200,18 +164,26 @@ async def surplus_returned(tx: Transaction, event: SurplusReturned, meta: Meta) 
     """What was paid a second time is with its payer again."""
     await _order(tx, event.order_id)
     amount = Money(event.amount_minor, event.currency)
-    await tell(
+    await _tell(
         tx,
-        event.order_id,
+        event,
+        meta,
         event.returned_at,
         "surplus.returned",
         f"{amount} that came a second time went back over {event.rail}",
-        payment_id=event.payment_id,
-        surplus_id=event.surplus_id,
-        refund_id=event.refund_id,
-        rrn=event.rrn,
-        event_id=meta.id,
     )
+
+
+_Event = PaymentSucceeded | PaymentFailed | PaymentRefunded | RefundFailed | SurplusReceived | SurplusReturned
+_IDS: Final = ("payment_id", "surplus_id", "refund_id", "rail_reference", "rrn")
+
+
+async def _tell(
+    tx: Transaction, event: _Event, meta: Meta, at: datetime, what: str, words: str, **more: str | None
+) -> None:
+    """Add to the order's timeline, with the ids that the event has."""
+    ids = {name: getattr(event, name, None) for name in _IDS}
+    await tell(tx, event.order_id, at, what, words, **ids, **more, event_id=meta.id)
 
 
 async def _keep(

@@ -7,11 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import httpx
 from joserfc.jwk import Key
-from pydantic import ValidationError
 
-from services.upi_core.contract import Ack, Api, Message, path_of
+from services.upi_core.contract import Api, Message, path_of
 from services.upi_core.domain.rulebook import Rulebook
 from services.upi_core.domain.writing import body
 from services.upi_core.store import participants
@@ -111,12 +109,3 @@ class Rail:
             tx, message_id, recipient, path_of(api), body(message), expires_at=expires_at
         )
         return message_id
-
-
-def refusal_in(response: httpx.Response) -> str | None:
-    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
-    try:
-        ack = Ack.model_validate_json(response.content)
-    except ValidationError:
-        return None
-    return None if ack.err is None else ack.err.value
