@@ -164,7 +164,9 @@ async def redeliver(
     if row is None or endpoint is None:
         raise not_found("delivery", delivery_id)
     if row.state == "waiting":
-        raise DeliveryUnderWay("It has not been delivered or given up yet; it is tried by itself.")
+        rule = "must have been delivered or given up"
+        error = FieldError("path.delivery_id", rule, "wait: it is tried by itself")
+        raise DeliveryUnderWay("It is still on its way, and tried by itself.", errors=[error])
     if not endpoint.enabled:
         error = FieldError("path.endpoint_id", "must be an endpoint that is enabled", "enable it first")
         raise DeliveryUnderWay("The endpoint is switched off.", errors=[error])
