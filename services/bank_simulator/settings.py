@@ -37,6 +37,7 @@ class Settings(ServiceSettings, DatabaseSettings):
 
     message_days: int = Field(
         default=45,
+        validation_alias="BANK_MESSAGE_DAYS",
         ge=2,
         le=3650,
         description="days for which messages of the rail are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",

@@ -18,9 +18,7 @@ OLD = Swept("old_letter", "sent_at", "t.done")
 
 
 @pytest.fixture
-async def letters(
-    database: Database, postgres: PostgresServer, database_name: str
-) -> Database:
+async def letters(database: Database, postgres: PostgresServer, database_name: str) -> Database:
     """A table of letters that the service may write."""
     postgres.execute(
         database_name,
