@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from suuupra import sweeping
+from suuupra import schedule, sweeping
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.schedule import Scheduler
@@ -17,13 +17,22 @@ AGE = timedelta(days=45)
 OLD = Swept("old_letter", "sent_at", "t.done")
 
 
+class _Operations:
+    """alembic's op, as far as create_table uses it."""
+
+    def __init__(self, server: PostgresServer, database: str) -> None:
+        self._server, self._database = server, database
+
+    def execute(self, sqltext: str) -> None:
+        self._server.execute(self._database, f"SET ROLE service_owner; {sqltext}")
+
+
 @pytest.fixture
 async def letters(database: Database, postgres: PostgresServer, database_name: str) -> Database:
-    """A table of letters that the service may write."""
-    postgres.execute(
-        database_name,
-        "CREATE TABLE old_letter (id integer, sent_at timestamptz, done boolean); GRANT ALL ON old_letter TO PUBLIC",
-    )
+    """With a table of letters, and the schedule's."""
+    operations = _Operations(postgres, database_name)
+    schedule.create_table(operations)
+    operations.execute("CREATE TABLE old_letter (id integer, sent_at timestamptz, done boolean)")
     return database
 
 
