@@ -63,22 +63,28 @@ async def test_an_amount_that_cannot_be_is_named_wherever_it_is_sent(
 
 
 async def test_currencies_are_not_mixed(
-    shop: Shop, learner: Person, support: Person, deliveries: Deliveries, database: Database
+    shop: Shop,
+    nobody: Person,
+    learner: Person,
+    support: Person,
+    deliveries: Deliveries,
+    database: Database,
 ) -> None:
     only_rupees = await shop.variant(prices=[{"currency": "INR", "amount": "499.00"}])
     order = await learner.order(await shop.variant())
     await deliveries.pay(order)
     cart = await learner.cart(await shop.variant())
-    yen = ok(await learner.post("/v1/carts", {"currency": "JPY"}))
+    yen = ok(await nobody.post("/v1/carts", {"currency": "JPY"}))
     async with unchanged(database):
         total = {"currency": "JPY", "amount": "499"}
         wrong = await learner.post("/v1/orders", {"cart_id": cart["id"], "total": total})
         assert problem(wrong, 422, "invalid")["field"] == "body.total.currency"
         back = await support.post(f"/v1/orders/{order['id']}/refunds", {"amount": total})
         assert problem(back, 422, "invalid")["field"] == "body.amount.currency"
-        if yen["currency"] == "JPY":
-            mixed = await learner.put(f"/v1/carts/{yen['id']}/lines/{only_rupees}", {})
-            problem(mixed, 409, "cart-not-orderable")
+        mixed = await nobody.put(f"/v1/carts/{yen['id']}/lines/{only_rupees}", {})
+        problem(mixed, 409, "cart-not-orderable")
+        second = await learner.post("/v1/carts", {"currency": "JPY"})
+        assert problem(second, 409, "cart-not-orderable")["field"] == "body.currency"
 
 
 async def test_a_coupon_that_was_spent_is_refused_at_the_cart_and_at_the_checkout(
