@@ -1,363 +1,154 @@
-"""Messages between participants over HTTP, delivered at least once and taken once.
+"""Sends what the database says is to be sent, when no transaction is open: messages, mails, webhooks.
 
-Sending: `await courier.post(tx, …)` stores the message in the transaction of what it tells. Once that has committed
-it is sent at once; without an acknowledgement it is sent again, the same bytes under the same id, with growing
-pauses, by whichever process is alive. A message may have an end, after which telling it would do harm.
+Each letter is claimed in a transaction (and is then ours until a lease ends), sent without one, and settled in
+another. A process that dies in between leaves it claimed; after the lease another one sends it again. So everything
+is sent at least once, under an id that the receiver knows repetitions by.
 
-Taking: `await take(tx, …)` in the transaction of what the message does. False means that it was taken before. The
-same id with other content raises IdReused and does nothing (M4).
-
-The receiver acknowledges with 2xx. What a refusal looks like inside a 2xx is said by `refusal`; 400, 409, 413 and 422
-refuse as well. Everything else means «later».
+What is to be sent, how, and what comes of it is said by a `Post`; suuupra.messages has one for signed messages.
 """
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
-from uuid import UUID
-
-import httpx
-import stamina
-from prometheus_client import Counter, Gauge
-from sqlalchemy import event, text
-from sqlalchemy.orm import Session
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Generic, Protocol, TypeVar
 
 from suuupra import failpoints, logs
 from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.halting import Haltable
-from suuupra.signatures import Signer
-from suuupra.telemetry import http_client
+from suuupra.rounds import Rounds
 
-ANSWER_SECONDS: Final = 3.0
-"""How long an acknowledgement may take."""
-FIRST_PAUSE: Final = timedelta(seconds=2)
-"""Until a message without acknowledgement is sent again; each further pause is twice as long."""
-LONGEST_PAUSE: Final = timedelta(seconds=60)
-POLL_SECONDS: Final = 1.0
-KEPT: Final = timedelta(days=2)
-"""How long messages are remembered: longer than any sender goes on."""
-PARALLEL: Final = 64
-BATCH: Final = 200
-GRACE_SECONDS: Final = 5.0
-_REFUSED_STATUSES: Final = frozenset({400, 409, 413, 422})
-
-_CREATE: Final = """
-CREATE TABLE message_out (
-    id         uuid        PRIMARY KEY,
-    recipient  text        NOT NULL,
-    path       text        NOT NULL,
-    body       bytea       NOT NULL,
-    created_at timestamptz NOT NULL,
-    next_at    timestamptz NOT NULL,
-    attempts   integer     NOT NULL DEFAULT 1,
-    expires_at timestamptz,
-    outcome    text        CHECK (outcome IN ('delivered', 'refused', 'expired', 'withdrawn'))
-) WITH (fillfactor = 80);
-CREATE INDEX message_out_due ON message_out (next_at) WHERE outcome IS NULL;
-CREATE INDEX message_out_old ON message_out (created_at) WHERE outcome IS NOT NULL;
-COMMENT ON TABLE message_out IS 'What is told to other participants, until they have acknowledged it; kept for a while.';
-COMMENT ON COLUMN message_out.next_at IS 'When it is sent again; until then a process has it in hand.';
-
-CREATE TABLE message_in (
-    sender      text        NOT NULL,
-    id          uuid        NOT NULL,
-    fingerprint bytea       NOT NULL,
-    taken_at    timestamptz NOT NULL,
-    PRIMARY KEY (sender, id)
-);
-CREATE INDEX message_in_old ON message_in (taken_at);
-COMMENT ON TABLE message_in IS 'Messages that have had their effect.';
-"""
-_INSERT: Final = text("""
-INSERT INTO message_out (id, recipient, path, body, created_at, next_at, expires_at)
-VALUES (:id, :recipient, :path, :body, :now, :next_at, :expires_at)
-""")
-_AGAIN: Final = text("""
-UPDATE message_out SET next_at = :next_at, attempts = 1, outcome = NULL
-WHERE id = :id AND outcome IS DISTINCT FROM 'withdrawn' RETURNING id, recipient, path, body
-""")
-_WITHDRAW: Final = text("UPDATE message_out SET outcome = 'withdrawn' WHERE id = :id AND outcome IS NULL")
-_EXPIRE: Final = text(
-    "UPDATE message_out SET outcome = 'expired' WHERE outcome IS NULL AND expires_at <= :now"
-)
-_CLAIM: Final = text("""
-UPDATE message_out SET attempts = attempts + 1,
-    next_at = CAST(:now AS timestamptz) + least(CAST(:first AS interval) * power(2, least(attempts, 10)), CAST(:longest AS interval))
-WHERE id IN (
-    SELECT id FROM message_out WHERE outcome IS NULL AND next_at <= :now
-    ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)
-RETURNING id, recipient, path, body
-""")
-_END: Final = text("""
-UPDATE message_out m SET outcome = e.outcome
-FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[])) AS e (id, outcome)
-WHERE m.id = e.id AND m.outcome IS NULL
-""")
-_TAKE: Final = text("""
-INSERT INTO message_in (sender, id, fingerprint, taken_at) VALUES (:sender, :id, :fingerprint, :now)
-ON CONFLICT DO NOTHING
-""")
-_TAKEN: Final = text("SELECT fingerprint FROM message_in WHERE sender = :sender AND id = :id")
-_SWEEPS: Final = (
-    text("DELETE FROM message_out WHERE id IN (SELECT id FROM message_out WHERE outcome IS NOT NULL AND created_at < :before LIMIT 500)"),
-    text("DELETE FROM message_in WHERE (sender, id) IN (SELECT sender, id FROM message_in WHERE taken_at < :before LIMIT 500)"),
-)  # fmt: skip
+PARALLEL: Final = 16
+"""Letters on their way at once, of one process and kind."""
+POLL_SECONDS: Final = 5.0
+"""How often is looked at least, in the clock's seconds: the safety net under NOTIFY."""
+BUSY_SECONDS: Final = 0.25
+"""How often is looked while there is more than can be sent at once."""
+GRACE_SECONDS: Final = 10.0
 
 _log = logs.get_logger(__name__)
-_sent = Counter(
-    "suuupra_messages_sent_total", "Deliveries tried, by how they ended.", ["recipient", "outcome"]
-)
-_in_hand = Gauge("suuupra_messages_in_hand", "Messages that are being delivered by this process.")
+Letter = TypeVar("Letter")
+Result = TypeVar("Result")
 
 
-class _Migrates(Protocol):
-    def execute(self, sqltext: str) -> Any: ...
+class Post(Protocol[Letter, Result]):
+    """A kind of letters."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def channel(self) -> str | None:
+        """Where NOTIFY says that there is a new one; None: whoever makes one submits it."""
+
+    async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Letter]:
+        """Those that are due; they are ours for a while."""
+
+    async def next_due(self, tx: Transaction) -> datetime | None:
+        """When the next one is due."""
+
+    async def deliver(self, letter: Letter) -> Result:
+        """Send it. No transaction is open. Says in its result what went wrong, and raises nothing."""
+
+    async def settle(self, database: Database, letter: Letter, result: Result, now: datetime) -> bool:
+        """Record what came of it; whether it is to be sent again at another time than the lease's end.
+
+        Raises DatabaseUnavailable: it is then sent again when the lease ends.
+        """
 
 
-def create_tables(op: _Migrates) -> None:
-    """Make the tables, in a migration of the service. What it makes never changes: databases were made with it."""
-    op.execute(_CREATE)
-
-
-class IdReused(Exception):
-    """The id came before with other content."""
-
-
-async def take(tx: Transaction, sender: str, message_id: UUID, body: bytes, now: datetime) -> bool:
-    """Whether the message is new; then it counts as taken when `tx` commits. Raises IdReused."""
-    same = {"sender": sender, "id": message_id}
-    fingerprint = hashlib.sha256(body).digest()
-    result: Any = await tx.execute(_TAKE, {**same, "fingerprint": fingerprint, "now": now})
-    if result.rowcount:
-        return True
-    if bytes(await tx.scalar(_TAKEN, same) or b"") != fingerprint:
-        raise IdReused(f"message {message_id} of {sender} came with other content before")
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message to be delivered."""
-
-    id: UUID
-    recipient: str
-    path: str
-    body: bytes
-
-
-Address = Callable[[str], Awaitable[str | None]]
-"""Participant → where its messages go, or None while that is not known."""
-Refusal = Callable[[httpx.Response], str | None]
-"""An acknowledgement → why the message was refused for good, or None."""
-Refused = Callable[[Outgoing, str], Awaitable[None]]
-"""What to do about a refused message."""
-
-
-async def _nothing(_message: Outgoing, _reason: str) -> None:
-    """A refusal that nobody acts on; it is logged."""
-
-
-class Courier:
-    """Delivers this participant's messages: a resource of the application, and a task that sends again."""
-
-    name = "courier"
+class Courier(Generic[Letter, Result]):
+    """Delivers one kind of letters until it is stopped. Several processes share the work."""
 
     def __init__(
         self,
         database: Database,
-        signer: Callable[[], Awaitable[Signer]],
-        address: Address,
+        post: Post[Letter, Result],
         clock: Clock,
         *,
-        refusal: Refusal = lambda _: None,
-        refused: Refused = _nothing,
-        transport: httpx.AsyncBaseTransport | None = None,
+        parallel: int = PARALLEL,
+        poll_seconds: float = POLL_SECONDS,
     ) -> None:
+        self.name = f"courier-{post.name}"
         self._database = database
-        self._signer = signer
-        self._address = address
+        self._post = post
         self._clock = clock
-        self._refusal = refusal
-        self._refused = refused
-        self._client = http_client("", timeout=ANSWER_SECONDS, transport=transport)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(PARALLEL)
-        self._ended: list[tuple[UUID, str]] = []
-        self._ending: asyncio.Task[None] | None = None
+        self._parallel = parallel
+        self._poll_seconds = poll_seconds
+        self._slots = asyncio.Semaphore(parallel)
         self._halt = Haltable(grace=GRACE_SECONDS)
-        self._trouble: str | None = None
-
-    async def open(self) -> None:
-        """Connections are made when they are needed."""
-
-    async def close(self) -> None:
-        """Let deliveries end, then let go of the connections."""
-        await self.settled()
-        await self._client.aclose()
-
-    async def check(self) -> None:
-        """Never a reason to be unready: others may be away."""
-
-    async def post(
-        self,
-        tx: Transaction,
-        message_id: UUID,
-        recipient: str,
-        path: str,
-        body: bytes,
-        *,
-        expires_at: datetime | None = None,
-    ) -> None:
-        """Send `body` to `path` of `recipient` once `tx` has committed, until it is acknowledged or `expires_at`."""
-        now = self._clock.now()
-        message = Outgoing(message_id, recipient, path, body)
-        values = {"id": message_id, "recipient": recipient, "path": path, "body": body, "now": now}
-        await tx.execute(_INSERT, {**values, "next_at": now + FIRST_PAUSE, "expires_at": expires_at})
-        self._when_committed(tx, message)
-
-    async def again(self, tx: Transaction, message_id: UUID) -> bool:
-        """Send a message once more under its id, once `tx` has committed; False when there is none."""
-        values = {"id": message_id, "next_at": self._clock.now() + FIRST_PAUSE}
-        row = (await tx.execute(_AGAIN, values)).one_or_none()
-        if row is not None:
-            self._when_committed(tx, _outgoing(row))
-        return row is not None
-
-    async def withdraw(self, tx: Transaction, message_id: UUID) -> None:
-        """Do not send it (again). What is under way cannot be called back."""
-        await tx.execute(_WITHDRAW, {"id": message_id})
-
-    async def deliver_due(self) -> int:
-        """Send what is to be sent again now, and wait for how it ends; how many. What `run` does, and tests."""
-        messages = await self._claim()
-        for message in messages:
-            self._start(message)
-        await self.settled()
-        return len(messages)
-
-    async def settled(self) -> None:
-        """Wait until nothing is in hand."""
-        while self._tasks or self._ending:
-            await asyncio.wait([*self._tasks, *([self._ending] if self._ending else [])])
+        self._running: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds(self.name, database, clock, channel=post.channel)
 
     async def run(self) -> None:
-        """Send again what was not acknowledged, until stop()."""
-        await self._halt.run(self._resending())
+        """Deliver until stop()."""
+        await self._halt.run(self._rounds.run(self._round))
+        if self._running:
+            await asyncio.wait(self._running, timeout=GRACE_SECONDS)
 
     async def stop(self) -> None:
+        """Finish what is on its way."""
         self._halt.halt()
 
     def health(self) -> str | None:
-        return self._trouble
+        """None, or why nothing is being delivered."""
+        return self._rounds.trouble
 
-    def _when_committed(self, tx: Transaction, message: Outgoing) -> None:
-        loop = asyncio.get_running_loop()
+    @property
+    def in_hand(self) -> int:
+        """How many letters are on their way, or waiting for their turn."""
+        return len(self._running)
 
-        def committed(session: Session) -> None:
-            if not session.in_nested_transaction():
-                loop.call_soon(self._start, message)
-
-        event.listen(tx.sync_session, "after_commit", committed, once=True)
-
-    def _start(self, message: Outgoing) -> None:
-        task = asyncio.get_running_loop().create_task(self._deliver(message), name=f"message {message.path}")
-        self._tasks.add(task)
-        _in_hand.inc()
+    def submit(self, letter: Letter) -> asyncio.Task[None]:
+        """Deliver at once what this process has claimed already, by making it."""
+        task = asyncio.get_running_loop().create_task(self._deliver(letter), name=f"{self.name} letter")
+        self._running.add(task)
         task.add_done_callback(self._delivered)
+        return task
+
+    async def deliver_due(self) -> int:
+        """Claim and deliver all that is due now, and return how many; what `run` does, and tests."""
+        count = 0
+        while letters := await self._claim(self._parallel):
+            await asyncio.gather(*map(self.submit, letters))
+            count += len(letters)
+        return count
+
+    async def settled(self) -> None:
+        """Wait until nothing is in hand."""
+        while self._running:
+            await asyncio.wait(set(self._running))
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
-        _in_hand.dec()
-        self._tasks.discard(task)
+        if len(self._running) >= self._parallel:
+            self._rounds.ring()
+        self._running.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            _log.error("a message could not be handled", task=task.get_name(), exc_info=task.exception())
+            _log.error("a letter could not be handled", courier=self.name, exc_info=task.exception())
 
-    async def _deliver(self, message: Outgoing) -> None:
-        point = message.path.rpartition("/")[2]
+    async def _round(self) -> float:
+        free = self._parallel - len(self._running)
+        for letter in await self._claim(free) if free > 0 else ():
+            self.submit(letter)
+        return BUSY_SECONDS if len(self._running) >= self._parallel else await self._pause()
+
+    async def _claim(self, limit: int) -> Sequence[Letter]:
+        async with self._database.transaction() as tx:
+            return await self._post.claim(tx, self._clock.now(), limit)
+
+    async def _pause(self) -> float:
+        async with self._database.reading() as tx:
+            due = await self._post.next_due(tx)
+        wait = self._poll_seconds if due is None else (due - self._clock.now()).total_seconds()
+        return min(max(wait, 0.01), self._poll_seconds)
+
+    async def _deliver(self, letter: Letter) -> None:
+        """Send and settle. Whatever fails in between is done again when the lease ends."""
         async with self._slots:
-            failpoints.hit(f"courier.sending.{point}")
-            outcome, reason = await self._send(message)
-            failpoints.hit(f"courier.sent.{point}")
-        _sent.labels(message.recipient, outcome or "later").inc()
-        if outcome == "refused":
-            _log.warning("message refused", recipient=message.recipient, path=message.path, reason=reason)
-            await self._refused(message, reason)
-        if outcome is not None:
-            self._end(message.id, outcome)
-
-    async def _send(self, message: Outgoing) -> tuple[str | None, str]:
-        """How it ended (None: later), and why it was refused."""
-        base = await self._address(message.recipient)
-        if base is None:
-            return None, ""
-        signer = await self._signer()
-        headers = signer.sign("POST", message.path, message.body, self._clock.now())
-        headers["content-type"] = "application/json"
+            result = await self._post.deliver(letter)
+        failpoints.hit("courier.sent")
         try:
-            response = await self._client.post(f"{base}{message.path}", content=message.body, headers=headers)
-        except httpx.TransportError as error:
-            _log.info("message not acknowledged", recipient=message.recipient, error=type(error).__name__)
-            return None, ""
-        if response.is_success:
-            refused = self._refusal(response)
-            return ("delivered", "") if refused is None else ("refused", refused)
-        return ("refused" if response.status_code in _REFUSED_STATUSES else None), str(response.status_code)
-
-    def _end(self, message_id: UUID, outcome: str) -> None:
-        """Note the end. Many at once are one statement; a note that is lost means one more delivery."""
-        self._ended.append((message_id, outcome))
-        if self._ending is None:
-            self._ending = asyncio.get_running_loop().create_task(self._note_ends(), name="message ends")
-
-    async def _note_ends(self) -> None:
-        try:
-            while self._ended:
-                ended, self._ended = self._ended, []
-                values = {"ids": [one for one, _ in ended], "outcomes": [outcome for _, outcome in ended]}
-                async with self._database.transaction() as tx:
-                    await tx.execute(_END, values)
+            if await self._post.settle(self._database, letter, result, self._clock.now()):
+                self._rounds.ring()
         except DatabaseUnavailable as error:
-            _log.warning("acknowledgements could not be noted", error=str(error))
-        finally:
-            self._ending = None
-
-    async def _claim(self) -> Sequence[Outgoing]:
-        now = self._clock.now()
-        values = {"now": now, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE, "limit": BATCH}
-        async with self._database.transaction() as tx:
-            await tx.execute(_EXPIRE, {"now": now})
-            return [_outgoing(row) for row in await tx.execute(_CLAIM, values)]
-
-    async def _sweep(self) -> None:
-        async with self._database.transaction() as tx:
-            for statement in _SWEEPS:
-                await tx.execute(statement, {"before": self._clock.now() - KEPT})
-
-    async def _resending(self) -> None:
-        rounds = 0
-        while True:
-            async for attempt in stamina.retry_context(self._passes, attempts=None, timeout=None):
-                with attempt:
-                    await self._round(sweeping=rounds % 60 == 0)
-            rounds += 1
-            await self._clock.sleep(POLL_SECONDS)
-
-    async def _round(self, *, sweeping: bool) -> None:
-        for message in await self._claim():
-            self._start(message)
-        if sweeping:
-            await self._sweep()
-        self._trouble = None
-
-    def _passes(self, error: Exception) -> bool:
-        if not isinstance(error, DatabaseUnavailable):
-            return False
-        self._trouble = f"{type(error).__name__}: {error}".strip()
-        return True
-
-
-def _outgoing(row: Any) -> Outgoing:
-    return Outgoing(row.id, row.recipient, row.path, bytes(row.body))
+            _log.warning("what came of a letter could not be noted", courier=self.name, error=str(error))

@@ -184,6 +184,18 @@ def render(problem: Problem, request: Request) -> Response:
     return Response(content, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
+def invalid(field: str, rule: str, fix: str) -> Problem:
+    """One field that does not follow a rule."""
+    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
+
+
+def not_found(what: str, key: object, field: str = "path") -> Problem:
+    """The same answer for what does not exist and for what belongs to somebody else."""
+    rule = f"must lead to a {what} that is there and yours to see"
+    error = FieldError(field, rule, "take the address from a list of them")
+    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
+
+
 def too_large(limit: int) -> TooLarge:
     """The body has more than `limit` bytes."""
     error = FieldError("body", f"must have at most {limit} bytes", "send less, or send it in parts")

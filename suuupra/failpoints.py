@@ -16,7 +16,7 @@ The points there are:
 | `idempotency.effect`    | the effect and its answer are written, not committed                          |
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
 | `payments.recorded`     | what happened to a payment is written with all that follows, not committed    |
-| `courier.sent`          | a message or webhook of payments was answered, its row does not say so yet    |
+| `courier.sent`          | a letter of any kind was answered, its row does not say so yet                |
 | `ledger.written`        | the ledger's journals are written, not committed                              |
 | `courier.sending.API`   | the message is committed with what it tells, and was not sent                 |
 | `courier.sent.API`      | it was sent, maybe acknowledged; nothing of that is noted                     |

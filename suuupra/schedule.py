@@ -27,14 +27,12 @@ wrong expires nothing.
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-import stamina
 from prometheus_client import Counter, Gauge
 from sqlalchemy import text
 
@@ -42,6 +40,7 @@ from suuupra import logs
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Database, DatabaseUnavailable, StatementEnded, Transaction
 from suuupra.halting import Haltable
+from suuupra.rounds import Rounds
 
 CHANNEL: Final = "suuupra_schedule"
 POLL_SECONDS: Final = 5.0
@@ -182,13 +181,13 @@ class Scheduler:
         self._clock = clock or SystemClock()
         self._parallel = parallel
         self._halt = Haltable(grace=GRACE_SECONDS)
-        self._trouble: str | None = "not connected yet"
+        self._rounds = Rounds(self.name, database, self._clock, channel=CHANNEL)
         self._in_hand: set[int] = set()
         """Rows that are being tried: between a failure and its postponement nothing locks them."""
 
     async def run(self) -> None:
         """Handle what is due until stop()."""
-        await self._halt.run(self._reconnecting())
+        await self._halt.run(self._rounds.run(self._round))
 
     async def stop(self) -> None:
         """Finish the handlers in hand, for at most GRACE_SECONDS."""
@@ -196,7 +195,7 @@ class Scheduler:
 
     def health(self) -> str | None:
         """None, or why nothing is being done."""
-        return self._trouble
+        return self._rounds.trouble
 
     async def handle_due(self) -> int:
         """Handle all that is due now and return; how many rows had their effect. What `run` does, and tests."""
@@ -208,28 +207,9 @@ class Scheduler:
             done += outcome
         return done
 
-    async def _reconnecting(self) -> None:
-        while True:
-            async for attempt in stamina.retry_context(self._passes, attempts=None, timeout=None):
-                with attempt:
-                    await self._connected()
-
-    def _passes(self, error: Exception) -> bool:
-        """Whether time will mend it: PostgreSQL is away, or a migration is due."""
-        if not isinstance(error, DatabaseUnavailable):
-            return False
-        self._trouble = f"{type(error).__name__}: {error}".strip()
-        _log.warning("scheduler interrupted", error=self._trouble)
-        return True
-
-    async def _connected(self) -> None:
-        await self._database.check()
-        async with _Bell.hung(self._database) as bell:
-            self._trouble = None
-            while True:
-                bell.quiet()
-                await self.handle_due()
-                await bell.rings_within(await self._pause(), self._clock)
+    async def _round(self) -> float:
+        await self.handle_due()
+        return await self._pause()
 
     async def _pause(self) -> float:
         """Seconds until something is due, at most POLL_SECONDS; what is overdue still is in another's hands."""
@@ -300,44 +280,3 @@ class Scheduler:
 def _is_away(error: Exception) -> bool:
     """Whether PostgreSQL is: that says nothing about the row."""
     return isinstance(error, DatabaseUnavailable) and not isinstance(error, StatementEnded)
-
-
-class _Bell:
-    """Rings when something was put by whichever process."""
-
-    def __init__(self, listening: asyncio.Task[None], rung: asyncio.Event) -> None:
-        self._listening = listening
-        self._rung = rung
-
-    @classmethod
-    @asynccontextmanager
-    async def hung(cls, database: Database) -> AsyncIterator["_Bell"]:
-        rung = asyncio.Event()
-        async with database.listening(CHANNEL) as notes:
-
-            async def listen() -> None:
-                async for _ in notes:
-                    rung.set()
-
-            listening = asyncio.create_task(listen(), name="schedule bell")
-            try:
-                yield cls(listening, rung)
-            finally:
-                listening.cancel()
-                await asyncio.wait([listening])
-
-    def quiet(self) -> None:
-        """Forget what rang before what is looked at next."""
-        self._rung.clear()
-
-    async def rings_within(self, seconds: float, clock: Clock) -> None:
-        """Return when it rings or after `seconds`; raise when its connection was lost."""
-        waits = [asyncio.ensure_future(self._rung.wait()), asyncio.ensure_future(clock.sleep(seconds))]
-        try:
-            await asyncio.wait([*waits, self._listening], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if self._listening.done():
-            self._listening.result()
-            raise DatabaseUnavailable("PostgreSQL closed the listening connection.")

@@ -29,7 +29,7 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _from_json(value: object) -> object:
+def from_json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
@@ -135,7 +135,7 @@ class ObjectsSettings(Environment):
     objects_secret_key: SecretStr = Field(
         examples=["example"], description="the secret key of the service's own identity"
     )
-    buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(_from_json)] = Field(
+    buckets: Annotated[dict[str, str], NoDecode, BeforeValidator(from_json)] = Field(
         examples=[{"media": "content-media", "checkpoints": "ledger-checkpoints"}],
         default_factory=dict,
         description='declared bucket → real bucket, for example {"media": "content-media"}',

@@ -1,5 +1,7 @@
 """The process of a bank: its API, its timers, its courier, and its membership of the rail."""
 
+from datetime import timedelta
+
 import httpx
 from fastapi import FastAPI
 from joserfc.jwk import Key
@@ -8,16 +10,16 @@ from services.bank_simulator.api import accounts, rail
 from services.bank_simulator.domain.seeds import of_bank
 from services.bank_simulator.settings import Settings
 from services.bank_simulator.usecases import timers
-from services.bank_simulator.usecases.bank import Bank, refusal_in
+from services.bank_simulator.usecases.bank import Bank
 from services.bank_simulator.usecases.joining import Membership
-from services.upi_core.contract import JWKS_PATH, SWITCH
-from suuupra import app
+from services.upi_core.contract import JWKS_PATH, SWITCH, refusal_in
+from suuupra import app, messages, sweeping
 from suuupra.clock import Clock, SystemClock
-from suuupra.courier import Courier
 from suuupra.db import Database
 from suuupra.errors import Unavailable
 from suuupra.jwks import KeysUnavailable, PublishedKeys
 from suuupra.keyring import DatabaseVault, Keyring
+from suuupra.messages import Messenger
 from suuupra.resources import Resource
 from suuupra.schedule import Scheduler
 from suuupra.signatures import Verifier
@@ -39,8 +41,8 @@ def create_app(
         return settings.url_upi_core if recipient == SWITCH else None
 
     keyring = Keyring(DatabaseVault(database, time), settings.code)
-    courier = Courier(database, keyring.signer, switch, time, refusal=refusal_in, transport=transport)
-    means = Bank.of(settings.code, settings.title, courier, keyring, settings.bank, time)
+    messenger = Messenger(database, keyring.signer, switch, time, refusal=refusal_in, transport=transport)
+    means = Bank.of(settings.code, settings.title, messenger, keyring, settings.bank, time)
     membership = Membership(
         database,
         means,
@@ -49,13 +51,15 @@ def create_app(
         url=settings.address,
         transport=transport,
     )
-    resources: list[Resource] = [database, keys, courier]
+    forgotten = messages.ages(timedelta(days=settings.message_days))
+    handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
+    resources: list[Resource] = [database, keys, messenger]
     bank = app.create(
         settings,
         rail.router,
         accounts.router,
         resources=resources,
-        runnables=[courier, Scheduler(database, timers.handlers(means), time), membership],
+        runnables=[messenger.courier, Scheduler(database, handlers, time), membership],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -1,25 +1,15 @@
 """What a bank is told by its environment."""
 
-import json
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from services.bank_simulator.domain.profile import Profile
 from services.bank_simulator.domain.seeds import DEFAULT, Seed
-from suuupra.settings import DatabaseSettings, HttpAddress, ServiceSettings
+from suuupra.settings import DatabaseSettings, HttpAddress, ServiceSettings, from_json
 
 _RESOURCE = "bank-"
-
-
-def _from_json(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError("must be JSON") from error
 
 
 class Settings(ServiceSettings, DatabaseSettings):
@@ -34,15 +24,23 @@ class Settings(ServiceSettings, DatabaseSettings):
     self_url: HttpAddress | None = Field(
         default=None, description="where the switch reaches this bank; default: http://<resource>:<port>"
     )
-    bank: Annotated[Profile, NoDecode, BeforeValidator(_from_json)] = Field(
+    bank: Annotated[Profile, NoDecode, BeforeValidator(from_json)] = Field(
         default_factory=Profile,
         validation_alias="BANK_PROFILE",
         description='who the bank is and how it behaves, as JSON: {"code": "asha", "name": "Asha Bank", "latency": "20ms"}',
     )
-    accounts: Annotated[tuple[Seed, ...], NoDecode, BeforeValidator(_from_json)] = Field(
+    accounts: Annotated[tuple[Seed, ...], NoDecode, BeforeValidator(from_json)] = Field(
         default=DEFAULT,
         validation_alias="BANK_ACCOUNTS",
         description="the accounts it opens with, as a JSON list; see services/bank_simulator/domain/seeds.py",
+    )
+
+    message_days: int = Field(
+        default=45,
+        validation_alias="BANK_MESSAGE_DAYS",
+        ge=2,
+        le=3650,
+        description="days for which messages of the rail are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",
     )
 
     @property

@@ -7,7 +7,14 @@ from services.commerce.store import catalogue
 from services.commerce.usecases import payments
 from services.commerce.usecases.checkout import Terms
 from services.content.contract import CoursePublished, CourseUnpublished
-from services.payments.contract import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    RefundFailed,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.events import Meta
@@ -30,6 +37,9 @@ def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscr
         on(PaymentSucceeded, succeeded),
         on(PaymentFailed, payments.failed),
         on(PaymentRefunded, refunded),
+        on(RefundFailed, payments.refund_failed),
+        on(SurplusReceived, payments.surplus_received),
+        on(SurplusReturned, payments.surplus_returned),
     ]
 
 

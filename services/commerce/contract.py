@@ -99,7 +99,8 @@ RefundReason = Literal["requested", "order_expired", "order_canceled", "already_
 class RefundRequested(Event):
     """Money of a payment is to go back; payments does it and answers with payment.refunded. Aggregate: the order.
 
-    Reasons other than `requested` are M21: a payment that succeeded for an order that could no longer take it.
+    It answers with refund.failed when it cannot. Reasons other than `requested` are M21: a payment that
+    succeeded for an order that could no longer take it.
     """
 
     type: ClassVar[str] = "refund.requested"
@@ -318,17 +319,24 @@ class OrderPayment(_Model):
     at: datetime
 
 
+ShownRefundReason = Literal["requested", "order_expired", "order_canceled", "already_paid", "wrong_amount"]
+"""`wrong_amount`: what was paid was not what the order asked for. Events call that `requested`, by commerce."""
+
+
 class RefundView(_Model):
-    """Money that went back (`done`) or is about to (`requested`)."""
+    """Money that went back (`done`), is about to (`requested`) or cannot (`failed`; `code` and `detail` say why)."""
 
     id: UUID
     payment_id: UUID
     amount: Amount
-    reason: RefundReason
-    status: Literal["requested", "done"]
+    reason: ShownRefundReason
+    status: Literal["requested", "done", "failed"]
     requested_at: datetime
     refunded_at: datetime | None
     credit_note: str | None
+    failed_at: datetime | None = None
+    code: str | None = None
+    detail: str | None = None
 
 
 class TimelineEntry(_Model):

@@ -1,10 +1,15 @@
-"""What the ledger does with events: each payment and each refund becomes one journal."""
+"""What the ledger does with events: each payment, refund and surplus becomes one journal."""
 
 from collections.abc import Sequence
 
 from services.ledger.settings import Settings
 from services.ledger.usecases import recording
-from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentRefunded,
+    PaymentSucceeded,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.events import Meta
@@ -21,4 +26,15 @@ def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscr
     async def refunded(tx: Transaction, pairs: Sequence[tuple[PaymentRefunded, Meta]]) -> None:
         await recording.refunded(tx, time_source, [event for event, _ in pairs])
 
-    return [on_batch(PaymentSucceeded, succeeded), on_batch(PaymentRefunded, refunded)]
+    async def surplus_received(tx: Transaction, pairs: Sequence[tuple[SurplusReceived, Meta]]) -> None:
+        await recording.surplus_received(tx, time_source, [event for event, _ in pairs])
+
+    async def surplus_returned(tx: Transaction, pairs: Sequence[tuple[SurplusReturned, Meta]]) -> None:
+        await recording.surplus_returned(tx, time_source, [event for event, _ in pairs])
+
+    return [
+        on_batch(PaymentSucceeded, succeeded),
+        on_batch(PaymentRefunded, refunded),
+        on_batch(SurplusReceived, surplus_received),
+        on_batch(SurplusReturned, surplus_returned),
+    ]

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-import stamina
 from prometheus_client import Gauge
 
 from services.notifications.settings import Settings
 from services.notifications.store import mails
 from services.notifications.usecases.letters import Letters
 from services.notifications.usecases.sending import Desk, send_next
-from suuupra import logs
 from suuupra.clock import Clock, SystemClock
-from suuupra.db import Database, DatabaseUnavailable
+from suuupra.db import Database
 from suuupra.halting import Haltable
+from suuupra.rounds import Rounds
 from suuupra.running import Runnable
 from suuupra.smtp import Mailer, mailbox
 
@@ -25,7 +24,6 @@ POLL_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 15.0
 """How long mails in hand may take when the process stops: longer than the mail server's time limit."""
 
-_log = logs.get_logger(__name__)
 _backlog = Gauge("suuupra_mail_backlog", "Mails on their way.", ["state"])
 _oldest = Gauge("suuupra_mail_oldest_seconds", "Age of the oldest mail that is due.")
 
@@ -53,12 +51,12 @@ class Postman:
         self._desk = desk
         self._clock: Clock = desk.clock
         self._halt = Haltable(grace=GRACE_SECONDS)
-        self._trouble: str | None = "not connected yet"
+        self._rounds = Rounds(self.name, desk.database, desk.clock, channel=mails.BELL)
 
     async def run(self) -> None:
         """Send what is due until stop()."""
         try:
-            await self._halt.run(self._reconnecting())
+            await self._halt.run(self._rounds.run(self._round))
         finally:
             await self._desk.database.close()
 
@@ -68,7 +66,7 @@ class Postman:
 
     def health(self) -> str | None:
         """None, or why nothing is being sent."""
-        return self._trouble
+        return self._rounds.trouble
 
     async def send_due(self) -> int:
         """Send all that is due now; how many attempts that took. What `run` does, and tests."""
@@ -84,49 +82,9 @@ class Postman:
             attempts += outcome
         return attempts
 
-    async def _reconnecting(self) -> None:
-        while True:
-            async for attempt in stamina.retry_context(self._passes, attempts=None, timeout=None):
-                with attempt:
-                    await self._connected()
-
-    def _passes(self, error: Exception) -> bool:
-        if not isinstance(error, DatabaseUnavailable):
-            return False
-        self._trouble = f"{type(error).__name__}: {error}".strip()
-        _log.warning("postman interrupted", error=self._trouble)
-        return True
-
-    async def _connected(self) -> None:
-        async with self._desk.database.listening(mails.BELL) as bell:
-            self._trouble = None
-            rung = asyncio.Event()
-
-            async def listen() -> None:
-                async for _ in bell:
-                    rung.set()
-
-            listening = asyncio.create_task(listen(), name="mail bell")
-            try:
-                while not listening.done():
-                    rung.clear()
-                    await self.send_due()
-                    await self._rest(rung, listening)
-                listening.result()
-                raise DatabaseUnavailable("PostgreSQL closed the listening connection.")
-            finally:
-                listening.cancel()
-                await asyncio.wait([listening])
-
-    async def _rest(self, rung: asyncio.Event, listening: asyncio.Task[None]) -> None:
-        """Until something was added, something is due, or the connection was lost."""
-        ringing = asyncio.create_task(rung.wait())
-        sleeping = asyncio.create_task(self._clock.sleep(await self._pause()))
-        try:
-            await asyncio.wait([ringing, sleeping, listening], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ringing.cancel()
-            sleeping.cancel()
+    async def _round(self) -> float:
+        await self.send_due()
+        return await self._pause()
 
     async def _pause(self) -> float:
         async with self._desk.database.reading() as tx:

@@ -4,7 +4,6 @@ import httpx
 from fastapi import FastAPI
 
 from services.payments.api import internal, payments, refunds, streams, webhooks
-from services.payments.clients.courier import Courier
 from services.payments.clients.feed import Feed
 from services.payments.clients.keys import Keys
 from services.payments.clients.rails import RailBook
@@ -15,6 +14,7 @@ from services.payments.usecases.delivering import WebhookPost
 from services.payments.usecases.mailing import RailPost
 from suuupra import app
 from suuupra.clock import Clock, SystemClock
+from suuupra.courier import Courier
 from suuupra.db import Database
 
 _DESCRIPTION = "Payments: what is to be paid, how it was tried, what came of it, and what went back."
@@ -28,7 +28,7 @@ def create_app(
     switches: httpx.AsyncBaseTransport | None = None,
     receivers: Receivers | None = None,
 ) -> FastAPI:
-    """Everything wired, nothing connected. The process also sends what is to be sent (clients/courier.py)."""
+    """Everything wired, nothing connected. The process also sends what is to be sent (suuupra.courier)."""
     time = clock or SystemClock()
     database, ring = Database.of(settings), keys or Keys.of(settings)
     rail_side = Switches(ring, settings.merchant_code, time, switches)

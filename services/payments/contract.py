@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field
 
+from services.payments.domain.registrations import RailParticipant as RailParticipant
+from services.payments.domain.registrations import RailRegistration as RailRegistration
+from services.payments.domain.registrations import Rulebook as Rulebook
 from suuupra import fields
 from suuupra.events import Event
 from suuupra.money import Money
@@ -75,7 +77,77 @@ class PaymentRefunded(Event):
     refunded_at: datetime
 
 
-EVENTS: tuple[type[Event], ...] = (PaymentSucceeded, PaymentFailed, PaymentRefunded)
+class RefundFailed(Event):
+    """A refund cannot be made: no money moved, and its amount can be asked for anew. Aggregate: the payment.
+
+    Once per refund. `code` is the rail's, or ours: `too_much` (more than is left of what was captured), `not_paid`,
+    `other_currency`; `reason` says it in words. `surplus_id` is set when it was the refund of a surplus.
+    """
+
+    type: ClassVar[str] = "refund.failed"
+
+    payment_id: UUID
+    order_id: UUID
+    user_id: UUID
+    refund_id: UUID
+    amount_minor: int
+    currency: str
+    code: str
+    reason: str
+    surplus_id: UUID | None = None
+    failed_at: datetime
+
+
+class SurplusReceived(Event):
+    """Money came for a payment that had succeeded: a second attempt of the payer's did too. Aggregate: the payment.
+
+    It is nobody's revenue and pays no order; payments gives it back by itself. Once per surplus.
+    """
+
+    type: ClassVar[str] = "surplus.received"
+
+    payment_id: UUID
+    order_id: UUID
+    user_id: UUID
+    surplus_id: UUID
+    attempt: int
+    amount_minor: int
+    currency: str
+    rail: str
+    rail_reference: str
+    rrn: str
+    received_at: datetime
+
+
+class SurplusReturned(Event):
+    """A surplus went back to its payer. Aggregate: the payment. Once per surplus.
+
+    No payment.refunded is published of it: the payment itself stays as it is.
+    """
+
+    type: ClassVar[str] = "surplus.returned"
+
+    payment_id: UUID
+    order_id: UUID
+    user_id: UUID
+    surplus_id: UUID
+    refund_id: UUID
+    amount_minor: int
+    currency: str
+    rail: str
+    rail_reference: str
+    rrn: str
+    returned_at: datetime
+
+
+EVENTS: tuple[type[Event], ...] = (
+    PaymentSucceeded,
+    PaymentFailed,
+    PaymentRefunded,
+    RefundFailed,
+    SurplusReceived,
+    SurplusReturned,
+)
 
 
 # The API
@@ -93,7 +165,14 @@ AttemptStatus = Literal[
     "chosen", "awaiting_payer", "pending", "unresolved", "succeeded", "failed", "expired", "closed"
 ]
 RefundStatus = Literal["processing", "unresolved", "succeeded", "failed"]
-EventType = Literal["payment.succeeded", "payment.failed", "payment.refunded"]
+EventType = Literal[
+    "payment.succeeded",
+    "payment.failed",
+    "payment.refunded",
+    "refund.failed",
+    "surplus.received",
+    "surplus.returned",
+]
 DeliveryState = Literal["waiting", "delivered", "failed"]
 
 
@@ -151,7 +230,7 @@ class NewRefund(_Request):
 
 
 class RefundView(_View):
-    """Money that goes back. `tax_minor` is the tax inside `amount`."""
+    """Money that goes back. `tax_minor` is the tax inside `amount`; `detail` says in words why it failed."""
 
     id: UUID
     payment_id: UUID
@@ -161,7 +240,19 @@ class RefundView(_View):
     status: RefundStatus
     requested_at: datetime
     code: str | None = None
+    detail: str | None = None
     rrn: str | None = None
+
+
+class SurplusView(_View):
+    """Money that came although the payment had succeeded. `refund_id`: the refund by which it goes back, or went."""
+
+    id: UUID
+    attempt: int
+    amount: Money
+    rrn: str
+    received_at: datetime
+    refund_id: UUID | None
 
 
 class PaymentView(_View):
@@ -182,6 +273,7 @@ class PaymentView(_View):
     version: int
     attempts: list[AttemptView]
     refunds: list[RefundView]
+    surpluses: list[SurplusView] = []
 
 
 class TimelineEntry(_View):
@@ -270,60 +362,7 @@ class DeliveryEntry(_View):
     attempts: int
 
 
-# Rails, told by the operator
-
-
-def _seconds(value: object) -> object:
-    """`90`, `"90s"`, `"15m"`, `"2h"` as seconds."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-    if isinstance(value, str) and value[:-1].isdecimal() and value[-1:] in units:
-        return int(value[:-1]) * units[value[-1]]
-    return value
-
-
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=30 * 86400)]
-
-
-class Rulebook(BaseModel):
-    """What of a rail's rulebook concerns a merchant's PSP, named as the switch names it; the rest is ignored here.
-
-    Every duration is divided by `scale`. What is left out is NPCI's.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, alias_generator=to_camel)
-
-    scale: Annotated[int, Field(ge=1, le=3600)] = 1
-    pay_timer: Seconds = 15
-    first_check_after: Seconds = 90
-    check_every: Seconds = 90
-    check_attempts: Annotated[int, Field(ge=0, le=100)] = 3
-    check_within: Seconds = 7200
-
-
-class RailParticipant(BaseModel):
-    """A bank of the rail."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    code: fields.Token
-    name: fields.Line = ""
-
-
-class RailRegistration(BaseModel):
-    """PUT /internal/v1/rails/{name}: a rail is there, or has changed. The same again changes nothing.
-
-    `url` is the switch's address. `settlement` is the participant at which the merchant has its account; the first
-    one by default. `account` is the number of that account.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    kind: Literal["upi"] = "upi"
-    url: fields.WebAddress
-    participants: Annotated[list[RailParticipant], Field(min_length=1, max_length=100)]
-    settlement: fields.Token | None = None
-    account: fields.Token | None = None
-    rulebook: Rulebook = Rulebook()
+# Rails, told by the operator: RailRegistration, of domain/registrations.py
 
 
 class RailView(_View):

@@ -1,6 +1,5 @@
 """What payments is told by its environment."""
 
-import json
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -14,14 +13,8 @@ from suuupra.settings import (
     KafkaSettings,
     SecretsSettings,
     ServiceSettings,
+    from_json,
 )
-
-
-def _from_json(value: object) -> object:
-    try:
-        return json.loads(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise ValueError("must be JSON") from error
 
 
 class Settings(ServiceSettings, DatabaseSettings, KafkaSettings, SecretsSettings, AuthSettings):
@@ -46,8 +39,14 @@ class Settings(ServiceSettings, DatabaseSettings, KafkaSettings, SecretsSettings
     attempt_seconds: int = Field(
         default=300, ge=30, le=3600, description="seconds a payer has to act, 30 to 3600"
     )
-    rails: Annotated[dict[str, RailRegistration], NoDecode, BeforeValidator(_from_json)] = Field(
+    rails: Annotated[dict[str, RailRegistration], NoDecode, BeforeValidator(from_json)] = Field(
         default_factory=dict, description="rails that are there from the start, as JSON: name → registration"
+    )
+    message_days: int = Field(
+        default=45,
+        ge=2,
+        le=3650,
+        description="days for which messages of rails and webhooks are kept, 2 to 3650; a dispute may be raised for 45 (UDIR)",
     )
     keys: SecretStr | None = Field(
         default=None,

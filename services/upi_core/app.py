@@ -1,18 +1,21 @@
 """The process of upi-core: the switch, its timers, and its courier."""
 
+from datetime import timedelta
+
 import httpx
 from fastapi import FastAPI
 
 from services.upi_core.api import phone, rail, stories
-from services.upi_core.contract import SWITCH
+from services.upi_core.contract import SWITCH, refusal_in
 from services.upi_core.settings import Settings
+from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
-from services.upi_core.usecases.rail import Directory, Rail, refusal_in
-from suuupra import app, ui
+from services.upi_core.usecases.rail import Directory, Rail
+from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
-from suuupra.courier import Courier, Outgoing
 from suuupra.db import Database
 from suuupra.keyring import DatabaseVault, Keyring
+from suuupra.messages import Messenger, Outgoing
 from suuupra.schedule import Scheduler
 
 _DESCRIPTION = (
@@ -32,7 +35,7 @@ def create_app(
     async def refused(message: Outgoing, reason: str) -> None:
         await timers.refused(database, means, message, reason)
 
-    courier = Courier(
+    messenger = Messenger(
         database,
         keyring.signer,
         directory.url,
@@ -41,15 +44,17 @@ def create_app(
         refused=refused,
         transport=transport,
     )
-    means = Rail(courier, keyring, directory, settings.rulebook, time)
+    means = Rail(messenger, keyring, directory, settings.rulebook, time)
+    forgotten = ages(timedelta(days=settings.message_days))
+    handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
     pages = [phone.router] if settings.phone else []
     switch = app.create(
         settings,
         rail.router,
         stories.router,
         *pages,
-        resources=[database, directory, courier],
-        runnables=[courier, Scheduler(database, timers.handlers(means), time)],
+        resources=[database, directory, messenger],
+        runnables=[messenger.courier, Scheduler(database, handlers, time)],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -27,7 +27,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from services.upi_core.domain.codes import MEANINGS, Code
 from services.upi_core.domain.links import CURRENCY, InitiationMode, LinkError, UpiLink, Vpa, signed_part
@@ -141,6 +141,7 @@ __all__ = [
     "new_txn_id",
     "open_pin",
     "path_of",
+    "refusal_in",
     "seal_pin",
     "signed_part",
 ]
@@ -303,3 +304,12 @@ class Transactions(_View):
 
 
 EVENTS: tuple[type[Event], ...] = ()
+
+
+def refusal_in(acknowledgement: bytes) -> str | None:
+    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
+    try:
+        ack = Ack.model_validate_json(acknowledgement)
+    except ValidationError:
+        return None
+    return None if ack.err is None else ack.err.value

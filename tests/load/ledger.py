@@ -28,7 +28,12 @@ from services.ledger.tests.books import LEDGER, body_of, transfer
 from services.ledger.tests.events import paid, payment, send, transfers
 from services.ledger.usecases import recording, verifying
 from services.ledger.usecases.verifying import Outside
-from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentRefunded,
+    PaymentSucceeded,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.clock import SystemClock
 from suuupra.consuming import Consumer
 from suuupra.db import Database
@@ -214,7 +219,8 @@ async def _writer(bench: Bench, merchants: int) -> float:
 async def _consumer(bench: Bench) -> float:
     """Payments per second from the first batch on: joining the group is not counted."""
     await bench.topics.create(PaymentSucceeded.type, partitions=PARTITIONS)
-    await bench.topics.create(PaymentRefunded.type, partitions=PARTITIONS)
+    for event in (PaymentRefunded, SurplusReceived, SurplusReturned):
+        await bench.topics.create(event.type, partitions=PARTITIONS)
     for start in range(0, PAYMENTS, 5000):
         await send(bench.settings.kafka_bootstrap, [paid(payment()) for _ in range(start, start + 5000)])
     before = await transfers(bench.database)

@@ -12,7 +12,7 @@ from services.bank_simulator.api.dependencies import Db, Means, Member, Number
 from services.bank_simulator.domain import camt
 from services.bank_simulator.store import accounts as store
 from services.bank_simulator.usecases import accounts
-from services.bank_simulator.usecases.problems import AccountTaken
+from services.bank_simulator.usecases.problems import AccountTaken, refused
 from suuupra import db
 from suuupra.openapi import problems
 from suuupra.pagination import PageRequest, paging_of
@@ -32,7 +32,7 @@ async def open_account(
     db_: Db, bank: Means, membership: Member, new: contract.NewAccount
 ) -> contract.AccountView:
     """Open an account. The same again is the same account."""
-    taken = AccountTaken("That payment address belongs to another account.")
+    taken = refused(AccountTaken, "body.vpa", "must not be another account's address", "choose another")
     with db.conflict({"account_vpa_key": taken}):
         async with db_.transaction() as tx:
             view = await accounts.open_account(tx, bank, new)

@@ -17,11 +17,12 @@ from services.bank_simulator.usecases.problems import (
     NotActive,
     NotCovered,
     ReferenceReused,
-    invalid,
     not_found,
+    refused,
 )
 from suuupra import schedule
 from suuupra.db import Transaction
+from suuupra.errors import invalid
 from suuupra.ids import new_id
 from suuupra.money import Money
 from suuupra.pagination import PageRequest
@@ -69,7 +70,9 @@ async def open_account(tx: Transaction, bank: Bank, new: contract.NewAccount) ->
         await accounts.book(tx, booking, postings.opening(new.number, new.opening_minor))
     found = await get(tx, new.number)
     if not fresh and (found.name, found.kind, found.vpa) != (new.name, new.kind, new.vpa):
-        raise AccountTaken("An account with that number exists and is another.")
+        raise refused(
+            AccountTaken, "body.number", "must not be the number of another account", "choose another"
+        )
     return view(found)
 
 
@@ -179,10 +182,13 @@ async def hold(tx: Transaction, bank: Bank, number: str, new: contract.NewHold) 
     before = await legs.hold_of(tx, number, new.reference)
     if before is not None:
         if before.amount_minor != new.amount.minor:
-            raise ReferenceReused("The reference came with another amount before.")
+            rule = f"must be free, or come with the same amount again, {before.amount_minor}"
+            raise refused(ReferenceReused, "body.reference", rule, "choose another")
         return hold_view(before)
     if account.balance_minor - account.held_minor < new.amount.minor:
-        raise NotCovered("There is not that much that is not held already.")
+        left = account.balance_minor - account.held_minor
+        rule = f"must be at most what is not held already, {left} minor units"
+        raise refused(NotCovered, "body.amount", rule, "send less")
     now = bank.clock.now()
     until = now + timedelta(seconds=new.seconds)
     made = Hold(new_id(), number, new.reference, new.amount.minor, "active", until)
@@ -227,7 +233,7 @@ async def _ending(tx: Transaction, hold_id: UUID, wanted: str) -> Hold:
     if held is None:
         raise not_found("hold", hold_id)
     if held.state not in ("active", wanted):
-        raise NotActive(f"The hold is {held.state}.")
+        raise refused(NotActive, "path.hold_id", f"must be active; it is {held.state}", "make another hold")
     return held
 
 

@@ -4,16 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from pydantic import ValidationError
 
 from services.bank_simulator.domain.profile import Profile
-from services.upi_core.contract import Ack
 from suuupra.clock import Clock
-from suuupra.courier import Courier
 from suuupra.keyring import Keyring
+from suuupra.messages import Messenger
 
 RAIL: Final = "UPI"
 CURRENCY: Final = "INR"
@@ -29,7 +26,7 @@ class Bank:
 
     code: str
     title: str
-    courier: Courier
+    messenger: Messenger
     keyring: Keyring
     profile: Profile
     clock: Clock
@@ -37,9 +34,9 @@ class Bank:
 
     @classmethod
     def of(
-        cls, code: str, title: str, courier: Courier, keyring: Keyring, profile: Profile, clock: Clock
+        cls, code: str, title: str, messenger: Messenger, keyring: Keyring, profile: Profile, clock: Clock
     ) -> "Bank":
-        return cls(code, title, courier, keyring, profile, clock, asyncio.Semaphore(_SLOTS))
+        return cls(code, title, messenger, keyring, profile, clock, asyncio.Semaphore(_SLOTS))
 
     async def hash_pin(self, pin: str) -> str:
         """What is kept of a PIN (argon2id)."""
@@ -57,12 +54,3 @@ def _matches(pin_hash: str, pin: str) -> bool:
         return _HASHER.verify(pin_hash, pin)
     except VerificationError:
         return False
-
-
-def refusal_in(response: httpx.Response) -> str | None:
-    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
-    try:
-        ack = Ack.model_validate_json(response.content)
-    except ValidationError:
-        return None
-    return None if ack.err is None else ack.err.value

@@ -211,7 +211,7 @@ def _booking(bank: Bank, request: ReqPay, leg: str, counterparty: str) -> Bookin
 async def _answer(tx: Transaction, bank: Bank, request: ReqPay, code: Code, posting: UUID | None) -> None:
     """RespPay, under one id however often it is sent."""
     answer_id = uuid5(request.head.msg_id, Api.RESP_PAY)
-    if await bank.courier.again(tx, answer_id):
+    if await bank.messenger.again(tx, answer_id):
         return
     now = bank.clock.now()
     credited = request.txn.type == "CREDIT"
@@ -232,4 +232,4 @@ async def _answer(tx: Transaction, bank: Bank, request: ReqPay, code: Code, post
     )
     body = message.model_dump_json(exclude_none=True).encode()
     until = now + ANSWERED_WITHIN
-    await bank.courier.post(tx, answer_id, SWITCH, path_of(Api.RESP_PAY), body, expires_at=until)
+    await bank.messenger.post(tx, answer_id, SWITCH, path_of(Api.RESP_PAY), body, expires_at=until)

@@ -12,11 +12,12 @@ from services.bank_simulator.store import accounts
 from services.bank_simulator.store import legs as leg_store
 from services.bank_simulator.usecases import legs
 from services.bank_simulator.usecases.bank import RAIL, Bank
-from services.bank_simulator.usecases.problems import Refused, invalid, sender_mismatch
+from services.bank_simulator.usecases.problems import Refused, sender_mismatch
 from services.upi_core import contract as upi
 from services.upi_core.contract import SWITCH, Api, Code
-from suuupra import courier, failpoints
+from suuupra import failpoints, messages
 from suuupra.db import Database, Transaction
+from suuupra.errors import invalid
 
 USEFUL: Final = timedelta(minutes=10)
 """How long an answer may be of use to whoever asked."""
@@ -30,10 +31,10 @@ async def receive(database: Database, bank: Bank, api: Api, sender: str, body: b
     err = None
     try:
         async with database.transaction() as tx:
-            fresh = await courier.take(tx, sender, message.head.msg_id, body, bank.clock.now())
+            fresh = await messages.take(tx, sender, message.head.msg_id, body, bank.clock.now())
             if fresh or api is Api.REQ_PAY:
                 await _HANDLERS[api](tx, bank, message, body)
-    except courier.IdReused:
+    except messages.IdReused:
         err = Code.DUPLICATE
     except Refused as refused:
         err = refused.code
@@ -62,7 +63,7 @@ def _resp(message: Any, result: upi.Result, code: Code) -> upi.Resp:
 async def _post(tx: Transaction, bank: Bank, api: Api, answer: Any) -> None:
     body = answer.model_dump_json(exclude_none=True).encode()
     until = bank.clock.now() + USEFUL
-    await bank.courier.post(tx, answer.head.msg_id, SWITCH, upi.path_of(api), body, expires_at=until)
+    await bank.messenger.post(tx, answer.head.msg_id, SWITCH, upi.path_of(api), body, expires_at=until)
 
 
 async def _pay(tx: Transaction, bank: Bank, message: upi.ReqPay, body: bytes) -> None:

@@ -39,10 +39,11 @@ def sender_mismatch(named: str, signed: str) -> Problem:
     return SenderMismatch(f"The message names {named} and is signed by {signed}.", errors=[error])
 
 
+def refused(kind: type[Problem], field: str, rule: str, fix: str) -> Problem:
+    """One field that stands against what is there."""
+    return kind(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
+
+
 def not_found(what: str, key: object) -> Problem:
     error = FieldError("path", f"must lead to a {what} that is there", "take it from a list")
     return NotFound(f"There is no {what} {key}.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])

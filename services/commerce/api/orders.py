@@ -89,6 +89,22 @@ async def refund_order(
     return await once.answer(db, effect)
 
 
+@router.post(
+    "/orders/{order_id}/refunds/{refund_id}/retry",
+    status_code=201,
+    response_model=contract.RefundView,
+    responses=problems(404, 409),
+)
+async def retry_refund(
+    db: Db, clock: Now, refunder: Refunder, once: RequiredKey, order_id: UUID, refund_id: UUID
+) -> Response:
+    """Ask once more for a refund that failed, as a new one."""
+    effect = partial(
+        orders.retry_refund, clock=clock, by=refunder.subject, order_id=order_id, refund_id=refund_id
+    )
+    return await once.answer(db, effect)
+
+
 @router.get("/entitlements", tags=["entitlements"])
 async def list_entitlements(
     db: Db,

@@ -1,7 +1,8 @@
 """An order's states, and what may happen in each. Nothing here knows of tables, topics or HTTP.
 
 draft → pending_payment → paid → fulfilled → partially_refunded → refunded; from pending_payment also canceled and
-expired. A payment that comes when the order cannot take it (any more) goes back by itself: M21.
+expired. A payment that the order cannot take, because of its state or because it is of another amount, goes back by
+itself: M21.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from uuid import UUID
 Status = Literal[
     "draft", "pending_payment", "paid", "fulfilled", "canceled", "expired", "partially_refunded", "refunded"
 ]
-Reason = Literal["requested", "order_expired", "order_canceled", "already_paid"]
+Reason = Literal["requested", "order_expired", "order_canceled", "already_paid", "wrong_amount"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,18 @@ State = Draft | PendingPayment | Paid | Fulfilled | PartiallyRefunded | Refunded
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money that goes back, of one payment. `done_at` is None until payments said that it went."""
+    """Money that goes back, of one payment. `currency` is None where it is the order's.
+
+    `done_at` is None until payments said that it went, `failed_at` until it said that it cannot.
+    """
 
     id: UUID
     payment_id: UUID
     amount_minor: int
     reason: Reason
+    currency: str | None = None
     done_at: datetime | None = None
+    failed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,11 @@ class Order:
 
     def committed_minor(self, payment_id: UUID) -> int:
         """What of a payment went back or is about to."""
-        return sum(refund.amount_minor for refund in self.refunds if refund.payment_id == payment_id)
+        return sum(
+            refund.amount_minor
+            for refund in self.refunds
+            if refund.payment_id == payment_id and refund.failed_at is None
+        )
 
     def refunded_minor(self, payment_id: UUID) -> int:
         """What of a payment went back."""
@@ -188,13 +198,13 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Mismatch:
-    """It is not what the order asks for: a person must look."""
+class Impossible:
+    """It cannot be: a person must look."""
 
     rule: str
 
 
-OnPayment = Accept | GiveBack | Known | Mismatch
+OnPayment = Accept | GiveBack | Known | Impossible
 
 
 def decide_payment(order: Order, payment_id: UUID, amount_minor: int, currency: str) -> OnPayment:
@@ -207,9 +217,7 @@ def decide_payment(order: Order, payment_id: UUID, amount_minor: int, currency: 
     match order.state:
         case PendingPayment():
             if (amount_minor, currency) != (order.total_minor, order.currency):
-                return Mismatch(
-                    f"must be {order.total_minor} {order.currency}, the order's total in minor units"
-                )
+                return GiveBack("wrong_amount")
             return Accept()
         case Expired():
             return GiveBack("order_expired")
@@ -218,7 +226,7 @@ def decide_payment(order: Order, payment_id: UUID, amount_minor: int, currency: 
         case Paid() | Fulfilled() | PartiallyRefunded() | Refunded():
             return GiveBack("already_paid")
         case Draft():
-            return Mismatch("must be for an order that waits for a payment")
+            return Impossible("must be for an order that waits for a payment")
         case _ as never:
             assert_never(never)
 
@@ -306,7 +314,7 @@ def decide_refunded(order: Order, refund: Refund, done_at: datetime) -> WentBack
         return None
     known_ids = {known.id for known in order.refunds}
     done = next((known for known in order.refunds if known.id == refund.id), refund)
-    done = replace(done, done_at=done_at)
+    done = replace(done, done_at=done_at, failed_at=None)
     rest = tuple(known for known in order.refunds if known.id != done.id)
     after = replace(order, refunds=(*rest, done) if done.id in known_ids else (*order.refunds, done))
     back = after.refunded_minor(done.payment_id)
@@ -316,3 +324,30 @@ def decide_refunded(order: Order, refund: Refund, done_at: datetime) -> WentBack
     full = back >= order.total_minor
     state: State = Refunded(paid) if full else PartiallyRefunded(paid)
     return WentBack(replace(after, state=state), done, back, full)
+
+
+def decide_refund_failed(order: Order, refund_id: UUID, failed_at: datetime) -> Order | None:
+    """The order after payments said that a refund cannot be made; None when it had an end before, or is not known.
+
+    No money moved, so the order stays what it was and its buyer keeps what was bought; the amount is free again.
+    """
+    known = next((refund for refund in order.refunds if refund.id == refund_id), None)
+    if known is None or known.done_at is not None or known.failed_at is not None:
+        return None
+    failed = replace(known, failed_at=failed_at)
+    return replace(order, refunds=tuple(failed if it.id == refund_id else it for it in order.refunds))
+
+
+def decide_retry(order: Order, failed: Refund, refund_id: UUID) -> Refund | Refused:
+    """Another refund like one that failed, if its money has not been asked back otherwise since."""
+    if failed.failed_at is None:
+        return Refused("must be a refund that failed", "wait for it, or ask for another one")
+    paid = settled(order)
+    own = paid is not None and paid.payment_id == failed.payment_id
+    committed = order.committed_minor(failed.payment_id)
+    if committed and (not own or committed + failed.amount_minor > order.total_minor):
+        return Refused(
+            "must have its amount left to refund",
+            "look at the refunds after it: it went back, or is about to",
+        )
+    return replace(failed, id=refund_id, failed_at=None)

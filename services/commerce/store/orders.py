@@ -36,10 +36,10 @@ FROM order_entry WHERE order_id = :order_id
 RETURNING sequence
 """)
 _PAYMENT: Final = text("""
-INSERT INTO order_payment AS p (payment_id, order_id, status, minor, code, reason, at)
-VALUES (:payment_id, :order_id, :status, :minor, :code, :reason, :at)
+INSERT INTO order_payment AS p (payment_id, order_id, status, minor, currency, code, reason, at)
+VALUES (:payment_id, :order_id, :status, :minor, :currency, :code, :reason, :at)
 ON CONFLICT (payment_id) DO UPDATE SET status = excluded.status, minor = coalesce(excluded.minor, p.minor),
-    code = excluded.code, reason = excluded.reason, at = excluded.at
+    currency = coalesce(excluded.currency, p.currency), code = excluded.code, reason = excluded.reason, at = excluded.at
 WHERE p.status = 'failed'
 """)
 
@@ -89,7 +89,10 @@ def refund_of(row: RefundRow) -> domain.Refund:
     """The refund that a row holds."""
     if row.reason not in get_args(domain.Reason):
         raise ValueError(f"{row.reason!r} is no reason of a refund")
-    return domain.Refund(row.id, row.payment_id, row.minor, cast(domain.Reason, row.reason), row.refunded_at)
+    reason = cast(domain.Reason, row.reason)
+    return domain.Refund(
+        row.id, row.payment_id, row.minor, reason, row.currency, row.refunded_at, row.failed_at
+    )
 
 
 def apply(row: OrderRow, order: domain.Order) -> None:

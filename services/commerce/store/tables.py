@@ -205,13 +205,14 @@ class OrderPaymentRow(Table, table=True):
     order_id: UUID
     status: str = Field(sa_type=Text)
     minor: int | None = Field(default=None, sa_type=BigInteger)
+    currency: str | None = Field(default=None, sa_type=Text)
     code: str | None = Field(default=None, sa_type=Text)
     reason: str | None = Field(default=None, sa_type=Text)
     at: datetime = Field(sa_type=_INSTANT)
 
 
 class RefundRow(Table, table=True):
-    """Money that goes back; went, when `refunded_at` is set."""
+    """Money that goes back; went, when `refunded_at` is set, and cannot, when `failed_at` is."""
 
     __tablename__: ClassVar[Any] = "refund"
 
@@ -219,11 +220,15 @@ class RefundRow(Table, table=True):
     order_id: UUID
     payment_id: UUID
     minor: int = Field(sa_type=BigInteger)
+    currency: str | None = Field(default=None, sa_type=Text)
     reason: str = Field(sa_type=Text)
     requested_by: str = Field(sa_type=Text)
     requested_at: datetime = Field(sa_type=_INSTANT)
     refunded_at: datetime | None = Field(default=None, sa_type=_INSTANT)
     credit_note: str | None = Field(default=None, sa_type=Text)
+    failed_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    code: str | None = Field(default=None, sa_type=Text)
+    detail: str | None = Field(default=None, sa_type=Text)
 
 
 class OrderEntryRow(Table, table=True):

@@ -10,7 +10,14 @@ from sqlalchemy import text
 from services.commerce.consumers import consumers
 from services.commerce.schedules import schedules
 from services.commerce.settings import Settings
-from services.payments.contract import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    RefundFailed,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.events import Event, Meta
@@ -84,7 +91,7 @@ class Deliveries:
         )
 
     def refunded(
-        self, order: Order, payment_id: str | UUID, refund_id: str | UUID, minor: int
+        self, order: Order, payment_id: str | UUID, refund_id: str | UUID, minor: int, **other: Any
     ) -> PaymentRefunded:
         """A refund that was carried out."""
         given = {
@@ -102,7 +109,41 @@ class Deliveries:
             "reason": "requested",
             "refunded_at": self.clock.now(),
         }
-        return PaymentRefunded.model_validate(given)
+        return PaymentRefunded.model_validate({**given, **other})
+
+    def refund_failed(
+        self, order: Order, payment_id: str | UUID, refund_id: str | UUID, minor: int = 49_900, **other: Any
+    ) -> RefundFailed:
+        """A refund that cannot be made."""
+        given = {
+            "payment_id": payment_id,
+            "order_id": order["id"],
+            "user_id": order["user_id"],
+            "refund_id": refund_id,
+            "amount_minor": minor,
+            "currency": order["total"]["currency"],
+            "code": "XH",
+            "reason": "The account does not exist.",
+            "failed_at": self.clock.now(),
+        }
+        return RefundFailed.model_validate({**given, **other})
+
+    def surplus(self, order: Order, payment_id: UUID) -> tuple[SurplusReceived, SurplusReturned]:
+        """Money that came a second time, and went back."""
+        given = {
+            "payment_id": payment_id,
+            "order_id": order["id"],
+            "user_id": order["user_id"],
+            "surplus_id": new_id(),
+            "amount_minor": order["total"]["minor"],
+            "currency": order["total"]["currency"],
+            "rail": "upi",
+            "rail_reference": "SUU0003",
+        }
+        now = self.clock.now()
+        received = {**given, "attempt": 1, "rrn": "600112345680", "received_at": now}
+        returned = {**given, "refund_id": new_id(), "rrn": "600112345681", "returned_at": now}
+        return SurplusReceived.model_validate(received), SurplusReturned.model_validate(returned)
 
     async def pay(self, order: Order) -> UUID:
         """Let a payment of the order succeed; its id."""

@@ -19,7 +19,14 @@ from services.commerce.tests.events import Deliveries
 from services.commerce.tests.people import Person, ok
 from services.commerce.tests.shop import Shop
 from services.content.contract import CoursePublished, CourseUnpublished
-from services.payments.contract import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    RefundFailed,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.clock import FakeClock
 from suuupra.consuming import Consumer
 from suuupra.db import Database
@@ -32,7 +39,10 @@ from suuupra.work import assemble
 pytestmark = pytest.mark.integration
 
 PARTITIONS = 3
-CONSUMED = (CoursePublished, CourseUnpublished, PaymentSucceeded, PaymentFailed, PaymentRefunded)
+CONSUMED = (
+    *(CoursePublished, CourseUnpublished, PaymentSucceeded, PaymentFailed, PaymentRefunded),
+    *(RefundFailed, SurplusReceived, SurplusReturned),
+)
 
 
 def message(event: Event, subject: UUID, sequence: int, after: dict[str, int]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_a_payment_is_taken_only_while_the_order_waits_for_it() -> None:
         domain.status_of(state): domain.decide_payment(order(state), OTHER, 49_900, "INR") for state in STATES
     }
     assert [name for name, outcome in outcomes.items() if outcome == domain.Accept()] == ["pending_payment"]
-    assert isinstance(outcomes["draft"], domain.Mismatch)
+    assert isinstance(outcomes["draft"], domain.Impossible)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,38 @@ def test_the_payment_that_paid_the_order_is_known() -> None:
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(49_899, "INR"), (49_901, "INR"), (49_900, "JPY")])
-def test_a_payment_of_another_amount_or_currency_is_for_a_person_to_look_at(
-    amount: int, currency: str
-) -> None:
+def test_m21_a_payment_of_another_amount_or_currency_goes_back(amount: int, currency: str) -> None:
     outcome = domain.decide_payment(order(PendingPayment(LATER)), OTHER, amount, currency)
-    assert isinstance(outcome, domain.Mismatch)
+    assert outcome == domain.GiveBack("wrong_amount")
+
+
+def test_a_refund_that_failed_leaves_the_order_as_it_was_and_its_amount_to_be_refunded() -> None:
+    asked = Refund(UUID(int=5), PAYMENT, 49_900, "requested")
+    before = order(Fulfilled(BY), refunds=(asked,))
+    failed = domain.decide_refund_failed(before, asked.id, NOW)
+    assert failed is not None
+    assert (failed.state, failed.committed_minor(PAYMENT)) == (before.state, 0)
+    assert domain.decide_refund_failed(failed, asked.id, NOW) is None
+    assert domain.decide_refund_failed(before, UUID(int=6), NOW) is None
+    assert isinstance(domain.decide_refund(failed, None, UUID(int=6)), Refund)
+
+
+def test_only_what_failed_is_asked_for_again_and_once() -> None:
+    asked = Refund(UUID(int=5), PAYMENT, 49_900, "requested")
+    assert isinstance(domain.decide_retry(order(Fulfilled(BY), refunds=(asked,)), asked, OTHER), Refused)
+    failed = replace(asked, failed_at=NOW)
+    again = domain.decide_retry(order(Fulfilled(BY), refunds=(failed,)), failed, OTHER)
+    assert again == replace(asked, id=OTHER)
+    both = order(Fulfilled(BY), refunds=(failed, replace(asked, id=OTHER)))
+    assert isinstance(domain.decide_retry(both, failed, UUID(int=9)), Refused)
+
+
+def test_what_an_order_could_not_take_is_asked_back_again_once() -> None:
+    failed = Refund(UUID(int=5), OTHER, 60_000, "wrong_amount", "JPY", failed_at=NOW)
+    again = domain.decide_retry(order(Expired(NOW), refunds=(failed,)), failed, UUID(int=6))
+    assert again == replace(failed, id=UUID(int=6), failed_at=None)
+    both = order(Expired(NOW), refunds=(failed, replace(failed, id=UUID(int=6), failed_at=None)))
+    assert isinstance(domain.decide_retry(both, failed, UUID(int=9)), Refused)
 
 
 def test_m19_an_order_expires_at_its_instant_and_not_before() -> None:

@@ -127,3 +127,95 @@ async def test_a_refund_that_payments_began_by_itself_is_shown_and_counts(
         1,
     )
     problem(await support.post(path(paid), rupees("99.01")), 409, "wrong-state")
+
+
+async def test_a_refund_that_fails_is_shown_takes_nothing_away_and_is_asked_for_anew(
+    shop: Shop, learner: Person, support: Person, deliveries: Deliveries
+) -> None:
+    course_id = await shop.course()
+    order = await learner.order((await shop.product(course_id=course_id))["variants"][0]["id"])
+    payment_id = await deliveries.pay(order)
+    refund = ok(await support.post(path(order)))
+    failed = deliveries.refund_failed(order, payment_id, refund["id"])
+    await deliveries.hand_over(failed, failed)
+    shown = await learner.order_now(order["id"])
+    (only,) = shown["refunds"]
+    assert (only["status"], only["code"], only["detail"]) == ("failed", "XH", "The account does not exist.")
+    assert (shown["status"], shown["refunded"]["minor"], shown["refundable"]["minor"]) == (
+        "fulfilled",
+        0,
+        49_900,
+    )
+    assert [entry["what"] for entry in shown["timeline"]].count("refund.failed") == 1
+    assert shown["timeline"][-1]["text"] == "499.00 INR could not go back: The account does not exist."
+    assert len(ok(await learner.get("/v1/entitlements"))["items"]) == 1
+
+    again = ok(await support.post(f"{path(order)}/{refund['id']}/retry"))
+    assert (again["status"], again["amount"]["minor"]) == ("requested", 49_900)
+    assert again["id"] != refund["id"]
+    wanted = [data["refund_id"] for _, data in await deliveries.published("refund.requested")]
+    assert wanted == [refund["id"], again["id"]]
+    twice = problem(await support.post(f"{path(order)}/{refund['id']}/retry"), 409, "wrong-state")
+    assert twice["field"] == "path.refund_id"
+    await deliveries.hand_over(deliveries.refunded(order, payment_id, again["id"], 49_900))
+    after = await learner.order_now(order["id"])
+    assert (after["status"], [one["status"] for one in after["refunds"]]) == ("refunded", ["failed", "done"])
+    assert ok(await learner.get("/v1/entitlements"))["items"] == []
+
+
+async def test_m21_what_could_not_go_back_by_itself_is_asked_for_anew_by_support(
+    shop: Shop, learner: Person, support: Person, deliveries: Deliveries
+) -> None:
+    order = await learner.order(await shop.variant())
+    ok(await learner.post(f"/v1/orders/{order['id']}/cancel"))
+    late = deliveries.succeeded(order)
+    await deliveries.hand_over(late)
+    (refund,) = (await learner.order_now(order["id"]))["refunds"]
+    problem(await support.post(f"{path(order)}/{refund['id']}/retry"), 409, "wrong-state")
+    await deliveries.hand_over(deliveries.refund_failed(order, late.payment_id, refund["id"]))
+    answers = await asyncio.gather(*(support.post(f"{path(order)}/{refund['id']}/retry") for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 4
+    await deliveries.hand_over(late)
+    assert len(await deliveries.published("refund.requested")) == 2, (
+        "the payment that is known asks for no third"
+    )
+    shown = await learner.order_now(order["id"])
+    assert [(one["status"], one["reason"]) for one in shown["refunds"]] == [
+        ("failed", "order_canceled"),
+        ("requested", "order_canceled"),
+    ]
+    done = deliveries.refunded(order, late.payment_id, shown["refunds"][1]["id"], 49_900)
+    await deliveries.hand_over(done)
+    assert (await learner.order_now(order["id"]))["status"] == "canceled"
+
+
+async def test_a_refund_that_failed_and_was_carried_out_after_all_is_done(
+    paid: dict[str, Any], learner: Person, support: Person, deliveries: Deliveries
+) -> None:
+    payment_id = paid["payments"][0]["payment_id"]
+    refund = ok(await support.post(path(paid)))
+    await deliveries.hand_over(
+        deliveries.refund_failed(paid, payment_id, refund["id"]),
+        deliveries.refunded(paid, payment_id, refund["id"], 49_900),
+        deliveries.refund_failed(paid, payment_id, refund["id"]),
+    )
+    shown = await learner.order_now(paid["id"])
+    assert (shown["status"], shown["refunds"][0]["status"]) == ("refunded", "done")
+
+
+async def test_a_failed_refund_that_payments_began_is_told_and_no_refund_of_the_orders(
+    paid: dict[str, Any], learner: Person, deliveries: Deliveries
+) -> None:
+    payment_id = paid["payments"][0]["payment_id"]
+    await deliveries.hand_over(deliveries.refund_failed(paid, payment_id, new_id(), surplus_id=new_id()))
+    shown = await learner.order_now(paid["id"])
+    assert (shown["refunds"], shown["timeline"][-1]["what"]) == ([], "refund.failed")
+
+
+async def test_only_who_may_refund_asks_again(
+    paid: dict[str, Any], learner: Person, support: Person, nobody: Person
+) -> None:
+    again = f"{path(paid)}/{new_id()}/retry"
+    problem(await nobody.post(again), 401, "unauthenticated")
+    problem(await learner.post(again), 403, "forbidden")
+    problem(await support.post(again), 404, "not-found")

@@ -9,18 +9,11 @@ from services.commerce.domain.carts import MOST_LINES, Wanted, merged
 from services.commerce.store import carts, catalogue, coupons
 from services.commerce.store.tables import CartRow
 from services.commerce.usecases import quoting, views
-from services.commerce.usecases.problems import (
-    CartNotOrderable,
-    CartOrdered,
-    CouponRefused,
-    SoldOut,
-    invalid,
-    not_found,
-    refused,
-)
+from services.commerce.usecases.problems import CartNotOrderable, CartOrdered, CouponRefused, SoldOut, refused
 from suuupra import schedule
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import invalid, not_found
 
 FORGET = "cart.forget"
 """Scheduled work: forget a cart that nobody touches."""

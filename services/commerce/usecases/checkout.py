@@ -20,7 +20,6 @@ from services.commerce.usecases.problems import (
     CouponRefused,
     PriceChanged,
     SoldOut,
-    invalid,
     refused,
     several,
 )
@@ -29,7 +28,7 @@ from services.commerce.usecases.story import tell
 from suuupra import outbox, schedule
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import FieldError
+from suuupra.errors import FieldError, invalid
 from suuupra.ids import new_id
 
 EXPIRE = "order.expire"

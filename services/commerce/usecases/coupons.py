@@ -5,12 +5,12 @@ from uuid import UUID
 from services.commerce.store import coupons as store
 from services.commerce.store.tables import CouponRow
 from services.commerce.usecases import forms
-from services.commerce.usecases.problems import CodeTaken, WrongState, invalid, not_found, refused
+from services.commerce.usecases.problems import CodeTaken, WrongState, refused
 from services.commerce.usecases.products import Seller
 from suuupra.amounts import Amount
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import Forbidden, Problem
+from suuupra.errors import Forbidden, Problem, invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 from suuupra.money import Money

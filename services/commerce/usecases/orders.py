@@ -9,11 +9,12 @@ from services.commerce.store import orders as store
 from services.commerce.store.tables import RefundRow
 from services.commerce.usecases import reading, settling, views
 from services.commerce.usecases.checkout import EXPIRE
-from services.commerce.usecases.problems import WrongState, invalid, refused
+from services.commerce.usecases.problems import WrongState, refused
 from services.commerce.usecases.story import tell
 from suuupra import outbox, schedule
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import invalid, not_found
 from suuupra.ids import new_id
 from suuupra.money import Money
 
@@ -86,16 +87,38 @@ async def refund(
     return views.refund(saved, row.currency)
 
 
+async def retry_refund(
+    tx: Transaction, *, clock: Clock, by: str, order_id: UUID, refund_id: UUID
+) -> contract.RefundView:
+    """Ask payments once more for a refund that failed, as a new one."""
+    loaded = await reading.owned(tx, order_id, None, lock=True)
+    failed = next((one for one in loaded.order.refunds if one.id == refund_id), None)
+    if failed is None:
+        raise not_found("refund", refund_id)
+    decided = domain.decide_retry(loaded.order, failed, new_id())
+    if isinstance(decided, domain.Refused):
+        raise refused(WrongState, "path.refund_id", decided.rule, decided.fix)
+    saved = await ask_back(tx, loaded, decided, by, clock.now())
+    return views.refund(saved, loaded.row.currency)
+
+
+def told_reason(reason: domain.Reason) -> contract.RefundReason:
+    """A reason as events say it: to those who read them a wrong amount is a refund that commerce asked for."""
+    return "requested" if reason == "wrong_amount" else reason
+
+
 async def ask_back(
     tx: Transaction, loaded: store.Loaded, refund_: domain.Refund, by: str, now: datetime
 ) -> RefundRow:
     """Keep a refund and publish that it is wanted."""
     row = loaded.row
+    currency = refund_.currency or row.currency
     saved = RefundRow(
         id=refund_.id,
         order_id=row.id,
         payment_id=refund_.payment_id,
         minor=refund_.amount_minor,
+        currency=currency,
         reason=refund_.reason,
         requested_by=by,
         requested_at=now,
@@ -107,12 +130,12 @@ async def ask_back(
         order_id=row.id,
         payment_id=refund_.payment_id,
         amount_minor=refund_.amount_minor,
-        currency=row.currency,
-        reason=refund_.reason,
+        currency=currency,
+        reason=told_reason(refund_.reason),
         requested_at=now,
     )
     await outbox.append(tx, row.id, requested, at=now)
-    words = f"{Money(refund_.amount_minor, row.currency)} is to go back ({refund_.reason})"
+    words = f"{Money(refund_.amount_minor, currency)} is to go back ({refund_.reason})"
     await tell(
         tx,
         row.id,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.commerce import contract
@@ -13,31 +13,41 @@ from services.commerce.store import orders as store
 from services.commerce.store.tables import OrderPaymentRow, RefundRow
 from services.commerce.usecases import settling
 from services.commerce.usecases.checkout import EXPIRE, Terms
-from services.commerce.usecases.orders import ask_back, withdraw
+from services.commerce.usecases.orders import ask_back, told_reason, withdraw
 from services.commerce.usecases.story import tell
-from services.payments.contract import PaymentFailed, PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    RefundFailed,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra import outbox, schedule
 from suuupra.db import Transaction
 from suuupra.events import Meta
 from suuupra.ids import new_id
 from suuupra.inbox import Reject
-from suuupra.money import Money
+from suuupra.money import Money, MoneyError
 
 
 async def succeeded(
     tx: Transaction, event: PaymentSucceeded, meta: Meta, terms: Terms, now: datetime
 ) -> None:
     """The money is there: the order is paid, or, when it cannot take it, the money goes back (M21)."""
+    _check_amount(event)
     loaded = await _order(tx, event.order_id)
     outcome = domain.decide_payment(loaded.order, event.payment_id, event.amount_minor, event.currency)
     match outcome:
         case domain.Known():
             return
-        case domain.Mismatch(rule):
-            raise Reject(f"payment {event.payment_id} of order {event.order_id}: the amount {rule}")
+        case domain.Impossible(rule):
+            raise Reject(f"payment {event.payment_id} of order {event.order_id} {rule}")
         case domain.Accept() if await _theirs_by_another(tx, loaded):
             await _heard(tx, event, meta, "returned")
-            refund = domain.Refund(new_id(), event.payment_id, event.amount_minor, "already_paid")
+            refund = domain.Refund(
+                new_id(), event.payment_id, event.amount_minor, "already_paid", event.currency
+            )
             await ask_back(tx, loaded, refund, "commerce", now)
             ended = replace(loaded.order, state=domain.Canceled(now))
             await withdraw(tx, loaded, ended, "all of it is the buyer's by another order", now)
@@ -48,7 +58,7 @@ async def succeeded(
             await schedule.cancel(tx, EXPIRE, event.order_id)
         case domain.GiveBack(reason):
             await _heard(tx, event, meta, "returned")
-            refund = domain.Refund(new_id(), event.payment_id, event.amount_minor, reason)
+            refund = domain.Refund(new_id(), event.payment_id, event.amount_minor, reason, event.currency)
             await ask_back(tx, loaded, refund, "commerce", now)
         case _ as never:
             assert_never(never)
@@ -67,6 +77,16 @@ async def _theirs_by_another(tx: Transaction, loaded: store.Loaded) -> bool:
     return variants == set(await owned.bought(tx, loaded.row.user_id, variants, but=loaded.row.id))
 
 
+def _check_amount(event: PaymentSucceeded) -> None:
+    """Money that came is more than nothing, and of a currency that there is."""
+    try:
+        amount = Money(event.amount_minor, event.currency)
+    except MoneyError as error:
+        raise Reject(f"payment {event.payment_id}: {error}") from error
+    if amount.minor <= 0:
+        raise Reject(f"payment {event.payment_id} is of {amount}: amount_minor must be 1 or more")
+
+
 async def _order(tx: Transaction, order_id: UUID) -> store.Loaded:
     loaded = await store.load(tx, order_id, lock=True)
     if loaded is None:
@@ -80,21 +100,12 @@ async def _heard(tx: Transaction, event: PaymentSucceeded, meta: Meta, status: s
         order_id=event.order_id,
         status=status,
         minor=event.amount_minor,
+        currency=event.currency,
         at=event.succeeded_at,
     )
     await store.heard_of_payment(tx, heard)
     words = f"{Money(event.amount_minor, event.currency)} came over {event.rail}"
-    await tell(
-        tx,
-        event.order_id,
-        event.succeeded_at,
-        "payment.succeeded",
-        words,
-        payment_id=event.payment_id,
-        rail_reference=event.rail_reference,
-        rrn=event.rrn,
-        event_id=meta.id,
-    )
+    await _tell(tx, event, meta, event.succeeded_at, "payment.succeeded", words)
 
 
 async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
@@ -110,21 +121,13 @@ async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
     )
     await store.heard_of_payment(tx, heard)
     words = f"attempt {event.attempt} failed with {event.code}: {event.reason}"
-    await tell(
-        tx,
-        event.order_id,
-        event.failed_at,
-        "payment.failed",
-        words,
-        payment_id=event.payment_id,
-        event_id=meta.id,
-    )
+    await _tell(tx, event, meta, event.failed_at, "payment.failed", words)
 
 
 async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: Terms, now: datetime) -> None:
     """Money went back. When all of the order's did, what was bought goes back too."""
     loaded = await _order(tx, event.order_id)
-    told = domain.Refund(event.refund_id, event.payment_id, event.amount_minor, "requested")
+    told = domain.Refund(event.refund_id, event.payment_id, event.amount_minor, "requested", event.currency)
     back = domain.decide_refunded(loaded.order, told, event.refunded_at)
     if back is None:
         return
@@ -139,18 +142,71 @@ async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: T
     )
     await outbox.append_many(tx, [(loaded.row.id, _refunded(loaded, back)), *revoked], at=now)
     words = f"{Money(event.amount_minor, event.currency)} went back over {event.rail}"
-    await tell(
+    await _tell(tx, event, meta, event.refunded_at, "order.refunded", words, credit_note=number)
+
+
+async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> None:
+    """A refund cannot be made: no money moved, nothing is taken away, and support may ask for it anew.
+
+    One that payments began by itself is not among the order's refunds, and only told.
+    """
+    loaded = await _order(tx, event.order_id)
+    row = next((one for one in loaded.refunds if one.id == event.refund_id), None)
+    if row is not None:
+        if domain.decide_refund_failed(loaded.order, event.refund_id, event.failed_at) is None:
+            return
+        row.failed_at, row.code, row.detail = event.failed_at, event.code, event.reason
+        await tx.flush()
+    amount = Money(event.amount_minor, event.currency)
+    await _tell(
         tx,
-        event.order_id,
-        event.refunded_at,
-        "order.refunded",
-        words,
-        refund_id=event.refund_id,
-        payment_id=event.payment_id,
-        credit_note=number,
-        rrn=event.rrn,
-        event_id=meta.id,
+        event,
+        meta,
+        event.failed_at,
+        "refund.failed",
+        f"{amount} could not go back: {event.reason}",
+        code=event.code,
     )
+
+
+async def surplus_received(tx: Transaction, event: SurplusReceived, meta: Meta) -> None:
+    """The order was paid a second time by another attempt of its payment; payments gives that back by itself."""
+    await _order(tx, event.order_id)
+    amount = Money(event.amount_minor, event.currency)
+    await _tell(
+        tx,
+        event,
+        meta,
+        event.received_at,
+        "surplus.received",
+        f"{amount} came a second time over {event.rail}, and goes back by itself",
+    )
+
+
+async def surplus_returned(tx: Transaction, event: SurplusReturned, meta: Meta) -> None:
+    """What was paid a second time is with its payer again."""
+    await _order(tx, event.order_id)
+    amount = Money(event.amount_minor, event.currency)
+    await _tell(
+        tx,
+        event,
+        meta,
+        event.returned_at,
+        "surplus.returned",
+        f"{amount} that came a second time went back over {event.rail}",
+    )
+
+
+_Event = PaymentSucceeded | PaymentFailed | PaymentRefunded | RefundFailed | SurplusReceived | SurplusReturned
+_IDS: Final = ("payment_id", "surplus_id", "refund_id", "rail_reference", "rrn")
+
+
+async def _tell(
+    tx: Transaction, event: _Event, meta: Meta, at: datetime, what: str, words: str, **more: str | None
+) -> None:
+    """Add to the order's timeline, with the ids that the event has."""
+    ids = {name: getattr(event, name, None) for name in _IDS}
+    await tell(tx, event.order_id, at, what, words, **ids, **more, event_id=meta.id)
 
 
 async def _keep(
@@ -163,12 +219,13 @@ async def _keep(
             order_id=loaded.row.id,
             payment_id=refund.payment_id,
             minor=refund.amount_minor,
+            currency=refund.currency,
             reason=refund.reason,
             requested_by="payments",
             requested_at=now,
         )
         tx.add(row)
-    row.refunded_at, row.credit_note = refund.done_at, credit_note
+    row.refunded_at, row.failed_at, row.credit_note = refund.done_at, refund.failed_at, credit_note
     await tx.flush()
 
 
@@ -182,8 +239,8 @@ def _refunded(loaded: store.Loaded, back: domain.WentBack) -> contract.OrderRefu
         refund_id=refund.id,
         amount_minor=refund.amount_minor,
         refunded_total_minor=back.refunded_total_minor,
-        currency=row.currency,
-        reason=refund.reason,
+        currency=refund.currency or row.currency,
+        reason=told_reason(refund.reason),
         full=back.full,
         refunded_at=back_at(refund),
     )

@@ -6,12 +6,12 @@ from uuid import UUID
 from services.commerce.store import catalogue
 from services.commerce.store.tables import PriceListRow
 from services.commerce.usecases import forms
-from services.commerce.usecases.problems import CodeTaken, invalid, not_found, refused
+from services.commerce.usecases.problems import CodeTaken, refused
 from services.commerce.usecases.products import Seller
 from suuupra.amounts import Amount, AmountGiven
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import Problem
+from suuupra.errors import Problem, invalid, not_found
 from suuupra.ids import new_id
 from suuupra.money import Money
 

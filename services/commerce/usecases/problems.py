@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from suuupra.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Forbidden, Problem
 
 
 class CartNotOrderable(Conflict):
@@ -80,21 +80,6 @@ class CartOrdered(Conflict):
     def body(self, *, instance: str, request_id: str | None) -> dict[str, Any]:
         """The problem document, with the order to go on with."""
         return {**super().body(instance=instance, request_id=request_id), "order_id": str(self.order_id)}
-
-
-def not_found(what: str, key: UUID | str) -> Problem:
-    """The same answer for what does not exist and for what belongs to somebody else."""
-    error = FieldError(
-        "path",
-        f"must lead to a {what} that is there and yours to see",
-        "take the address from a list of them",
-    )
-    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    """One field that does not follow a rule."""
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
 
 
 def refused(kind: type[Problem], field: str, rule: str, fix: str) -> Problem:

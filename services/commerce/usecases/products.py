@@ -9,10 +9,11 @@ from services.commerce import contract
 from services.commerce.store import catalogue
 from services.commerce.store.tables import ProductRow, VariantRow
 from services.commerce.usecases import forms, views
-from services.commerce.usecases.problems import WrongState, invalid, not_found, refused
+from services.commerce.usecases.problems import WrongState, refused
 from suuupra.amounts import AmountGiven
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 

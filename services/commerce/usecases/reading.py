@@ -5,8 +5,8 @@ from uuid import UUID
 from services.commerce import contract
 from services.commerce.store import orders as store
 from services.commerce.usecases import views
-from services.commerce.usecases.problems import not_found
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 
 
 async def view(tx: Transaction, order_id: UUID) -> contract.OrderView:

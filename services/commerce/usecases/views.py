@@ -1,7 +1,6 @@
 """From rows and quotes to what is answered."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Literal, cast
 from uuid import UUID
 
@@ -188,7 +187,7 @@ def _payment(row: OrderPaymentRow, order_row: OrderRow) -> contract.OrderPayment
     return contract.OrderPayment(
         payment_id=row.payment_id,
         status=cast(contract.PaymentStatus, row.status),
-        amount=None if row.minor is None else _amount(row.minor, order_row),
+        amount=None if row.minor is None else Amount.of(Money(row.minor, row.currency or order_row.currency)),
         code=row.code,
         reason=row.reason,
         at=row.at,
@@ -196,18 +195,23 @@ def _payment(row: OrderPaymentRow, order_row: OrderRow) -> contract.OrderPayment
 
 
 def refund(row: RefundRow, currency: str) -> contract.RefundView:
-    """Money that goes back, or went."""
+    """Money that goes back, or went, or cannot; `currency` is the order's."""
     return contract.RefundView(
         id=row.id,
         payment_id=row.payment_id,
-        amount=Amount.of(Money(row.minor, currency)),
+        amount=Amount.of(Money(row.minor, row.currency or currency)),
         reason=cast(domain.Reason, row.reason),
-        status=_refund_status(row.refunded_at),
+        status=_refund_status(row),
         requested_at=row.requested_at,
         refunded_at=row.refunded_at,
         credit_note=row.credit_note,
+        failed_at=row.failed_at,
+        code=row.code,
+        detail=row.detail,
     )
 
 
-def _refund_status(refunded_at: datetime | None) -> Literal["requested", "done"]:
-    return "requested" if refunded_at is None else "done"
+def _refund_status(row: RefundRow) -> Literal["requested", "done", "failed"]:
+    if row.refunded_at is not None:
+        return "done"
+    return "requested" if row.failed_at is None else "failed"

@@ -11,8 +11,8 @@ from services.content import contract
 from services.content.api.dependencies import Author, Db, Kept
 from services.content.store import drafts, revisions
 from services.content.usecases import courses, progress, publishing, views
-from services.content.usecases.problems import not_found
 from suuupra.app import Now
+from suuupra.errors import not_found
 from suuupra.etags import IfMatch, etag_of
 from suuupra.idempotency import RequiredKey
 from suuupra.openapi import problems

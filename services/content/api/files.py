@@ -16,9 +16,10 @@ from services.content.store import drafts
 from services.content.store import media as store
 from services.content.store.tables import MediaRow
 from services.content.usecases import entitling, media
-from services.content.usecases.problems import NotEntitled, RangeNotSatisfiable, not_found
+from services.content.usecases.problems import NotEntitled, RangeNotSatisfiable
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
+from suuupra.errors import not_found
 from suuupra.etags import etag_of, not_modified
 from suuupra.objects import ObjectStore, OpenObject
 from suuupra.openapi import problems

@@ -25,9 +25,10 @@ from services.content.domain.publishing import Document, unlocked
 from services.content.domain.search import title_query
 from services.content.store import shown
 from services.content.usecases import entitling
-from services.content.usecases.problems import NotEntitled, not_found
+from services.content.usecases.problems import NotEntitled
 from suuupra.auth import optional_user
 from suuupra.db import Database
+from suuupra.errors import not_found
 from suuupra.etags import etag_of, not_modified
 from suuupra.openapi import problems
 from suuupra.pagination import Page, PageRequest, Paging

@@ -9,11 +9,11 @@ from services.content.domain.slugs import free_slug, is_slug, slugify
 from services.content.store import drafts, shown
 from services.content.store.tables import CourseRow
 from services.content.usecases import views
-from services.content.usecases.problems import invalid, not_found, slug_taken
+from services.content.usecases.problems import slug_taken
 from suuupra import outbox
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import FieldError, Invalid
+from suuupra.errors import FieldError, Invalid, invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 

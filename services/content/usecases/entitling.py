@@ -11,8 +11,9 @@ from services.content.store import entitlements
 from services.content.store import media as files
 from services.content.store.entitlements import Entitlement
 from services.content.store.tables import MediaRow
-from services.content.usecases.problems import NotEntitled, not_found
+from services.content.usecases.problems import NotEntitled
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 from suuupra.events import Meta
 
 

@@ -13,9 +13,10 @@ from services.content.store import drafts
 from services.content.store.tables import CourseRow, LessonRow, MediaRow, ModuleRow
 from services.content.usecases import views
 from services.content.usecases.courses import changed, check_slug, locked
-from services.content.usecases.problems import invalid, not_found, slug_taken
+from services.content.usecases.problems import slug_taken
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 

@@ -11,10 +11,10 @@ from services.content.domain.publishing import media_link
 from services.content.store import drafts
 from services.content.store import media as store
 from services.content.store.tables import MediaRow
-from services.content.usecases.problems import MediaInUse, invalid, not_found
+from services.content.usecases.problems import MediaInUse
 from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
-from suuupra.errors import FieldError, UnsupportedMediaType
+from suuupra.errors import FieldError, UnsupportedMediaType, invalid, not_found
 from suuupra.ids import new_id
 from suuupra.objects import ObjectStore
 

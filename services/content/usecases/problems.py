@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from suuupra.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Forbidden, Problem
 
 
 class CourseIncomplete(Conflict):
@@ -56,21 +56,6 @@ class RangeNotSatisfiable(Problem):
         super().__init__(
             f"The file has {size} bytes.", errors=[error], headers={"Content-Range": f"bytes */{size}"}
         )
-
-
-def not_found(what: str, key: UUID | str) -> Problem:
-    """The same answer for what does not exist and for what belongs to somebody else."""
-    error = FieldError(
-        "path",
-        f"must lead to a {what} that is there and yours to see",
-        "take the address from a list of them",
-    )
-    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    """One field that does not follow a rule."""
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
 
 
 def slug_taken(slug: str) -> Problem:

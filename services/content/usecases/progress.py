@@ -7,10 +7,10 @@ from services.content import contract
 from services.content.domain.progress import Progress, advance, begin
 from services.content.store import drafts, learners, shown
 from services.content.usecases import entitling
-from services.content.usecases.problems import not_found
 from suuupra import outbox
 from suuupra.clock import Clock
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 
 _SHELF = 50
 """Courses that a learner is reminded of."""

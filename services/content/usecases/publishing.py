@@ -16,11 +16,11 @@ from services.content.domain.publishing import (
 from services.content.store import drafts, revisions, shown
 from services.content.store.tables import CourseRow, RevisionRow
 from services.content.usecases.courses import changed, hide, locked
-from services.content.usecases.problems import CourseIncomplete, invalid, not_found
+from services.content.usecases.problems import CourseIncomplete
 from suuupra import outbox
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import FieldError
+from suuupra.errors import FieldError, invalid, not_found
 from suuupra.etags import Precondition
 
 MAX_CHARACTERS: Final = 20_000_000

@@ -1,13 +1,19 @@
-"""What a payment and a refund are in the books. The journal's id is the payment's or the refund's own."""
+"""What a payment, a refund and a surplus are in the books. The journal's id is that of what it books."""
 
 import re
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
+from uuid import UUID
 
 from services.ledger.domain.accounts import Account, account_of
 from services.ledger.domain.journals import EARLIEST, MAX_MINOR, Draft, Leg, Transfer
 from services.ledger.domain.refusals import Malformed
-from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentRefunded,
+    PaymentSucceeded,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.money import UnknownCurrency, exponent_of
 
 _RAIL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -31,6 +37,19 @@ def refunds(currency: str) -> str:
 def tax(currency: str) -> str:
     """GST that was taken and is owed."""
     return f"liabilities:gst-output:{currency}"
+
+
+def surplus(currency: str) -> str:
+    """What payers paid twice and get back: theirs and not ours, so neither revenue nor tax."""
+    return f"liabilities:surplus-payments:{currency}"
+
+
+def surplus_chart(rail: str, currency: str) -> list[Account]:
+    """The accounts that surpluses of a rail need."""
+    return [
+        account_of(clearing(rail, currency), f"Clearing of {rail} in {currency}"),
+        account_of(surplus(currency), f"Paid twice in {currency}, to be given back"),
+    ]
 
 
 def chart(rail: str, currency: str) -> list[Account]:
@@ -95,14 +114,76 @@ def refunded(event: PaymentRefunded) -> Draft:
     )
 
 
-def _check(event: PaymentSucceeded | PaymentRefunded, at: datetime) -> None:
+def surplus_received(event: SurplusReceived) -> Draft:
+    """Money that came twice: the rail owes us it, and we its payer. Raises Malformed."""
+    _check(event, event.received_at)
+    legs = (
+        Leg(clearing(event.rail, event.currency), "debit", event.amount_minor),
+        Leg(surplus(event.currency), "credit", event.amount_minor),
+    )
+    return _of_surplus(event, event.surplus_id, event.received_at, "surplus received", legs)
+
+
+def surplus_returned(event: SurplusReturned) -> Draft:
+    """A surplus went back: the mirror image. Raises Malformed."""
+    _check(event, event.returned_at)
+    legs = (
+        Leg(surplus(event.currency), "debit", event.amount_minor),
+        Leg(clearing(event.rail, event.currency), "credit", event.amount_minor),
+    )
+    return _of_surplus(event, event.refund_id, event.returned_at, "surplus returned", legs)
+
+
+def _of_surplus(
+    event: SurplusReceived | SurplusReturned,
+    journal_id: UUID,
+    at: datetime,
+    what: str,
+    legs: tuple[Leg, ...],
+) -> Draft:
+    return Draft(
+        journal_id,
+        "transfer",
+        at,
+        what,
+        (Transfer(event.currency, legs),),
+        reference=f"order:{event.order_id}",
+        details={
+            "payment_id": str(event.payment_id),
+            "surplus_id": str(event.surplus_id),
+            "rail": event.rail,
+            "rail_reference": event.rail_reference,
+            "rrn": event.rrn,
+        },
+    )
+
+
+Booked = PaymentSucceeded | PaymentRefunded | SurplusReceived | SurplusReturned
+
+
+def draft(event: Booked) -> Draft:
+    """The journal of an event. Raises Malformed."""
+    match event:
+        case PaymentSucceeded():
+            return succeeded(event)
+        case PaymentRefunded():
+            return refunded(event)
+        case SurplusReceived():
+            return surplus_received(event)
+        case SurplusReturned():
+            return surplus_returned(event)
+        case _:
+            assert_never(event)
+
+
+def _check(event: Booked, at: datetime) -> None:
     if at.tzinfo is None or at < EARLIEST:
         raise Malformed(
             "the time", "must have a time zone and be later than 1999", "correct the event at its publisher"
         )
     if not 0 < event.amount_minor <= MAX_MINOR:
         raise Malformed("amount_minor", f"must be 1 to {MAX_MINOR}", "correct the event at its publisher")
-    if not 0 <= event.tax_minor <= event.amount_minor:
+    if not 0 <= getattr(event, "tax_minor", 0) <= event.amount_minor:
         raise Malformed("tax_minor", "must be 0 to the amount", "correct the event at its publisher")
     if not _RAIL.fullmatch(event.rail):
         raise Malformed(

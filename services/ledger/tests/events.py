@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import text
 
-from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentRefunded,
+    PaymentSucceeded,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.db import Database, DatabaseUnavailable
 from suuupra.events import Event, schema_urn
 from suuupra.ids import new_id
@@ -52,6 +57,20 @@ def refund(
             **more,
         }
     )
+
+
+def surplus(of: PaymentSucceeded, **more: Any) -> SurplusReceived:
+    """The amount of a payment, once more."""
+    told = of.model_dump(exclude={"succeeded_at", "tax_minor"})
+    came = {"surplus_id": new_id(), "attempt": 1, "rrn": "600112345679", "received_at": NOON}
+    return SurplusReceived.model_validate({**told, **came, **more})
+
+
+def surplus_back(of: SurplusReceived, **more: Any) -> SurplusReturned:
+    """A surplus that went back."""
+    told = of.model_dump(exclude={"attempt", "received_at"})
+    went = {"refund_id": new_id(), "rrn": "600112345680", "returned_at": NOON + timedelta(hours=1)}
+    return SurplusReturned.model_validate({**told, **went, **more})
 
 
 def message(

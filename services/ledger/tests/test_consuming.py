@@ -20,11 +20,18 @@ from services.ledger.tests.events import (
     refund,
     scalar,
     send,
+    surplus,
+    surplus_back,
     transfers,
 )
 from services.ledger.usecases import verifying
 from services.ledger.usecases.verifying import Outside
-from services.payments.contract import PaymentRefunded, PaymentSucceeded
+from services.payments.contract import (
+    PaymentRefunded,
+    PaymentSucceeded,
+    SurplusReceived,
+    SurplusReturned,
+)
 from suuupra.consuming import Consumer
 from suuupra.db import Database
 from suuupra.ids import new_id
@@ -37,6 +44,7 @@ from suuupra.tests.data.running import running
 pytestmark = pytest.mark.integration
 
 CLEARING, SALES = "assets:upi-clearing:INR", "revenue:courses:INR"
+SURPLUS = "liabilities:surplus-payments:INR"
 TAX, REFUNDS = "liabilities:gst-output:INR", "revenue:refunds:INR"
 
 
@@ -55,6 +63,8 @@ def consumer(database: Database, settings: Settings) -> Consumer:
 async def make_topics(topics: Topics, partitions: int = 3) -> None:
     await topics.create(PaymentSucceeded.type, partitions=partitions)
     await topics.create(PaymentRefunded.type, partitions=partitions)
+    await topics.create(SurplusReceived.type, partitions=partitions)
+    await topics.create(SurplusReturned.type, partitions=partitions)
 
 
 async def assert_sound(database: Database) -> None:
@@ -187,7 +197,7 @@ async def _committed(settings: Settings, topics: Topics) -> bool:
     )
     await reader.start()
     try:
-        names = (PaymentSucceeded.type, PaymentRefunded.type)
+        names = (PaymentSucceeded.type, PaymentRefunded.type, SurplusReceived.type, SurplusReturned.type)
         partitions = [TopicPartition(name, number) for name in names for number in range(3)]
         ends = await reader.end_offsets(partitions)
         reached = {it: await reader.committed(it) or 0 for it in partitions}
@@ -263,3 +273,58 @@ async def test_a_refund_beyond_its_payment_is_a_dead_letter(
         await journals_reach(database, 2)
     assert any(b"exceed the payment" in value for _, value in letter.headers)
     assert (await balances_of(database))[CLEARING] == 400
+
+
+async def test_m21_money_that_came_twice_and_went_back_is_in_the_books_as_in_the_banks_statement(
+    database: Database, on_kafka: Settings, topics: Topics
+) -> None:
+    """Told twice and shuffled: clearing is what the bank's statement says, and what is not ours was no revenue."""
+    await make_topics(topics)
+    one, other = payment(49_900, 7_612), payment(20_000, 0)
+    kept, returned = surplus(one), surplus(other)
+    back = surplus_back(returned)
+    statement = [49_900, 49_900, 20_000, 20_000, -20_000]
+    messages = [
+        paid(one),
+        paid(other),
+        message(kept, one.payment_id, 2, after={"payment.succeeded": 1}),
+        message(returned, other.payment_id, 2, after={"payment.succeeded": 1}),
+        message(back, other.payment_id, 3, after={"payment.succeeded": 1, "surplus.received": 2}),
+    ] * 2
+    random.Random(21).shuffle(messages)
+    await send(on_kafka.kafka_bootstrap, messages)
+    async with running(consumer(database, on_kafka)):
+        assert await journals_reach(database, 5) == 5
+    balances = await balances_of(database)
+    assert (balances[CLEARING], balances[SURPLUS]) == (sum(statement), 49_900)
+    assert (balances[SALES], balances[TAX]) == (49_900 - 7_612 + 20_000, 7_612)
+    assert REFUNDS not in balances or balances[REFUNDS] == 0
+    await assert_sound(database)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [
+        ({"surplus_id": new_id()}, b"is not in the books"),
+        ({"amount_minor": 49_901}, b"is not the surplus"),
+        ({"currency": "JPY"}, b"is not the surplus"),
+    ],
+)
+async def test_what_goes_back_and_is_no_surplus_that_came_is_a_dead_letter(
+    database: Database, on_kafka: Settings, topics: Topics, wrong: dict[str, object], cause: bytes
+) -> None:
+    await make_topics(topics, partitions=1)
+    came = surplus(payment())
+    back = surplus_back(came, **wrong)
+    await send(
+        on_kafka.kafka_bootstrap,
+        [
+            message(came, came.payment_id, 1),
+            message(back, came.payment_id, 2, after={"surplus.received": 1}),
+        ],
+    )
+    async with running(consumer(database, on_kafka)):
+        (letter,) = await topics.read(f"{SurplusReturned.type}.dlt", 1)
+        await journals_reach(database, 1)
+    assert any(cause in value for _, value in letter.headers), letter.headers
+    assert (await balances_of(database))[SURPLUS] == 49_900

@@ -91,8 +91,3 @@ def not_found(what: str, field: str, key: UUID | str | int) -> Problem:
     """Nothing has that name."""
     error = FieldError(field, f"must be a {what} of the ledger", "take it from a list of them")
     return NotFound(f"There is no {what} {key}.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    """One field that does not follow a rule."""
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])

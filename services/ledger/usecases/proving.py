@@ -9,8 +9,9 @@ from services.ledger.domain.merkle import Address, Range
 from services.ledger.domain.sealing import entries_of, record_of
 from services.ledger.store import chain, journals, proofs
 from services.ledger.usecases import views
-from services.ledger.usecases.problems import invalid, not_found
+from services.ledger.usecases.problems import not_found
 from suuupra.db import Transaction
+from suuupra.errors import invalid
 
 
 async def head(tx: Transaction) -> contract.Head:

@@ -10,8 +10,9 @@ from services.ledger.domain.accounts import Account, Totals
 from services.ledger.domain.journals import EARLIEST
 from services.ledger.store import accounts, chain
 from services.ledger.store.accounts import Line, Posted
-from services.ledger.usecases.problems import invalid, not_found
+from services.ledger.usecases.problems import not_found
 from suuupra.db import Transaction
+from suuupra.errors import invalid
 from suuupra.pagination import PageRequest
 
 LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)

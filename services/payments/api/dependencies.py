@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from services.payments.clients.courier import Courier
 from services.payments.clients.feed import Feed
 from services.payments.clients.keys import Keys
 from services.payments.clients.rails import RailBook
@@ -16,6 +15,7 @@ from services.payments.usecases.mailing import Letter, RailPost
 from suuupra.app import current_clock, resource
 from suuupra.auth import Principal, require_scope
 from suuupra.clock import Clock
+from suuupra.courier import Courier
 from suuupra.db import Database, Transaction
 
 REFUND: Any = require_scope("payments:refund")

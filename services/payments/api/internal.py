@@ -11,12 +11,11 @@ from services.payments.clients.signers import SignedBy, publishes
 from services.payments.store import rails as store
 from services.payments.usecases import rails, upi
 from services.payments.usecases.mailing import Letter
-from services.payments.usecases.problems import not_found
 from services.payments.usecases.upi import Conversation
 from services.upi_core.contract import MESSAGES, PATH, SWITCH, Ack, Api, Message
 from suuupra.app import Now
 from suuupra.db import Database
-from suuupra.errors import FieldError, Invalid
+from suuupra.errors import FieldError, Invalid, not_found
 from suuupra.pagination import Page
 from suuupra.signatures import BadSignature, Verifier
 

@@ -12,12 +12,10 @@ from services.payments.api.dependencies import Db, Desk, TheDesk, oversees
 from services.payments.domain.payment import Payment
 from services.payments.store import payments as store
 from services.payments.usecases import attempts, timeline, views
-from services.payments.usecases.problems import (
-    AttemptInFlight,
-    not_found,
-)
+from services.payments.usecases.problems import AttemptInFlight
 from suuupra.auth import Principal, User
 from suuupra.db import Database, Transaction
+from suuupra.errors import not_found
 from suuupra.etags import etag_of
 from suuupra.idempotency import RequiredKey
 from suuupra.openapi import problems

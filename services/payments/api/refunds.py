@@ -8,13 +8,14 @@ from fastapi import APIRouter, Response
 from services.payments import contract
 from services.payments.api.dependencies import Db, Desk, Refunder, TheDesk
 from services.payments.domain.events import RefundReason
-from services.payments.domain.refunds import Asking, Unrefundable
+from services.payments.domain.refunds import Asking, Unrefundable, ask_anew
 from services.payments.store import payments as store
 from services.payments.usecases import views
-from services.payments.usecases.problems import NotRefundable, not_found, unrefundable
+from services.payments.usecases.problems import NotRefundable, not_failed, unrefundable
 from services.payments.usecases.refunding import found, take_refund
 from suuupra.auth import Principal
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 from suuupra.idempotency import RequiredKey
 from suuupra.ids import new_id
 from suuupra.openapi import problems
@@ -42,6 +43,36 @@ async def _refund(
     decided = await take_refund(change, payment, asking)
     if isinstance(decided, Unrefundable):
         raise unrefundable(Unrefundable.TOO_MUCH if not new.amount else decided, payment)
+    return views.refund(decided, found(decided, asking))
+
+
+@router.post(
+    "/{refund_id}/retry",
+    status_code=201,
+    response_model=contract.RefundView,
+    responses=problems(400, NotRefundable, 404),
+)
+async def retry_refund(
+    db: Db, desk: TheDesk, caller: Refunder, payment_id: UUID, refund_id: UUID, once: RequiredKey
+) -> Response:
+    """Ask once more for a refund that failed, as a new one: of the payment, or of money that came twice."""
+    return await once.answer(db, partial(_retry, desk, caller, payment_id, refund_id), headers=_where)
+
+
+async def _retry(
+    desk: Desk, caller: Principal, payment_id: UUID, refund_id: UUID, tx: Transaction
+) -> contract.RefundView:
+    change = await desk.change(tx)
+    payment = await change.locked(payment_id)
+    refund = payment.refund(refund_id)
+    if refund is None:
+        raise not_found("refund", refund_id)
+    asking = ask_anew(refund, new_id(), caller.subject)
+    if asking is None:
+        raise not_failed(refund_id)
+    decided = await take_refund(change, payment, asking)
+    if isinstance(decided, Unrefundable):
+        raise unrefundable(decided, payment)
     return views.refund(decided, found(decided, asking))
 
 

@@ -13,7 +13,7 @@ from services.payments.settings import Settings
 from services.payments.store import rails as store
 from services.payments.store.tables import RailRow
 from suuupra.db import Transaction
-from suuupra.errors import Conflict, Unavailable
+from suuupra.errors import Conflict, FieldError, Unavailable
 
 
 class NoRail(Unavailable):
@@ -55,9 +55,9 @@ class RailBook:
             if rail.takes(currency):
                 return rail
         if offering:
-            raise CurrencyNotTaken(
-                f"{method} moves no {currency}. Order in another currency to pay this way."
-            )
+            rule, fix = f"must be a method that moves {currency}", "order in another currency to pay this way"
+            error = FieldError("body.method", rule, fix)
+            raise CurrencyNotTaken(f"{method} moves no {currency}: {fix}.", errors=[error])
         raise NoRail(
             f"No rail takes {method} right now. Try again in a moment.", headers={"Retry-After": "5"}
         )

@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey
 
 from services.payments.contract import RailRegistration
 from services.payments.domain.events import Method
-from services.payments.domain.payment import Attempt, Payment, Refund, Succeeded
+from services.payments.domain.payment import Attempt, Payment, Receipt, Refund
 from services.payments.domain.rails import Outgoing, Rules
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api
@@ -94,10 +94,8 @@ class UpiRail:
         text = link.text()
         return f"{text}&sign={sign_text(self.key, text)}"
 
-    def ask_refund(self, payment: Payment, paid: Attempt, refund: Refund, now: datetime) -> Outgoing:
+    def ask_refund(self, payment: Payment, came: Receipt, refund: Refund, now: datetime) -> Outgoing:
         """ReqPay of type REFUND: from us to who paid."""
-        if not isinstance(paid.state, Succeeded):
-            raise ValueError("only an attempt that succeeded is refunded")
         head = self.head(now)
         txn = upi.Txn(
             id=refund.transactions[-1],
@@ -105,10 +103,10 @@ class UpiRail:
             ts=now,
             note=f"Refund of order {payment.order_number}"[:LONGEST_NOTE],
             ref_id=str(refund.id),
-            org_txn_id=paid.state.transaction,
+            org_txn_id=came.transaction,
         )
         payer = upi.Payer(vpa=self.vpa, name=self.merchant.name, amount=refund.amount, account=self.account)
-        payee = upi.Payee(vpa=paid.state.payer, amount=refund.amount)
+        payee = upi.Payee(vpa=came.payer, amount=refund.amount)
         message = upi.ReqPay(head=head, txn=txn, payer=payer, payees=[payee])
         return self.outgoing(Api.REQ_PAY, message, head, payment.id)
 

@@ -34,12 +34,14 @@ class CancelReason(StrEnum):
 
 
 class RefundReason(StrEnum):
-    """Why money goes back; as commerce says it, in refund.requested."""
+    """Why money goes back; all but the last as commerce says it, in refund.requested."""
 
     REQUESTED = "requested"
     ORDER_EXPIRED = "order_expired"
     ORDER_CANCELED = "order_canceled"
     ALREADY_PAID = "already_paid"
+    PAID_TWICE = "paid_twice"
+    """A surplus; nobody asks for it, payments gives it back by itself."""
 
 
 class CloseReason(StrEnum):
@@ -48,6 +50,10 @@ class CloseReason(StrEnum):
     SUPERSEDED = "superseded"
     CANCELED = "canceled"
     PAID_OTHERWISE = "paid_otherwise"
+
+
+def _missing(value: object) -> bool:
+    return value is None
 
 
 class _Event(BaseModel):
@@ -158,7 +164,7 @@ class AttemptClosed(_Event):
 
 
 class SurplusReceived(_Event):
-    """The rail says that an attempt succeeded although the payment had: money that is not ours. For people to see to."""
+    """The rail says that an attempt succeeded although the payment had: money that is not ours, and goes back."""
 
     type: Literal["surplus_received"] = "surplus_received"
     attempt: int
@@ -182,7 +188,11 @@ class Canceled(_Event):
 
 
 class RefundRequested(_Event):
-    """Money shall go back: `amount`, of which `tax_minor` is tax."""
+    """Money shall go back: `amount`, of which `tax_minor` is tax.
+
+    With `surplus` it is that of the surplus with this transaction; without, of the payment. Left out of the text where
+    it is not, so that what was kept before there were such refunds stays as it is, byte for byte.
+    """
 
     type: Literal["refund_requested"] = "refund_requested"
     refund_id: UUID
@@ -190,6 +200,7 @@ class RefundRequested(_Event):
     tax_minor: int
     reason: RefundReason
     requested_by: str
+    surplus: str | None = Field(default=None, exclude_if=_missing)
 
 
 class RefundSent(_Event):
@@ -237,7 +248,7 @@ class RefundSucceeded(_Event):
 
 
 class RefundFailed(_Event):
-    """Given up after the last try: the amount can be refunded anew. For people to see to."""
+    """Given up: refused by the rail at the last try, or more than we have. It can be asked for anew."""
 
     type: Literal["refund_failed"] = "refund_failed"
     refund_id: UUID

@@ -111,6 +111,7 @@ def _refund(event: e.RefundRequested, at: datetime) -> Refund:
         tax_minor=event.tax_minor,
         reason=event.reason,
         requested_by=event.requested_by,
+        surplus=event.surplus,
         requested_at=at,
     )
 

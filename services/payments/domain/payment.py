@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Literal, assert_never
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -181,6 +181,8 @@ class Refund(_Part):
     reason: RefundReason
     requested_by: str
     requested_at: datetime
+    surplus: str | None = Field(default=None, exclude_if=lambda it: it is None)
+    """The transaction of the surplus that goes back; None when it is of the payment itself."""
     transactions: tuple[str, ...] = ()
     state: Annotated[RefundState, Field(discriminator="kind")] = Resting()
 
@@ -191,13 +193,26 @@ class Refund(_Part):
 
 
 class Surplus(_Part):
-    """Money that the rail says it paid us beyond what was to be paid."""
+    """Money that the rail says it paid us beyond what was to be paid: once more the payment's amount."""
 
     attempt: int
     transaction: str
     payer: str
     rrn: str
     at: datetime
+
+
+def surplus_id(payment_id: UUID, transaction: str) -> UUID:
+    """What others know a surplus by: the same whenever it is asked for."""
+    return uuid5(payment_id, transaction)
+
+
+class Receipt(_Part):
+    """Money that came, as a rail knows it."""
+
+    rail: str
+    transaction: str
+    payer: str
 
 
 class Payment(_Part):
@@ -241,13 +256,14 @@ class Payment(_Part):
 
     @property
     def refunding(self) -> Money:
-        """What went back or is on its way back."""
-        return total((refund.amount for refund in self.refunds if refund.counts), self.amount.currency)
+        """What of the payment went back or is on its way back; surpluses are beside it."""
+        counted = (it.amount for it in self.refunds if it.counts and it.surplus is None)
+        return total(counted, self.amount.currency)
 
     @property
     def refunded(self) -> Money:
-        """What went back."""
-        gone = (it.amount for it in self.refunds if isinstance(it.state, Refunded))
+        """What of the payment went back."""
+        gone = (it.amount for it in self.refunds if isinstance(it.state, Refunded) and it.surplus is None)
         return total(gone, self.amount.currency)
 
     def attempt(self, number: int) -> Attempt:
@@ -257,6 +273,25 @@ class Payment(_Part):
     def refund(self, refund_id: UUID) -> Refund | None:
         """The refund of that id."""
         return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def surplus(self, transaction: str) -> Surplus | None:
+        """The surplus that came with that transaction."""
+        return next((surplus for surplus in self.surpluses if surplus.transaction == transaction), None)
+
+    def surplus_refund(self, transaction: str) -> Refund | None:
+        """The refund by which a surplus went back, or is on its way."""
+        return next((it for it in self.refunds if it.surplus == transaction and it.counts), None)
+
+    def receipt(self, surplus: str | None = None) -> Receipt | None:
+        """The money that came: of the attempt that is the payment, or of a surplus."""
+        if surplus is not None:
+            extra = self.surplus(surplus)
+            rail = self.attempt(extra.attempt).rail if extra else ""
+            return Receipt(rail=rail, transaction=surplus, payer=extra.payer) if extra else None
+        paid = self.success
+        if paid is None or not isinstance(paid.state, Succeeded):
+            return None
+        return Receipt(rail=paid.rail, transaction=paid.state.transaction, payer=paid.state.payer)
 
 
 def _status_of(state: AttemptState) -> Status:

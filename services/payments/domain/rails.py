@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from services.payments.domain.events import Method
-from services.payments.domain.payment import Attempt, Payment, Refund
+from services.payments.domain.payment import Attempt, Payment, Receipt, Refund
 from suuupra.money import Money
 
 
@@ -129,8 +129,8 @@ class Rail(Protocol):
     def present(self, payment: Payment, attempt: Attempt) -> str:
         """What the payer scans or opens."""
 
-    def ask_refund(self, payment: Payment, paid: Attempt, refund: Refund, now: datetime) -> Outgoing:
-        """Ask to give money of the attempt `paid` back, under the last of the refund's transactions."""
+    def ask_refund(self, payment: Payment, came: Receipt, refund: Refund, now: datetime) -> Outgoing:
+        """Ask to give money that came back, under the last of the refund's transactions."""
 
     def ask_outcome(self, payment: Payment, transaction: str, now: datetime) -> Outgoing:
         """Ask how a transaction ended."""

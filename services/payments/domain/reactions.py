@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.payments import contract
 from services.payments.domain import events as e
-from services.payments.domain.payment import Attempt, Payment, Refund
+from services.payments.domain.payment import Attempt, Payment, Receipt, Refund, surplus_id
 from suuupra.events import Event
 
 ATTEMPT_EXPIRY: Final = "attempt.expiry"
@@ -67,8 +67,10 @@ Reaction = Publish | Timer | NoTimer | AskOutcome | AskRefund
 def react(payment: Payment, event: e.PaymentEvent, at: datetime) -> Iterator[Reaction]:
     """What follows from `event`; `payment` is as the event left it."""
     match event:
-        case e.Created() | e.CancelWanted() | e.Canceled() | e.RefundRequested() | e.SurplusReceived():
+        case e.Created() | e.CancelWanted() | e.Canceled() | e.RefundRequested():
             return
+        case e.SurplusReceived():
+            yield Publish(_surplus_received(payment, event, at))
         case e.RefundSent() | e.RefundOutcomeUnknown() | e.RefundOutcomeAsked():
             yield from _refund_goes_on(payment, event)
         case e.RefundTryFailed() | e.RefundSucceeded() | e.RefundFailed():
@@ -143,7 +145,8 @@ def _whose(payment: Payment) -> dict[str, UUID]:
 def _refund_goes_on(
     payment: Payment, event: e.RefundSent | e.RefundOutcomeUnknown | e.RefundOutcomeAsked
 ) -> Iterator[Reaction]:
-    key, rail = str(event.refund_id), _rail_of(payment)
+    refund = _refund(payment, event.refund_id)
+    key, rail = str(refund.id), _receipt(payment, refund).rail
     match event:
         case e.RefundSent(follow_at=due):
             yield AskRefund(rail, event.refund_id)
@@ -151,7 +154,7 @@ def _refund_goes_on(
         case e.RefundOutcomeUnknown(check_at=due):
             yield Timer(REFUND_FOLLOW, key, due)
         case e.RefundOutcomeAsked(next_at=next_at):
-            yield AskOutcome(rail, _refund(payment, event.refund_id).transactions[-1])
+            yield AskOutcome(rail, refund.transactions[-1])
             if next_at is not None:
                 yield Timer(REFUND_FOLLOW, key, next_at)
 
@@ -160,13 +163,15 @@ def _refund_try_ended(
     payment: Payment, event: e.RefundTryFailed | e.RefundSucceeded | e.RefundFailed, at: datetime
 ) -> Iterator[Reaction]:
     yield NoTimer(REFUND_FOLLOW, str(event.refund_id))
+    refund = _refund(payment, event.refund_id)
     match event:
         case e.RefundTryFailed(retry_at=due):
             yield Timer(REFUND_RETRY, str(event.refund_id), due)
         case e.RefundSucceeded(transaction=transaction, rrn=rrn):
-            yield Publish(_refunded(payment, _refund(payment, event.refund_id), transaction, rrn, at))
-        case e.RefundFailed():
-            return
+            told = _refunded if refund.surplus is None else _surplus_returned
+            yield Publish(told(payment, refund, transaction, rrn, at))
+        case e.RefundFailed(code=code, reason=reason):
+            yield Publish(_refund_failed(payment, refund, code, reason, at))
 
 
 def _refunded(
@@ -179,11 +184,57 @@ def _refunded(
         tax_minor=refund.tax_minor,
         refunded_total_minor=payment.refunded.minor,
         currency=refund.amount.currency,
-        rail=_rail_of(payment),
+        rail=_receipt(payment, refund).rail,
         rail_reference=transaction,
         rrn=rrn,
         reason=refund.reason,
         refunded_at=at,
+    )
+
+
+def _refund_failed(
+    payment: Payment, refund: Refund, code: str, reason: str, at: datetime
+) -> contract.RefundFailed:
+    return contract.RefundFailed(
+        **_whose(payment),
+        refund_id=refund.id,
+        amount_minor=refund.amount.minor,
+        currency=refund.amount.currency,
+        code=code,
+        reason=reason,
+        surplus_id=surplus_id(payment.id, refund.surplus) if refund.surplus else None,
+        failed_at=at,
+    )
+
+
+def _surplus_received(payment: Payment, event: e.SurplusReceived, at: datetime) -> contract.SurplusReceived:
+    return contract.SurplusReceived(
+        **_whose(payment),
+        surplus_id=surplus_id(payment.id, event.transaction),
+        attempt=event.attempt,
+        amount_minor=payment.amount.minor,
+        currency=payment.amount.currency,
+        rail=payment.attempt(event.attempt).rail,
+        rail_reference=event.transaction,
+        rrn=event.rrn,
+        received_at=at,
+    )
+
+
+def _surplus_returned(
+    payment: Payment, refund: Refund, transaction: str, rrn: str, at: datetime
+) -> contract.SurplusReturned:
+    receipt = _receipt(payment, refund)
+    return contract.SurplusReturned(
+        **_whose(payment),
+        surplus_id=surplus_id(payment.id, receipt.transaction),
+        refund_id=refund.id,
+        amount_minor=refund.amount.minor,
+        currency=refund.amount.currency,
+        rail=receipt.rail,
+        rail_reference=transaction,
+        rrn=rrn,
+        returned_at=at,
     )
 
 
@@ -194,7 +245,8 @@ def _refund(payment: Payment, refund_id: UUID) -> Refund:
     return found
 
 
-def _rail_of(payment: Payment) -> str:
-    if payment.success is None:
-        raise LookupError(f"payment {payment.id} has not succeeded")
-    return payment.success.rail
+def _receipt(payment: Payment, refund: Refund) -> Receipt:
+    found = payment.receipt(refund.surplus)
+    if found is None:
+        raise LookupError(f"payment {payment.id} has no money of refund {refund.id}")
+    return found

@@ -1,10 +1,10 @@
 """Deciding about refunds: never more than was captured, its tax exactly, one try at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from services.payments.domain import events as e
@@ -25,14 +25,23 @@ class Unrefundable(StrEnum):
     ID_REUSED = "id_reused"
 
 
+REFUSED: Final[Mapping[Unrefundable, str]] = {
+    Unrefundable.NOT_PAID: "The payment has not succeeded, so there is nothing to give back.",
+    Unrefundable.TOO_MUCH: "It is more than is left of what was captured.",
+    Unrefundable.OTHER_CURRENCY: "The payment was in another currency.",
+}
+"""What can never be carried out, and is an answer to who asked; the rest is no request that anybody may make."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a refund is asked with."""
+    """What a refund is asked with. `surplus` is the transaction of the surplus that goes back, if it is one."""
 
     refund_id: UUID
     amount: Money
     reason: RefundReason
     by: str
+    surplus: str | None = None
 
 
 def request_refund(payment: Payment, asking: Asking) -> Events | Unrefundable:
@@ -47,17 +56,44 @@ def request_refund(payment: Payment, asking: Asking) -> Events | Unrefundable:
         return Unrefundable.OTHER_CURRENCY
     if asking.amount.minor <= 0:
         return Unrefundable.NOTHING
+    if asking.surplus is not None:
+        return _request_surplus(payment, asking, asking.surplus)
     if payment.refunding + asking.amount > payment.amount:
         return Unrefundable.TOO_MUCH
-    return (
-        e.RefundRequested(
-            refund_id=asking.refund_id,
-            amount=asking.amount,
-            tax_minor=tax_inside(payment, asking.amount),
-            reason=asking.reason,
-            requested_by=asking.by,
-        ),
+    return (_requested(asking, tax_inside(payment, asking.amount)),)
+
+
+def _request_surplus(payment: Payment, asking: Asking, transaction: str) -> Events | Unrefundable:
+    """A surplus goes back whole and once; no tax was taken with it."""
+    if payment.surplus(transaction) is None:
+        return Unrefundable.NOT_PAID
+    if payment.surplus_refund(transaction) is not None or asking.amount > payment.amount:
+        return Unrefundable.TOO_MUCH
+    return (_requested(asking, tax_minor=0),)
+
+
+def _requested(asking: Asking, tax_minor: int) -> e.RefundRequested:
+    return e.RefundRequested(
+        refund_id=asking.refund_id,
+        amount=asking.amount,
+        tax_minor=tax_minor,
+        reason=asking.reason,
+        requested_by=asking.by,
+        surplus=asking.surplus,
     )
+
+
+def refuse_refund(asking: Asking, why: Unrefundable) -> Events:
+    """Say for good that a refund cannot be made. It is kept, so that asked again it stays refused."""
+    failed = e.RefundFailed(refund_id=asking.refund_id, code=why.value, reason=REFUSED[why])
+    return (_requested(asking, tax_minor=0), failed)
+
+
+def ask_anew(refund: Refund, refund_id: UUID, by: str) -> Asking | None:
+    """What a refund that was given up is asked for with once more; None while it has not failed."""
+    if not isinstance(refund.state, GivenUp):
+        return None
+    return Asking(refund_id, refund.amount, refund.reason, by, refund.surplus)
 
 
 def tax_inside(payment: Payment, amount: Money) -> int:
@@ -77,7 +113,7 @@ def tax_inside(payment: Payment, amount: Money) -> int:
 
 
 def _spoken_for(refunds: Sequence[Refund]) -> tuple[int, int]:
-    counted = [refund for refund in refunds if refund.counts]
+    counted = [refund for refund in refunds if refund.counts and refund.surplus is None]
     return sum(it.amount.minor for it in counted), sum(it.tax_minor for it in counted)
 
 

@@ -186,10 +186,14 @@ async def remember(tx: Transaction, payment: Payment, event: PaymentEvent, at: d
         case e.RefundRequested(refund_id=refund_id):
             tx.add(RefundRow(id=refund_id, payment_id=payment.id))
             await tx.flush()
-        case e.RefundSent(refund_id=refund_id, transaction=transaction) if payment.success:
+        case e.RefundSent(refund_id=refund_id, transaction=transaction):
+            refund = payment.refund(refund_id)
+            came = payment.receipt(refund.surplus) if refund else None
+            if came is None:
+                raise LookupError(f"payment {payment.id} has no money of refund {refund_id}")
             tx.add(
                 TransactionRow(
-                    rail=payment.success.rail,
+                    rail=came.rail,
                     transaction=transaction,
                     payment_id=payment.id,
                     refund_id=refund_id,

@@ -13,6 +13,7 @@ from suuupra.events import Event, schema_urn
 TOPICS = (
     *("order.created", "order.expired", "order.canceled", "refund.requested"),
     *("payment.succeeded", "payment.failed", "payment.refunded"),
+    *("refund.failed", "surplus.received", "surplus.returned"),
 )
 
 

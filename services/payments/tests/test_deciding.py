@@ -10,7 +10,7 @@ from services.payments.domain import events as e
 from services.payments.domain.attempts import Begin, Contradiction, Decline, GiveAgain, Refusal
 from services.payments.domain.events import CancelReason, Method, PaymentEvent
 from services.payments.domain.folding import BrokenHistory, apply, fold
-from services.payments.domain.payment import Payment, Status
+from services.payments.domain.payment import Payment, Receipt, Status
 from services.payments.domain.rails import NPCI, Failure, Outcome, StillOpen, Success
 from suuupra.money import Money
 
@@ -186,6 +186,8 @@ def test_m5_of_two_successes_one_is_the_payment_and_the_other_a_surplus() -> Non
     payment = after(payment, late)
     assert attempts.note_outcome(payment, 1, Success("T1", AMOUNT, PAYER), NPCI, NOW) == ()
     assert payment.success == payment.attempts[1]
+    assert payment.receipt() == Receipt(rail="upi", transaction="T2", payer=PAYER)
+    assert payment.receipt("T1") == Receipt(rail="upi", transaction="T1", payer=PAYER)
 
 
 def test_what_cannot_be_is_a_contradiction_and_changes_nothing() -> None:

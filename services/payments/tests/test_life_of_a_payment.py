@@ -12,7 +12,7 @@ from services.payments.domain import events as e
 from services.payments.domain.attempts import Begin
 from services.payments.domain.events import CancelReason, Method, PaymentEvent, RefundReason
 from services.payments.domain.folding import apply, fold
-from services.payments.domain.payment import TRANSITIONS, Payment, Refunded
+from services.payments.domain.payment import TRANSITIONS, GivenUp, Payment, Refunded
 from services.payments.domain.rails import NPCI, Failure, Outcome, StillOpen, Success
 from services.payments.domain.reactions import Publish, react
 from services.payments.domain.refunds import Asking
@@ -84,7 +84,33 @@ class LifeOfAPayment(RuleBasedStateMachine):
         if self.payment.attempts:
             number = data.draw(st.integers(1, len(self.payment.attempts)))
             said = _said(kind, transaction)
-            self.record(attempts.note_outcome(self.payment, number, said, NPCI, self.now))
+            decided = attempts.note_outcome(self.payment, number, said, NPCI, self.now)
+            self.record(decided)
+            self.return_surpluses(decided)
+
+    def return_surpluses(self, decided: object) -> None:
+        """As usecases.refunding does in the same transaction."""
+        for event in decided if isinstance(decided, tuple) else ():
+            if isinstance(event, e.SurplusReceived):
+                number = UUID(int=100 + len(self.payment.surpluses))
+                asking = Asking(
+                    number, self.payment.amount, RefundReason.PAID_TWICE, "payments", event.transaction
+                )
+                self.record(refunds.request_refund(self.payment, asking))
+
+    @rule(number=st.integers(1, 4), part=st.integers(1, 200))
+    def refuse(self, number: int, part: int) -> None:
+        asking = Asking(UUID(int=number), self.payment.amount * part, RefundReason.REQUESTED, "commerce")
+        why = refunds.request_refund(self.payment, asking)
+        if isinstance(why, refunds.Unrefundable) and why in refunds.REFUSED:
+            self.record(refunds.refuse_refund(asking, why))
+
+    @rule(number=st.integers(1, 6), again=st.integers(200, 210))
+    def retry(self, number: int, again: int) -> None:
+        if len(self.payment.refunds) >= number:
+            asking = refunds.ask_anew(self.payment.refunds[number - 1], UUID(int=again), "finance")
+            if asking is not None:
+                self.record(refunds.request_refund(self.payment, asking))
 
     @rule(data=st.data())
     def timers(self, data: Any) -> None:
@@ -107,11 +133,14 @@ class LifeOfAPayment(RuleBasedStateMachine):
         asking = Asking(UUID(int=number), Money(minor, "INR"), RefundReason.REQUESTED, "somebody")
         self.record(refunds.request_refund(self.payment, asking))
 
-    @rule(number=st.integers(1, 4), kind=st.integers(0, 2), transaction=transactions, send=st.booleans())
+    @rule(number=st.integers(1, 8), kind=st.integers(0, 2), transaction=transactions, send=st.booleans())
     def refund_goes_on(self, number: int, kind: int, transaction: str, send: bool) -> None:
-        refund = self.payment.refund(UUID(int=number))
+        known = self.payment.refunds
+        refund = known[number - 1] if len(known) >= number else None
         if refund is not None and send:
-            self.record(refunds.send_refund(refund, f"F{len(refund.transactions)}", NPCI, self.now))
+            self.record(
+                refunds.send_refund(refund, f"F{refund.id}-{len(refund.transactions)}", NPCI, self.now)
+            )
         elif refund is not None:
             asked = refund.transactions[-1] if refund.transactions else transaction
             self.record(refunds.note_refund_outcome(refund, _said(kind, asked), NPCI, self.now))
@@ -121,7 +150,7 @@ class LifeOfAPayment(RuleBasedStateMachine):
     def no_more_goes_back_than_came(self) -> None:
         if not hasattr(self, "payment"):
             return
-        counted = [it for it in self.payment.refunds if it.counts]
+        counted = [it for it in self.payment.refunds if it.counts and it.surplus is None]
         assert sum(it.amount.minor for it in counted) <= self.payment.amount.minor
         assert sum(it.tax_minor for it in counted) <= self.payment.tax_minor
         assert all(0 <= it.tax_minor <= it.amount.minor for it in self.payment.refunds)
@@ -133,7 +162,15 @@ class LifeOfAPayment(RuleBasedStateMachine):
         if hasattr(self, "payment"):
             assert self.published.count("payment.succeeded") == int(self.payment.success is not None)
             done = [it for it in self.payment.refunds if isinstance(it.state, Refunded)]
-            assert self.published.count("payment.refunded") == len(done)
+            own = [it for it in done if it.surplus is None]
+            assert self.published.count("payment.refunded") == len(own)
+            assert self.published.count("surplus.returned") == len(done) - len(own)
+            assert self.published.count("surplus.received") == len(self.payment.surpluses)
+            failed = [it for it in self.payment.refunds if isinstance(it.state, GivenUp)]
+            assert self.published.count("refund.failed") == len(failed)
+            for surplus in self.payment.surpluses:
+                back = [it for it in self.payment.refunds if it.surplus == surplus.transaction and it.counts]
+                assert len(back) <= 1
 
     @invariant()
     def m14_the_events_make_the_same_payment_again(self) -> None:

@@ -1,6 +1,7 @@
 """Refunds over the rail: partial, parallel, failing, silent."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,6 +9,7 @@ import pytest
 
 from services.commerce.contract import RefundRequested
 from services.payments.domain.events import CancelReason
+from services.payments.domain.rails import NPCI
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import fields, made, read
 from services.payments.tests.recorded import RAIL
@@ -232,9 +234,86 @@ async def test_m4_a_refund_request_that_cannot_be_is_rejected(world: World) -> N
     await take(world, event)
     for wrong in (
         event.model_copy(update={"amount_minor": 101}),
-        refund_event(world, payment, MINOR),
+        refund_event(world, payment, 0),
+        refund_event(world, payment, -1),
+        refund_event(world, payment, 2**63),
         refund_event(world, payment, 1, order_id=uuid4()),
         refund_event(world, payment, 1, currency="XXX"),
     ):
         with pytest.raises(Reject):
             await take(world, wrong)
+    assert await published(world, "refund.failed") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"), [({}, "too_much"), ({"minor": 1, "currency": "JPY"}, "other_currency")]
+)
+async def test_a_refund_that_cannot_be_made_is_told_once_and_stays_refused(
+    world: World, changes: dict[str, Any], code: str
+) -> None:
+    """Also when there would be money for it later: who asked was told that it failed, and may have asked anew."""
+    payment, _ = await paid(world)
+    first = made(await world.finance.refund(payment, 10_000))
+    event = refund_event(world, payment, **changes)
+    await take(world, event)
+    (told,) = await published(world, "refund.failed")
+    assert (told["refund_id"], told["code"], told["order_id"]) == (
+        str(event.refund_id),
+        code,
+        str(event.order_id),
+    )
+    assert (told["amount_minor"], told["currency"]) == (event.amount_minor, event.currency)
+    await _give_up(world)
+    await take(world, event)
+    shown = await world.learner.payment(payment)
+    assert {it["id"]: it["status"] for it in shown["refunds"]} == {
+        first["id"]: "failed",
+        str(event.refund_id): "failed",
+    }
+    assert (shown["refunding"]["minor"], len(await published(world, "refund.failed"))) == (0, 2)
+
+
+async def test_a_refund_of_what_is_not_paid_is_told_to_have_failed(world: World) -> None:
+    payment = await world.order()
+    await take(world, refund_event(world, payment))
+    (told,) = await published(world, "refund.failed")
+    assert (told["code"], told["reason"]) == (
+        "not_paid",
+        "The payment has not succeeded, so there is nothing to give back.",
+    )
+
+
+async def _give_up(world: World) -> None:
+    """Let the rail refuse every try of the last refund."""
+    await world.deliver()
+    for pause in (timedelta(0), *NPCI.retry_pauses):
+        await world.pass_time(seconds=pause.total_seconds())
+        await world.switch.respond(world.switch.heard("ReqPay")[-1], "FAILURE", Code.PAYEE_BANK_DOWN)
+
+
+async def test_a_refund_that_the_rail_declines_to_the_last_is_told_and_can_be_asked_for_anew(
+    world: World,
+) -> None:
+    payment, _ = await paid(world)
+    event = refund_event(world, payment)
+    await take(world, event)
+    await world.deliver()
+    early = await world.finance.post(f"/v1/payments/{payment}/refunds/{event.refund_id}/retry")
+    assert (early.status_code, fields(early)) == (409, ["path.refund_id"])
+    await _give_up(world)
+    (told,) = await published(world, "refund.failed")
+    assert (told["refund_id"], told["code"], told["surplus_id"]) == (
+        str(event.refund_id),
+        Code.PAYEE_BANK_DOWN,
+        None,
+    )
+    (shown,) = (await world.learner.payment(payment))["refunds"]
+    assert (shown["status"], shown["code"], shown["detail"]) == ("failed", told["code"], told["reason"])
+    again = made(await world.finance.post(f"/v1/payments/{payment}/refunds/{event.refund_id}/retry"))
+    assert (again["amount"]["minor"], again["reason"]) == (MINOR, "order_expired")
+    await world.deliver()
+    await world.switch.respond(world.switch.heard("ReqPay")[-1])
+    (back,) = await published(world, "payment.refunded")
+    assert (back["refund_id"], back["amount_minor"]) == (again["id"], MINOR)
+    third = await world.finance.post(f"/v1/payments/{payment}/refunds/{event.refund_id}/retry")
+    assert (third.status_code, fields(third)) == (409, ["body.amount"])

@@ -12,8 +12,9 @@ from services.payments.domain.folding import apply
 from services.payments.domain.payment import Attempt, AwaitingPayer, Payment
 from services.payments.usecases import views
 from services.payments.usecases.changing import Change
-from services.payments.usecases.problems import not_found, refused
+from services.payments.usecases.problems import refused
 from suuupra.auth import Principal
+from suuupra.errors import not_found
 
 
 async def begin(

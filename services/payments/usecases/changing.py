@@ -28,9 +28,9 @@ from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
 from services.payments.store.tables import MessageRow
 from services.payments.usecases import announcing
-from services.payments.usecases.problems import not_found
 from suuupra import failpoints, logs, outbox, schedule
 from suuupra.db import Transaction
+from suuupra.errors import not_found
 
 _log = logs.get_logger(__name__)
 _EVENTS: Final = Counter("suuupra_payments_events_total", "What happened to payments.", ["type"])
@@ -103,14 +103,15 @@ class Change:
                 await self.send(await self._refund(payment, rail, refund_id))
 
     async def _refund(self, payment: Payment, rail: str, refund_id: UUID) -> Outgoing:
-        paid, refund = payment.success, payment.refund(refund_id)
-        if paid is None or refund is None:
+        refund = payment.refund(refund_id)
+        came = payment.receipt(refund.surplus) if refund else None
+        if refund is None or came is None:
             raise LookupError(f"payment {payment.id} has nothing to refund")
-        return (await self.rails.named(self.tx, rail)).ask_refund(payment, paid, refund, self.now)
+        return (await self.rails.named(self.tx, rail)).ask_refund(payment, came, refund, self.now)
 
 
 def _count(payment: Payment, events: Sequence[PaymentEvent]) -> None:
     for event in events:
         _EVENTS.labels(event.type).inc()
-        if isinstance(event, e.SurplusReceived | e.RefundFailed):
+        if isinstance(event, e.RefundFailed):
             _log.error("for people to see to", payment=str(payment.id), event_type=event.type)

@@ -17,7 +17,7 @@ from services.payments.store import webhooks as store
 from services.payments.store.tables import TryRow
 from services.payments.usecases.webhooks import usable
 from suuupra.clock import Clock
-from suuupra.db import Transaction
+from suuupra.db import Database, Transaction
 from suuupra.errors import Unavailable
 
 USER_AGENT: Final = "Suuupra-Webhooks/1"
@@ -40,7 +40,7 @@ class Parcel:
 
 
 class WebhookPost:
-    """What the courier needs to know of webhooks (clients/courier.py)."""
+    """What the courier needs to know of webhooks (suuupra.courier)."""
 
     name = "webhooks"
     channel = store.WAITING
@@ -68,33 +68,38 @@ class WebhookPost:
         headers = signed(secrets, parcel.message_id, parcel.payload, now)
         return await self._receivers.post(parcel.url, parcel.payload.encode(), headers)
 
-    async def settle(self, tx: Transaction, parcel: Parcel, result: Answer, now: datetime) -> None:
+    async def settle(self, database: Database, parcel: Parcel, result: Answer, now: datetime) -> bool:
         """Log the try, and decide what follows."""
-        if result.status == GONE:
-            await _switch_off(
-                tx, parcel.endpoint_id
-            )  # first: whoever changes an endpoint locks in this order
-        row = await store.lock_delivery(tx, parcel.endpoint_id, parcel.id)
-        if row is None or (row.state != "waiting" and result.status != GONE):
-            return
-        tx.add(
-            TryRow(
-                delivery_id=row.id,
-                at=now,
-                number=parcel.attempts,
-                status=result.status,
-                error=result.error,
-                milliseconds=result.milliseconds,
-            )
+        async with database.transaction() as tx:
+            return await _note(tx, parcel, result, now)
+
+
+async def _note(tx: Transaction, parcel: Parcel, result: Answer, now: datetime) -> bool:
+    """Whether it is tried again."""
+    if result.status == GONE:  # first: whoever changes an endpoint locks in this order
+        await _switch_off(tx, parcel.endpoint_id)
+    row = await store.lock_delivery(tx, parcel.endpoint_id, parcel.id)
+    if row is None or (row.state != "waiting" and result.status != GONE):
+        return False
+    tx.add(
+        TryRow(
+            delivery_id=row.id,
+            at=now,
+            number=parcel.attempts,
+            status=result.status,
+            error=result.error,
+            milliseconds=result.milliseconds,
         )
-        if result.status is not None and delivered(result.status):
-            row.state, row.next_at = "delivered", None
-            _tries.labels("delivered").inc()
-            return
-        _tries.labels("failed").inc()
-        row.next_at = None if result.status == GONE else next_try(row.begun_at, parcel.attempts, now)
-        if row.next_at is None:
-            row.state = "failed"
+    )
+    if result.status is not None and delivered(result.status):
+        row.state, row.next_at = "delivered", None
+        _tries.labels("delivered").inc()
+        return False
+    _tries.labels("failed").inc()
+    row.next_at = None if result.status == GONE else next_try(row.begun_at, parcel.attempts, now)
+    if row.next_at is None:
+        row.state = "failed"
+    return row.next_at is not None
 
 
 async def _switch_off(tx: Transaction, endpoint_id: UUID) -> None:

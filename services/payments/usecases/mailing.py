@@ -17,7 +17,7 @@ from services.payments.store.tables import MessageRow
 from services.payments.usecases import rails, upi, verifying
 from services.payments.usecases.changing import Change
 from services.upi_core.contract import Api
-from suuupra.db import Transaction
+from suuupra.db import Database, Transaction
 
 FIRST_PAUSE: Final = timedelta(seconds=0.5)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
@@ -43,7 +43,7 @@ class Letter:
 
 
 class RailPost:
-    """What the courier needs to know of messages to rails (clients/courier.py)."""
+    """What the courier needs to know of messages to rails (suuupra.courier)."""
 
     name = "rails"
     channel = store.WAITING
@@ -96,8 +96,13 @@ class RailPost:
         it = letter.message
         return await self._switches.send(letter.url, it.api, it.method, it.path, it.body)
 
-    async def settle(self, tx: Transaction, letter: Letter, result: Reply, now: datetime) -> None:
+    async def settle(self, database: Database, letter: Letter, result: Reply, now: datetime) -> bool:
         """Note what came of it, and what follows."""
+        async with database.transaction() as tx:
+            await self._note(tx, letter, result, now)
+        return result.kind == "later"
+
+    async def _note(self, tx: Transaction, letter: Letter, result: Reply, now: datetime) -> None:
         if result.kind == "acknowledged":
             await store.acknowledged(tx, letter.message.id, now)
             if letter.message.api == REGISTRATION:

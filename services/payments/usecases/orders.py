@@ -11,10 +11,10 @@ from services.payments.domain.attempts import Refusal
 from services.payments.domain.events import CancelReason, RefundReason
 from services.payments.domain.folding import fold
 from services.payments.domain.payment import Payment
-from services.payments.domain.refunds import Unrefundable
+from services.payments.domain.refunds import REFUSED, Asking, Unrefundable
 from services.payments.store import payments as store
 from services.payments.usecases.changing import Change
-from services.payments.usecases.refunding import Asked, take_refund
+from services.payments.usecases.refunding import refuse, take_refund
 from suuupra import failpoints
 from suuupra.db import Transaction
 from suuupra.ids import new_id
@@ -88,7 +88,7 @@ async def end(change: Change, order_id: UUID, why: CancelReason) -> None:
 
 
 async def refund(change: Change, event: RefundRequested) -> None:
-    """Give money back because commerce says so, once per refund id."""
+    """Give money back because commerce says so, once per refund id; or tell that it cannot be (refund.failed)."""
     payment = await change.locked(event.payment_id)
     if payment.order_id != event.order_id:
         raise Reject(f"payment {event.payment_id} is not of order {event.order_id}")
@@ -96,7 +96,9 @@ async def refund(change: Change, event: RefundRequested) -> None:
         amount = Money(event.amount_minor, event.currency)
     except MoneyError as error:
         raise Reject(f"refund {event.refund_id}: {error}") from error
-    asked = Asked(event.refund_id, amount, RefundReason(event.reason), by="commerce")
+    asked = Asking(event.refund_id, amount, RefundReason(event.reason), by="commerce")
     decided = await take_refund(change, payment, asked)
-    if isinstance(decided, Unrefundable):
+    if isinstance(decided, Unrefundable) and decided in REFUSED:
+        await refuse(change, payment, asked, decided)
+    elif isinstance(decided, Unrefundable):
         raise Reject(f"refund {event.refund_id} of payment {payment.id}: {decided}")

@@ -3,10 +3,10 @@
 from typing import assert_never
 from uuid import UUID
 
-from services.payments.domain.attempts import Refusal
+from services.payments.domain.attempts import MOST_ATTEMPTS, Refusal
 from services.payments.domain.payment import Payment
 from services.payments.domain.refunds import Unrefundable
-from suuupra.errors import Conflict, FieldError, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Problem, invalid
 
 
 class PaymentEnded(Conflict):
@@ -45,35 +45,35 @@ class DeliveryUnderWay(Conflict):
     slug, title = "delivery-under-way", "This delivery is on its way"
 
 
-def not_found(what: str, key: UUID | str | int, field: str = "path") -> Problem:
-    """The same answer for what does not exist and for what belongs to somebody else."""
-    rule = f"must lead to a {what} that is there and yours to see"
-    error = FieldError(field, rule, "take the address from a list of them")
-    return NotFound(f"There is no {what} {key}, or it is not yours to see.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    """One field that does not follow a rule."""
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])
-
-
 def refused(refusal: Refusal) -> Problem:
     """Why no attempt begins, or nothing is cancelled."""
     match refusal:
         case Refusal.SUCCEEDED:
-            return PaymentEnded("It is paid. Nothing more is to be done.")
+            return _of_payment(PaymentEnded, "must not be paid yet", "nothing more is to be done")
         case Refusal.CANCELED:
-            return PaymentEnded("It was withdrawn with its order. Order again to pay.")
+            return _of_payment(PaymentEnded, "must not have been withdrawn", "order again to pay")
         case Refusal.TOO_LATE:
-            return PaymentEnded("The time to pay is over. Order again to pay.")
+            return _of_payment(PaymentEnded, "must still be in time to be paid", "order again to pay")
         case Refusal.IN_FLIGHT:
-            return AttemptInFlight(
-                "An attempt is being processed. Wait until it has ended; nothing is charged twice.",
-            )
+            fix = "wait until it has ended; nothing is charged twice"
+            return _of_payment(AttemptInFlight, "must have no attempt that is being processed", fix)
         case Refusal.TOO_MANY:
-            return TooManyAttempts("Ask support for help, or order again.")
+            rule = f"must have had fewer than {MOST_ATTEMPTS} attempts"
+            return _of_payment(TooManyAttempts, rule, "ask support for help, or order again")
         case _:
             assert_never(refusal)
+
+
+def not_failed(refund_id: UUID) -> Problem:
+    """Only what failed is tried again by people."""
+    rule = "must be a refund that failed"
+    error = FieldError("path.refund_id", rule, "wait for it, or ask for another one")
+    return NotRefundable(f"The refund {refund_id} has not failed.", errors=[error])
+
+
+def _of_payment(kind: type[Problem], rule: str, fix: str) -> Problem:
+    error = FieldError("path.payment_id", rule, fix)
+    return kind(f"The payment {rule}: {fix}.", errors=[error])
 
 
 def unrefundable(why: Unrefundable, payment: Payment) -> Problem:
@@ -81,7 +81,9 @@ def unrefundable(why: Unrefundable, payment: Payment) -> Problem:
     left = payment.amount - payment.refunding
     match why:
         case Unrefundable.NOT_PAID:
-            return NotRefundable("The payment has not succeeded, so there is nothing to give back.")
+            return _of_payment(
+                NotRefundable, "must have succeeded", "wait for it; there is nothing to give back"
+            )
         case Unrefundable.NOTHING:
             return invalid("body.amount.minor", "must be more than nothing", "send 1 or more")
         case Unrefundable.TOO_MUCH:
@@ -92,6 +94,6 @@ def unrefundable(why: Unrefundable, payment: Payment) -> Problem:
             currency = payment.amount.currency
             return invalid("body.amount.currency", f"must be the payment's, {currency}", f"send {currency}")
         case Unrefundable.ID_REUSED:
-            return NotRefundable("A refund with this id and other content was made before.")
+            return _of_payment(NotRefundable, "must not have another refund of this id", "send another id")
         case _:
             assert_never(why)

@@ -33,8 +33,9 @@ async def follow_refund(change: Change, refund_id: UUID) -> None:
         return
     payment = await change.locked(payment_id)
     refund = payment.refund(refund_id)
-    if refund is not None and payment.success is not None:
-        rail = await change.rails.named(change.tx, payment.success.rail)
+    came = payment.receipt(refund.surplus) if refund else None
+    if refund is not None and came is not None:
+        rail = await change.rails.named(change.tx, came.rail)
         await change.record(payment, refunds.follow_refund(refund, rail.rules, change.now))
 
 

@@ -14,6 +14,7 @@ from services.payments.domain.rails import Failure, Outcome, StillOpen, Success
 from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
 from services.payments.store.tables import ReceivedRow
+from services.payments.usecases import refunding
 from services.payments.usecases.changing import Change
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api, Code
@@ -224,7 +225,8 @@ async def _note(talk: Conversation, moves: Moves, outcome: Outcome) -> None:
         talk.change.contradicted(payment, decided)
         talk.contradictions.append(decided.what)
     else:
-        await talk.change.record(payment, decided)
+        payment = await talk.change.record(payment, decided)
+        await refunding.return_surpluses(talk.change, payment, decided)
 
 
 def _decide(

@@ -19,6 +19,8 @@ from services.payments.domain.payment import (
     Refund,
     Refunded,
     Resting,
+    Surplus,
+    surplus_id,
 )
 from services.payments.domain.reactions import EXPIRED, EXPIRED_REASON
 
@@ -46,6 +48,20 @@ def payment(it: Payment) -> contract.PaymentView:
         version=it.version,
         attempts=[attempt(one) for one in it.attempts],
         refunds=[refund(it, one) for one in it.refunds],
+        surpluses=[surplus(it, one) for one in it.surpluses],
+    )
+
+
+def surplus(of: Payment, it: Surplus) -> contract.SurplusView:
+    """Money that came twice."""
+    refund_ = of.surplus_refund(it.transaction)
+    return contract.SurplusView(
+        id=surplus_id(of.id, it.transaction),
+        attempt=it.attempt,
+        amount=of.amount,
+        rrn=it.rrn,
+        received_at=it.at,
+        refund_id=refund_.id if refund_ else None,
     )
 
 
@@ -121,6 +137,7 @@ def refund(of: Payment, it: Refund) -> contract.RefundView:
         status=status,
         requested_at=it.requested_at,
         code=code,
+        detail=it.state.reason if isinstance(it.state, GivenUp) else None,
         rrn=rrn,
     )
 

@@ -11,9 +11,9 @@ from services.payments.clients.keys import KeyRing
 from services.payments.domain.webhooks import Forbidden, check_address
 from services.payments.store import webhooks as store
 from services.payments.store.tables import DeliveryRow, EndpointRow
-from services.payments.usecases.problems import DeliveryUnderWay, EndpointTaken, invalid, not_found
+from services.payments.usecases.problems import DeliveryUnderWay, EndpointTaken
 from suuupra.db import Transaction
-from suuupra.errors import FieldError
+from suuupra.errors import FieldError, invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 
@@ -164,7 +164,9 @@ async def redeliver(
     if row is None or endpoint is None:
         raise not_found("delivery", delivery_id)
     if row.state == "waiting":
-        raise DeliveryUnderWay("It has not been delivered or given up yet; it is tried by itself.")
+        rule = "must have been delivered or given up"
+        error = FieldError("path.delivery_id", rule, "wait: it is tried by itself")
+        raise DeliveryUnderWay("It is still on its way, and tried by itself.", errors=[error])
     if not endpoint.enabled:
         error = FieldError("path.endpoint_id", "must be an endpoint that is enabled", "enable it first")
         raise DeliveryUnderWay("The endpoint is switched off.", errors=[error])

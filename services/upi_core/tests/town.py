@@ -54,7 +54,7 @@ class Town:
         """Until nobody has anything to say."""
         while True:
             couriers = [_runnable(app, Courier) for app in self.apps]
-            busy = [courier for courier in couriers if courier._tasks or courier._ending]
+            busy = [courier for courier in couriers if courier.in_hand]
             if not busy and not self.merchant.tasks:
                 return
             for courier in busy:

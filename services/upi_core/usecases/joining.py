@@ -20,10 +20,11 @@ from services.upi_core.contract import (
 from services.upi_core.domain import writing
 from services.upi_core.store import participants
 from services.upi_core.store.participants import Participant, Share
-from services.upi_core.usecases.problems import address_taken, invalid, not_found
+from services.upi_core.usecases.problems import address_taken, not_found
 from services.upi_core.usecases.rail import PHONE, Rail
 from suuupra import db, jwks, schedule
 from suuupra.db import Database, Transaction
+from suuupra.errors import invalid
 from suuupra.signatures import Verifier, public_jwks
 
 HEARTBEAT: Final = "heartbeat"

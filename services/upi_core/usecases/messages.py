@@ -9,10 +9,11 @@ from pydantic import ValidationError
 from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message
 from services.upi_core.domain import writing
 from services.upi_core.usecases import answers
-from services.upi_core.usecases.problems import Refused, invalid, sender_mismatch
+from services.upi_core.usecases.problems import Refused, sender_mismatch
 from services.upi_core.usecases.rail import Rail
-from suuupra import courier, failpoints, logs
+from suuupra import failpoints, logs, messages
 from suuupra.db import Database, Transaction
+from suuupra.errors import invalid
 
 _ANSWERED_BY: Final = {
     Api.REQ_PAY: Api.RESP_PAY,
@@ -58,12 +59,12 @@ async def _taken(
     """None, or why the message was refused."""
     try:
         async with database.transaction() as tx:
-            if await courier.take(tx, sender, msg_id, body, rail.clock.now()):
+            if await messages.take(tx, sender, msg_id, body, rail.clock.now()):
                 await answers.HANDLERS[api](tx, rail, sender, message)
                 failpoints.hit(f"switch.{_point(api, message)}.handled")
             else:
                 await _answer_again(tx, rail, api, msg_id)
-    except courier.IdReused:
+    except messages.IdReused:
         return Code.DUPLICATE
     except Refused as refused:
         return refused.code
@@ -73,4 +74,4 @@ async def _taken(
 async def _answer_again(tx: Transaction, rail: Rail, api: Api, msg_id: UUID) -> None:
     """Whoever asks the same again has not had the answer."""
     if api in _ANSWERED_BY:
-        await rail.courier.again(tx, writing.answer_id(msg_id, _ANSWERED_BY[api]))
+        await rail.messenger.again(tx, writing.answer_id(msg_id, _ANSWERED_BY[api]))

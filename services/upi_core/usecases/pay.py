@@ -53,7 +53,7 @@ def fingerprint(request: ReqPay) -> bytes:
 async def _repeated(tx: Transaction, rail: Rail, found: Txn, sender: str, request: ReqPay) -> Txn:
     if found.fingerprint != fingerprint(request) or found.initiator != sender:
         raise Refused(Code.DUPLICATE)
-    await rail.courier.again(tx, writing.answer_id(found.request_id, Api.RESP_PAY))
+    await rail.messenger.again(tx, writing.answer_id(found.request_id, Api.RESP_PAY))
     return found
 
 

@@ -29,11 +29,11 @@ from services.upi_core.store.participants import Entry
 from services.upi_core.store.requests import PaymentRequest
 from services.upi_core.store.transactions import Txn
 from services.upi_core.usecases import pay, steps
-from services.upi_core.usecases.problems import invalid, not_found
+from services.upi_core.usecases.problems import not_found
 from services.upi_core.usecases.rail import PHONE, Rail
 from suuupra import signatures
 from suuupra.db import Transaction
-from suuupra.errors import Conflict, Unavailable
+from suuupra.errors import Conflict, Unavailable, invalid
 from suuupra.ids import new_id
 from suuupra.money import Money, MoneyError
 

@@ -1,7 +1,7 @@
 """What the switch refuses, as problems with a name, and as codes of the rail."""
 
 from services.upi_core.contract import Code
-from suuupra.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 
 
 class Refused(Exception):
@@ -54,7 +54,3 @@ def address_taken(field: str, what: str) -> Problem:
 def not_found(what: str, key: object) -> Problem:
     error = FieldError("path", f"must lead to a {what} that is there", "take the id from a list or a message")
     return NotFound(f"There is no {what} {key}.", errors=[error])
-
-
-def invalid(field: str, rule: str, fix: str) -> Problem:
-    return Invalid(f"{field} {rule}.", errors=[FieldError(field, rule, fix)])

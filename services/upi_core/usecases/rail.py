@@ -7,20 +7,18 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import httpx
 from joserfc.jwk import Key
-from pydantic import ValidationError
 
-from services.upi_core.contract import Ack, Api, Message, path_of
+from services.upi_core.contract import Api, Message, path_of
 from services.upi_core.domain.rulebook import Rulebook
 from services.upi_core.domain.writing import body
 from services.upi_core.store import participants
 from services.upi_core.store.participants import Participant
 from suuupra import jwks
 from suuupra.clock import Clock
-from suuupra.courier import Courier
 from suuupra.db import Database, Transaction
 from suuupra.keyring import Keyring
+from suuupra.messages import Messenger
 
 PHONE: Final = "PHONE"
 """The payer's PSP that is part of the switch: the page that plays a phone. It needs no messages."""
@@ -90,7 +88,7 @@ class Directory:
 class Rail:
     """The switch's means."""
 
-    courier: Courier
+    messenger: Messenger
     keyring: Keyring
     directory: Directory
     rules: Rulebook
@@ -107,14 +105,7 @@ class Rail:
     ) -> UUID:
         """Tell a participant something once `tx` has committed; the message's id."""
         message_id: UUID = message.head.msg_id  # type: ignore[attr-defined]  # every message in MESSAGES has a head
-        await self.courier.post(tx, message_id, recipient, path_of(api), body(message), expires_at=expires_at)
+        await self.messenger.post(
+            tx, message_id, recipient, path_of(api), body(message), expires_at=expires_at
+        )
         return message_id
-
-
-def refusal_in(response: httpx.Response) -> str | None:
-    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
-    try:
-        ack = Ack.model_validate_json(response.content)
-    except ValidationError:
-        return None
-    return None if ack.err is None else ack.err.value

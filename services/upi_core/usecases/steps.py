@@ -117,9 +117,9 @@ async def _send(tx: Transaction, rail: Rail, txn: Txn, leg: LegName) -> None:
     if leg == "REVERSAL":
         sent = await transactions.legs(tx, txn.id)
         if "CREDIT" in sent:
-            await rail.courier.withdraw(tx, sent["CREDIT"].message_id)
+            await rail.messenger.withdraw(tx, sent["CREDIT"].message_id)
         if leg in sent:
-            await rail.courier.again(tx, sent[leg].message_id)
+            await rail.messenger.again(tx, sent[leg].message_id)
             await start_timer(tx, rail, txn.id, leg, timer)
             return
     until = now + timer if leg == "DEBIT" else None
@@ -132,7 +132,7 @@ async def _send(tx: Transaction, rail: Rail, txn: Txn, leg: LegName) -> None:
 async def _send_again(tx: Transaction, rail: Rail, txn: Txn, leg: LegName) -> None:
     """The same message, id included (M11)."""
     sent = await transactions.legs(tx, txn.id)
-    await rail.courier.again(tx, sent[leg].message_id)
+    await rail.messenger.again(tx, sent[leg].message_id)
     await start_timer(tx, rail, txn.id, leg, _timer_of(rail.rules, leg, txn.payment.reversals))
 
 

@@ -10,8 +10,8 @@ from services.upi_core.domain.payment import LegName
 from services.upi_core.store import transactions
 from services.upi_core.usecases import collect, joining, steps
 from services.upi_core.usecases.rail import Rail
-from suuupra.courier import Outgoing
 from suuupra.db import Database, Transaction
+from suuupra.messages import Outgoing
 from suuupra.schedule import Handler, Payload
 
 _CODES: Final = frozenset(code.value for code in Code)

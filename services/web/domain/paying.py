@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
-OrderState = Literal["pending", "paid", "expired", "canceled", "partially_refunded", "refunded"]
+OrderState = Literal["pending", "returned", "paid", "expired", "canceled", "partially_refunded", "refunded"]
+"""`returned`: it is not paid, and what came for it goes back."""
 AttemptState = Literal["open", "confirming", "unsure", "succeeded", "failed", "expired", "closed"]
 
 
@@ -117,6 +118,8 @@ def checkout(order: OrderState, payment: Payment | None, *, till_away: bool = Fa
             return Checkout(Phase.PAID, last)
         case "refunded" | "partially_refunded":
             return Checkout(Phase.REFUNDED, last)
+        case "returned":
+            return Checkout(Phase.REFUNDED, last, RETURNED)
         case "expired" | "canceled" if payment and payment.succeeded:
             return Checkout(Phase.REFUNDED, last, LATE)
         case "expired" | "canceled" if till_away or (last and last.state in _MOVING):
@@ -165,6 +168,10 @@ _SILENT: Final = Words(
 _CLOSING: Final = Words(
     "The order is being closed",
     "Do not approve the payment any more. If you just have, the money comes back by itself. The page goes on by itself.",
+)
+RETURNED: Final = Words(
+    "Your money is on its way back",
+    "What was paid is not what this order asks for, so it is refunded in full, by itself. Order again to pay.",
 )
 _EXPIRED: Final = Words(
     "The QR code was not used in time",

@@ -61,7 +61,7 @@ def test_what_commerce_says_is_over_is_over(order: OrderState, known: Payment | 
     assert (now.may_try, now.may_cancel) == (False, False)
 
 
-@pytest.mark.parametrize("order", ["expired", "canceled"])
+@pytest.mark.parametrize("order", ["expired", "canceled", "returned"])
 def test_m21_money_that_came_too_late_is_said_to_come_back(order: OrderState) -> None:
     now = checkout(order, payment("succeeded", succeeded=True))
     assert now.phase is Phase.REFUNDED

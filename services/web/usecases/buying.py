@@ -131,8 +131,13 @@ async def _look(
 ) -> tuple[CheckoutView, Payment | None]:
     found, asked = await asyncio.gather(shop.order(order, bearer), _payment(till, order, bearer))
     payment, away = asked
-    now = checkout(_STATES[found.status], payment, till_away=away)
+    now = checkout(_state(found), payment, till_away=away)
     return CheckoutView(found, now, away), payment
+
+
+def _state(order: OrderView) -> OrderState:
+    returned = order.status == "pending_payment" and order.payment == "returned"
+    return "returned" if returned else _STATES[order.status]
 
 
 async def _payment(till: Payments, order: UUID, bearer: str) -> tuple[Payment | None, bool]:

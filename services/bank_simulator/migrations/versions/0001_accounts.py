@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from suuupra import courier, keyring, schedule
+from suuupra import keyring, messages, schedule
 
 revision = "0001"
 down_revision = None
@@ -111,7 +111,7 @@ END $$;
 
 def upgrade() -> None:
     """Make every table; then take from the app what it must not do (M13)."""
-    courier.create_tables(op)
+    messages.create_tables(op)
     keyring.create_table(op)
     schedule.create_table(op)
     for statements in (_ACCOUNTS, _RAIL, _APPEND_ONLY):

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from suuupra import courier, keyring, schedule
+from suuupra import keyring, messages, schedule
 
 revision = "0001"
 down_revision = None
@@ -179,7 +179,7 @@ END $$;
 
 def upgrade() -> None:
     """Make every table."""
-    courier.create_tables(op)
+    messages.create_tables(op)
     keyring.create_table(op)
     schedule.create_table(op)
     for statements in (_PARTICIPANTS, _TRANSACTIONS, _PHONE, _APPEND_ONLY):
