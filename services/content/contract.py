@@ -215,6 +215,21 @@ class LessonProgress(_Model):
     at: datetime
 
 
+class Right(_Model):
+    """Whether the locked lessons of a course are open to a user, and when we last heard that they are or are not."""
+
+    course_id: UUID
+    unlocked: bool
+    unlocked_at: datetime | None
+    locked_at: datetime | None
+
+
+class Rights(_Model):
+    """Courses of which commerce has told anything of that user."""
+
+    items: list[Right]
+
+
 class CourseProgressItems(_Model):
     """A learner's lessons, of one course when asked for one; the latest first."""
 

@@ -1,6 +1,8 @@
 """What a buyer, the clock and support do with an order."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from services.commerce import contract
@@ -16,6 +18,14 @@ from suuupra.clock import Clock
 from suuupra.db import Transaction
 from suuupra.ids import new_id
 from suuupra.money import Money
+from suuupra.writing import money
+
+_WHY_BACK: Final[Mapping[domain.Reason, str]] = {
+    "requested": "it was asked for",
+    "order_expired": "it arrived after the order's time was over",
+    "order_canceled": "it arrived after the order was withdrawn",
+    "already_paid": "the order was paid already",
+}
 
 
 async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -> contract.OrderView:
@@ -32,7 +42,7 @@ async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -
             order_id=row.id, number=row.number, user_id=row.user_id, canceled_at=now
         )
         await outbox.append(tx, row.id, canceled, at=now)
-        await tell(tx, row.id, now, "order.canceled", "withdrawn by the buyer")
+        await tell(tx, row.id, now, "order.canceled", "Withdrawn by the buyer")
         await schedule.cancel(tx, EXPIRE, row.id)
     return await reading.view(tx, order_id)
 
@@ -51,7 +61,7 @@ async def expire(tx: Transaction, clock: Clock, order_id: UUID) -> None:
     row = loaded.row
     expired = contract.OrderExpired(order_id=row.id, number=row.number, user_id=row.user_id, expired_at=now)
     await outbox.append(tx, row.id, expired, at=now)
-    await tell(tx, row.id, now, "order.expired", "nobody paid in time; seats and coupon are free again")
+    await tell(tx, row.id, now, "order.expired", "Not paid in time; seats and coupon are free again")
 
 
 async def _end(tx: Transaction, loaded: store.Loaded, order: domain.Order) -> None:
@@ -105,7 +115,8 @@ async def ask_back(
         requested_at=now,
     )
     await outbox.append(tx, row.id, requested, at=now)
-    words = f"{Money(refund_.amount_minor, row.currency)} is to go back ({refund_.reason})"
+    amount = money(Money(refund_.amount_minor, row.currency))
+    words = f"{amount} is on its way back: {_WHY_BACK[refund_.reason]}"
     await tell(
         tx,
         row.id,

@@ -20,6 +20,7 @@ from suuupra.events import Meta
 from suuupra.ids import new_id
 from suuupra.inbox import Reject
 from suuupra.money import Money
+from suuupra.writing import money, rail
 
 
 async def succeeded(
@@ -62,7 +63,8 @@ async def _heard(tx: Transaction, event: PaymentSucceeded, meta: Meta, status: s
         at=event.succeeded_at,
     )
     await store.heard_of_payment(tx, heard)
-    words = f"{Money(event.amount_minor, event.currency)} came over {event.rail}"
+    amount = money(Money(event.amount_minor, event.currency))
+    words = f"{amount} received by {rail(event.rail)}"
     await tell(
         tx,
         event.order_id,
@@ -88,7 +90,7 @@ async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
         at=event.failed_at,
     )
     await store.heard_of_payment(tx, heard)
-    words = f"attempt {event.attempt} failed with {event.code}: {event.reason}"
+    words = f"Attempt {event.attempt} to pay failed: {event.reason.rstrip('.')} ({event.code})"
     await tell(
         tx,
         event.order_id,
@@ -113,11 +115,8 @@ async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: T
     await _keep(tx, loaded, back.refund, number, now)
     store.apply(loaded.row, back.order)
     await tx.flush()
-    revoked = (
-        await settling.revoke(tx, loaded.row.user_id, loaded.row.id, now) if counts and back.full else []
-    )
-    await outbox.append_many(tx, [(loaded.row.id, _refunded(loaded, back)), *revoked], at=now)
-    words = f"{Money(event.amount_minor, event.currency)} went back over {event.rail}"
+    amount = money(Money(event.amount_minor, event.currency))
+    words = f"{amount} refunded by {rail(event.rail)}"
     await tell(
         tx,
         event.order_id,
@@ -130,6 +129,10 @@ async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: T
         rrn=event.rrn,
         event_id=meta.id,
     )
+    revoked = (
+        await settling.revoke(tx, loaded.row.user_id, loaded.row.id, now) if counts and back.full else []
+    )
+    await outbox.append_many(tx, [(loaded.row.id, _refunded(loaded, back)), *revoked], at=now)
 
 
 async def _keep(
