@@ -64,13 +64,16 @@ async def _page(
     saved: bool = False,
     stale: bool = False,
 ) -> Response:
-    shown = {
-        "groups": groups(preferences),
-        "language": preferences.locale or "account",
-        "etag": etag,
-        "languages": LANGUAGES,
-    }
-    status = 409 if stale else 200
     return await page(
-        request, "preferences.html", head, status=status, section="inbox", saved=saved, stale=stale, **shown
+        request,
+        "preferences.html",
+        head,
+        status=409 if stale else 200,
+        section="inbox",
+        groups=groups(preferences),
+        language=preferences.locale or "account",
+        languages=LANGUAGES,
+        etag=etag,
+        saved=saved,
+        stale=stale,
     )

@@ -154,7 +154,7 @@ def _mail(message: notifications.Message) -> Iterator[Moment]:
         message.created_at, "notifications", "notifications", what, text, _teller(message), tone, ids, lines
     )
     if message.sent_at is not None:
-        tries = f", at the {message.attempts}. try" if message.attempts > 1 else ""
+        tries = f", at try {message.attempts}" if message.attempts > 1 else ""
         text = f"Mail handed to the mail server: {kind}{tries}"
         yield Moment(
             message.sent_at, "notifications", LEARNER, f"{what}.sent", text, "notifications", "good", ids
