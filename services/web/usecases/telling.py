@@ -83,7 +83,7 @@ async def _order(sources: Sources, wanted: str) -> tuple[UUID, OrderView | None,
     if id_ is None:
         found = await sources.shop.find(sources.bearer, number=wanted.upper())
         if found is None:
-            raise errors.NotFound(f"There is no order {wanted.upper()}.")
+            raise _no_order(f"There is no order {wanted.upper()}.")
         id_ = found.id
     try:
         return id_, await _order_by_id(sources, id_), ()
@@ -97,8 +97,14 @@ async def _order_by_id(sources: Sources, id_: UUID) -> OrderView:
     except errors.NotFound:
         found = await sources.shop.find(sources.bearer, payment_id=str(id_))
         if found is None:
-            raise errors.NotFound(f"There is no order, and no payment, with the id {id_}.") from None
+            raise _no_order(f"There is no order, and no payment, with the id {id_}.") from None
         return await sources.shop.order(found.id, sources.bearer)
+
+
+def _no_order(detail: str) -> errors.NotFound:
+    """Who signed in before they were given a role has a token that sees their own orders only."""
+    fix = "look at how it is written; if you were given your role just now, sign out and in again"
+    return errors.NotFound(detail, errors=[errors.FieldError("path.order", "must be there", fix)])
 
 
 def address(wanted: str) -> str:
