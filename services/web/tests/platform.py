@@ -148,7 +148,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
         for database in databases.values():
             stack.push_async_callback(database.close)
 
-        def settings(name: str, **more: Any) -> Any:
+        def settings(name: str, /, **more: Any) -> Any:
             common: dict[str, Any] = {
                 "service": name, "public_url": ORIGIN, "database_url": urls.get(name), "database_pool_size": 5,
                 "kafka_bootstrap": "127.0.0.1:9", "openbao_url": "http://openbao:8200", "openbao_token": "none",

@@ -43,6 +43,16 @@ def test_what_happened_at_one_time_stays_in_the_order_it_was_told_in() -> None:
     assert [it.moment.what for it in made.steps] == ["a", "b", "c"]
 
 
+def test_of_what_happened_at_one_time_the_cause_comes_first() -> None:
+    heard = moment(5, "commerce", "heard", came_from="payments")
+    got, sent = (
+        moment(5, "payments", "got", came_from="upi-core"),
+        moment(5, "payments", "sent", came_from="commerce"),
+    )
+    made = told(ORDER, None, [heard, got, sent], ())
+    assert [it.moment.what for it in made.steps] == ["got", "heard", "sent"]
+
+
 def test_a_story_of_which_nothing_could_be_read_has_no_steps() -> None:
     gap = Missing("ledger", "It did not answer in time.", "Reload.")
     made = told(ORDER, None, [], [gap])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Final, Literal
 from uuid import UUID
 
@@ -107,8 +107,9 @@ class Story:
 
 
 def told(order_id: UUID, number: str | None, moments: Iterable[Moment], missing: Iterable[Missing]) -> Story:
-    """The story that moments make. What happened at one time stays in the order it was given in."""
-    ordered = sorted(moments, key=lambda it: it.at)
+    """The story that moments make. Of what happened at one time, what comes from a lane comes after what is in it."""
+    by_time = groupby(sorted(moments, key=lambda it: it.at), key=lambda it: it.at)
+    ordered = [moment for _, together in by_time for moment in _caused(list(together))]
     gaps = tuple(missing)
     return Story(
         order_id,
@@ -119,6 +120,18 @@ def told(order_id: UUID, number: str | None, moments: Iterable[Moment], missing:
         gaps,
         _ids(ordered),
     )
+
+
+def _caused(left: list[Moment]) -> Iterator[Moment]:
+    """Moments of one time; those that say nothing of each other stay in the order they were given in."""
+
+    def waits(moment: Moment) -> bool:
+        return any(it.lane == moment.came_from and it.came_from != moment.lane for it in left)
+
+    while left:
+        following = next((it for it in left if not waits(it)), left[0])
+        left.remove(following)
+        yield following
 
 
 def _steps(ordered: Sequence[Moment]) -> Iterable[Step]:
