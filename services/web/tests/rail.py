@@ -5,6 +5,7 @@ Every message between them takes some milliseconds of the test's clock, so that 
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,6 @@ from services.web.tests.conftest import ORIGIN
 from services.web.tests.people import token_of
 from services.web.tests.platform import RAIL, Platform, judge_by
 from suuupra.clock import FakeClock
-from suuupra.courier import Courier
 from suuupra.db import Database
 from suuupra.migrations import Schema
 from suuupra.secrets_store import SecretsStore
@@ -59,15 +59,15 @@ class Rail:
         while True:
             await self.world.carry()
             couriers = [
-                one
+                it
                 for app in self.world.apps.values()
-                for one in app.state.runnables
-                if isinstance(one, Courier)
+                for it in app.state.runnables
+                if hasattr(it, "deliver_due")
             ]
             due = sum([await courier.deliver_due() for courier in couriers])
-            busy = [courier for courier in couriers if courier._tasks or courier._ending]
-            for courier in busy:
-                await courier.settled()
+            busy = [task for courier in couriers for task in _tasks(courier)]
+            if busy:
+                await asyncio.wait(busy)
             if not due and not busy:
                 return
 
@@ -94,6 +94,13 @@ class Rail:
             answer = await finance.post(f"/v1/orders/{order}/refunds", headers=headers)
         assert answer.status_code == 201, answer.text
         await self.settle()
+
+
+def _tasks(courier: Any) -> list[asyncio.Task[None]]:
+    """What a courier is about; payments has one of its own kind."""
+    own = [*getattr(courier, "_tasks", ()), *getattr(courier, "_running", ())]
+    ending = getattr(courier, "_ending", None)
+    return [*own, ending] if ending else own
 
 
 @asynccontextmanager
