@@ -68,6 +68,8 @@ class Platform:
     settings: dict[str, Any]
     more: Callable[..., Any]
     """`more("ledger", …)`: settings of a further service that trusts the same issuer."""
+    hop_seconds: float = 0.0
+    """What an event takes on its way, of the test's clock."""
     carried: set[tuple[str, UUID]] = field(default_factory=set)
 
     @asynccontextmanager
@@ -118,6 +120,7 @@ class Platform:
 
     async def tell(self, name: str, type_: str, data: str, meta: Meta) -> None:
         """Hand one event to one service."""
+        self.clock.advance(self.hop_seconds)
         consumers = importlib.import_module(f"services.{name}.consumers").consumers
         clocked = {"clock": self.clock} if "clock" in consumers.__code__.co_varnames[:2] else {}
         for subscription in consumers(self.settings[name], **clocked):

@@ -148,6 +148,7 @@ async def rail(world: Platform, postgres: PostgresServer, objects: ObjectsServer
             httpx.AsyncClient(transport=slow, base_url="http://upi-core:8000")
         )
         made = Rail(world, phone)
+        world.hop_seconds = HOP_SECONDS
         await _join(made)
         yield made
 

@@ -181,7 +181,6 @@ def _spans(ordered: Sequence[Moment]) -> Iterable[Span]:
 _KNOWN_IDS: Final = (
     "order_id",
     "payment_id",
-    "attempt",
     "transaction",
     "rrn",
     "journal_id",
