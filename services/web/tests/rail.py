@@ -56,20 +56,23 @@ class Rail:
 
     async def settle(self) -> None:
         """Until nobody has anything to say, and every event has arrived."""
-        while True:
+        before = -1
+        while before < len(self.world.carried):
+            before = len(self.world.carried)
             await self.world.carry()
-            couriers = [
-                it
-                for app in self.world.apps.values()
-                for it in app.state.runnables
-                if hasattr(it, "deliver_due")
-            ]
-            due = sum([await courier.deliver_due() for courier in couriers])
-            busy = [task for courier in couriers for task in _tasks(courier)]
-            if busy:
-                await asyncio.wait(busy)
-            if not due and not busy:
-                return
+            while await self._deliver():
+                pass
+
+    async def _deliver(self) -> bool:
+        """Every message that is due, or on its way; whether there was any."""
+        couriers = [
+            it for app in self.world.apps.values() for it in app.state.runnables if hasattr(it, "deliver_due")
+        ]
+        due = sum([await courier.deliver_due() for courier in couriers])
+        busy = [task for courier in couriers for task in _tasks(courier)]
+        if busy:
+            await asyncio.wait(busy)
+        return bool(due or busy)
 
     async def pay(self, link: str, pin: str = PIN) -> None:
         """Open a link on the payer's phone and approve it."""

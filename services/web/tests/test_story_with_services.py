@@ -225,9 +225,9 @@ async def test_without_commerce_a_number_leads_nowhere_and_says_so(
     sold: Sold, support: httpx.AsyncClient
 ) -> None:
     sold.world.network.failing["commerce"] = 503
-    page = await support.get(f"/support/orders/{sold.number}")
-    assert page.status_code == 503
-    assert "The shop is away" in page.text
+    answer = await support.get(f"/support/orders/{sold.number}/story.json", headers=JSON)
+    assert (answer.status_code, answer.json()["title"]) == (503, "The shop is away for a moment")
+    assert "Retry-After" in answer.headers
 
 
 @pytest.mark.parametrize(
