@@ -56,12 +56,11 @@ class Rail:
 
     async def settle(self) -> None:
         """Until nobody has anything to say, and every event has arrived."""
-        before = -1
-        while before < len(self.world.carried):
-            before = len(self.world.carried)
+        while True:
+            delivered, before = await self._deliver(), len(self.world.carried)
             await self.world.carry()
-            while await self._deliver():
-                pass
+            if not delivered and before == len(self.world.carried):
+                return
 
     async def _deliver(self) -> bool:
         """Every message that is due, or on its way; whether there was any."""
