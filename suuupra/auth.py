@@ -33,6 +33,7 @@ __all__ = [
     "User",
     "caller_of",
     "optional_user",
+    "require_any_scope",
     "require_scope",
     "require_user",
 ]
@@ -111,11 +112,12 @@ class OptionalUser(_Bearer):
 
 
 class RequireUser(_Bearer):
-    """The caller; without one, 401. With scopes, 403 for a caller who lacks one of them."""
+    """The caller; without one, 401. With scopes, 403 for a caller who lacks one of them, or with `one` all of them."""
 
-    def __init__(self, description: str, *scopes: str) -> None:
+    def __init__(self, description: str, *scopes: str, one: bool = False) -> None:
         super().__init__(description)
         self.scopes = frozenset(scopes)
+        self.one = one
 
     async def __call__(self, request: Request) -> Principal:
         principal = await _authenticator(request).principal(request)
@@ -123,14 +125,14 @@ class RequireUser(_Bearer):
             error = FieldError("header.Authorization", "is required", _FIX)
             raise Unauthenticated("This needs a signed-in caller.", errors=[error])
         missing = self.scopes - principal.scopes
-        if missing:
-            raise _lacking(missing)
+        if missing and not (self.one and missing != self.scopes):
+            raise _lacking(missing, " or " if self.one else " and ")
         return principal
 
 
-def _lacking(scopes: frozenset[str]) -> Forbidden:
-    wanted = " ".join(sorted(scopes))
-    challenge = f'Bearer error="insufficient_scope", scope="{wanted}"'
+def _lacking(scopes: frozenset[str], between: str) -> Forbidden:
+    challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(scopes))}"'
+    wanted = between.join(sorted(scopes))
     error = FieldError(
         "header.Authorization", f"must be a token with the scope {wanted}", "ask for a token that has it"
     )
@@ -160,6 +162,11 @@ optional_user = OptionalUser(_TOKEN)
 def require_scope(*scopes: str) -> RequireUser:
     """A dependency that gives the caller when the token carries all `scopes`; else 401 or 403."""
     return RequireUser(_TOKEN, *scopes)
+
+
+def require_any_scope(*scopes: str) -> RequireUser:
+    """A dependency that gives the caller when the token carries one of `scopes`; else 401 or 403."""
+    return RequireUser(_TOKEN, *scopes, one=True)
 
 
 User = Annotated[Principal, Depends(require_user)]

@@ -101,6 +101,7 @@ Try next:
                                                       farah (finance), omkar (operator): password learn-by-heart-7
   open {url}/mail{" " * (41 - len(url))} every letter that was sent
   open {url}/phone{" " * (40 - len(url))} the payer's phone: approve what you buy (PIN 1234 for meera@asha)
+  open {url}/support{" " * (38 - len(url))} as sam: any order's whole story, over all services, in one picture
   eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
   kubectl get suuupra -A                              what the operator made, and how it is
   kubectl -n suuupra delete deployment content        watch it come back

@@ -13,6 +13,7 @@ from rich.text import Text
 from services.content.contract import CourseFields
 from services.content.domain.courses import minutes_of
 from services.content.domain.documents.bounds import Unreadable
+from services.content.domain.sentences import DESCRIPTION, SUMMARY, first_sentence, shortened
 from services.content.domain.slugs import slugify
 from services.content.settings import Settings
 from services.content.usecases.importing.apply import Imported, Importer, Job
@@ -113,8 +114,8 @@ def _said(
     """What the course says of itself: the options, or what the entry page says."""
     said = {
         "title": title or found.title,
-        "summary": summary if summary is not None else _first_sentence(found.introduction),
-        "description": found.introduction[:2000],
+        "summary": summary if summary is not None else first_sentence(found.introduction, SUMMARY),
+        "description": shortened(found.introduction, DESCRIPTION),
         "language": found.language or "en",
         **options,
     }
@@ -128,12 +129,6 @@ def _said(
 
 def _wrong_option(location: tuple[int | str, ...], message: str) -> Finding:
     return Finding(f"--{location[0]}".replace("_", "-"), message, "give another with this option")
-
-
-def _first_sentence(words: str) -> str:
-    end = words.find(". ")
-    sentence = words[: end + 1] if 0 < end < 300 else words[:300]
-    return "".join(character for character in sentence if character.isprintable())
 
 
 async def _import(folder: Folder, found: Survey, job: Job) -> Imported:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from services.content.domain.rights import Right as Right
+from services.content.domain.rights import Rights as Rights
 from suuupra import fields
 from suuupra.events import Event
 
@@ -25,14 +27,12 @@ Access = Literal["open", "entitled"]  # who reads it: all, or all its preview an
 
 Title = fields.Title
 Slug = fields.Slug
-Summary = fields.Line
 Text = fields.Text
 Html = Annotated[str, Field(max_length=MAX_ARTICLE_CHARACTERS), AfterValidator(fields.storable)]
 Language = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|\d{3}))?$", max_length=11)
 ]
 """BCP 47, as far as courses need it: language, script, region."""
-WebAddress = fields.WebAddress
 
 
 class _Model(BaseModel):
@@ -250,12 +250,12 @@ class CourseFields(_Request):
 
     title: Title
     slug: Slug | None = None
-    summary: Summary = ""
+    summary: fields.Line = ""
     description: Text = ""
     language: Language = "en"
     outcomes: list[Title] = Field(default_factory=list, max_length=20)
     licence: Title | None = None
-    source: WebAddress | None = None
+    source: fields.WebAddress | None = None
     access: Access | None = None
     preview_lessons: Annotated[int, Field(ge=0, le=MAX_LESSONS)] | None = None
 

@@ -28,6 +28,7 @@ def create_app(
         settings,
         accounts.router,
         journals.router,
+        journals.orders,
         reports.router,
         proofs.router,
         resources=[database],

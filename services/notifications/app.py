@@ -3,7 +3,7 @@
 import httpx
 from fastapi import FastAPI
 
-from services.notifications.api import inbox, mailbox, preferences
+from services.notifications.api import about, inbox, mailbox, preferences
 from services.notifications.clients import Sink
 from services.notifications.settings import Settings
 from services.notifications.usecases.bells import Bells
@@ -18,7 +18,7 @@ def create_app(settings: Settings, *, transport: httpx.AsyncBaseTransport | None
     """Everything wired, nothing connected. `transport` replaces the network under the mail sink's client."""
     database = Database.of(settings)
     bells = Bells(database)
-    routers = [inbox.router, preferences.router]
+    routers = [inbox.router, preferences.router, about.router]
     optional: list[app.Resource] = []
     if settings.shows_mail:
         routers.append(mailbox.router)

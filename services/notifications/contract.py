@@ -46,6 +46,29 @@ class Notification(_Model):
     read_at: datetime | None
 
 
+MessageState = Literal["delivered", "waiting", "due", "sending", "sent", "refused", "unwanted", "expired"]
+
+
+class Message(_Model):
+    """One message about an order. A mail is `sent` once the mail server took it; `refusal` says why it did not."""
+
+    id: UUID
+    channel: Channel
+    kind: Kind
+    state: MessageState
+    attempts: int
+    created_at: datetime
+    sent_at: datetime | None
+    read_at: datetime | None
+    refusal: str | None
+
+
+class Messages(_Model):
+    """The oldest first."""
+
+    items: list[Message]
+
+
 class Unread(_Model):
     """How many notifications nobody has looked at. Also the data of the stream's `unread` events."""
 

@@ -10,8 +10,10 @@ from services.web.clients.calling import SignInNeeded
 from services.web.clients.commerce import Commerce
 from services.web.clients.content import Content
 from services.web.clients.identity import ClientSecret, Identity
+from services.web.clients.ledger import Ledger
 from services.web.clients.notifications import Notifications
 from services.web.clients.payments import Payments
+from services.web.clients.rail import Rail
 from services.web.settings import Settings
 from services.web.usecases.sessions import Sessions
 from suuupra import app, ui
@@ -42,6 +44,8 @@ def create_app(
             Commerce(settings.url_commerce, time, transport),
             Payments(settings.url_payments, transport),
             Notifications(settings.url_notifications, transport),
+            Ledger(settings.url_ledger, transport),
+            Rail(settings.url_upi_core, transport),
             identity,
         ],
         # Courses can be read by anybody while sessions, or the secret that new ones need, cannot.

@@ -28,6 +28,14 @@ class Settings(ServiceSettings, DatabaseSettings, SecretsSettings):
         description="the address of notifications, for example http://notifications:8000",
         examples=["http://notifications:8000"],
     )
+    url_ledger: HttpAddress = Field(
+        description="the address of the ledger, for example http://ledger:8000",
+        examples=["http://ledger:8000"],
+    )
+    url_upi_core: HttpAddress = Field(
+        description="the address of the UPI switch, for example http://upi-core:8000",
+        examples=["http://upi-core:8000"],
+    )
     client_id: str = Field(default="web", description="this client's id at identity, for example web")
     client_secret: SecretStr | None = Field(
         default=None,

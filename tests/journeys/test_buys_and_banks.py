@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
@@ -18,11 +15,11 @@ from tests.cluster.kube import WORKLOADS, Kube
 
 from .browser import Complaints, launch, picture, visit
 from .people import MEERA, Account, Learner, approve, confirm, fill_cart, pay_button, phone, sign_up
+from .staff import finance_token, refund
 
 pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
-FINANCE = "finance@staff.example"
 ELSEWHERE = Account("meera@banyan", "1234")
 """Pays from another bank than the merchant's, so that only the credit is at the silent one."""
 ROLLED_OUT_WITHIN = 180.0
@@ -117,23 +114,3 @@ def test_money_that_goes_back_is_shown_and_the_course_is_locked_again(
         page.get_by_role("link", name=COURSE, exact=True).first.click()
         expect(page.get_by_role("button", name=re.compile("^Add (.* )?to cart$")).first).to_be_visible()
     context.close()
-
-
-def finance_token(kube: Kube) -> str:
-    """An access token of somebody who may give money back."""
-    password = os.environ.get("SUUUPRA_NEW_PASSWORD", secrets.token_urlsafe(16))
-    create = ("create-user", FINANCE, "--name", "Finance", "--role", "finance", "--keep")
-    _identity(kube, f"SUUUPRA_NEW_PASSWORD={password}", *create)
-    return _identity(kube, "NO_COLOR=1", "token", FINANCE)
-
-
-def _identity(kube: Kube, variable: str, *words: str) -> str:
-    command = ("env", variable, "python", "-m", "suuupra", "identity", *words)
-    return kube.run("exec", "deployment/identity", "-n", WORKLOADS, "--", *command).stdout.strip()
-
-
-def refund(platform_url: str, token: str, order: str) -> None:
-    """All of an order, by the API."""
-    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"refund-{order}"}
-    answer = httpx.post(f"{platform_url}/v1/orders/{order}/refunds", headers=headers, timeout=10)
-    assert answer.status_code == 201, answer.text

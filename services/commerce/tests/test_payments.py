@@ -70,7 +70,13 @@ async def test_the_timeline_tells_the_story_with_the_ids_of_all_who_took_part(
     assert (created["ids"]["order_id"], wrong["ids"]["payment_id"]) == (order["id"], str(payment_id))
     assert (money["ids"]["rrn"], money["ids"]["rail_reference"]) == ("600112345678", "SUU0001")
     assert {"event_id", "payment_id"} <= set(money["ids"])
-    assert wrong["text"] == "attempt 1 failed with ZM: The UPI PIN was wrong."
+    assert [entry["text"] for entry in shown["timeline"]] == [
+        f"Ordered {order['lines'][0]['title']} for ₹499.00",
+        "Attempt 1 to pay failed: The UPI PIN was wrong (ZM)",
+        "₹499.00 received by UPI",
+        f"Paid, with invoice {shown['invoice_number']}",
+        "The Python Tutorial opened",
+    ]
     assert shown["payments"][0]["status"] == "succeeded"
     found = ok(await support.get("/v1/orders", payment_id=str(payment_id)))["items"]
     assert [one["id"] for one in found] == [order["id"]]

@@ -56,6 +56,13 @@ async def test_a_partial_and_then_the_rest(
     shown = await learner.order_now(paid["id"])
     assert (shown["status"], shown["refundable"]["minor"]) == ("refunded", 0)
     assert ok(await learner.get("/v1/entitlements"))["items"] == []
+    assert [entry["text"] for entry in shown["timeline"]][-5:] == [
+        "₹100.00 is on its way back: it was asked for",
+        "₹100.00 refunded by UPI",
+        "₹399.00 is on its way back: it was asked for",
+        "₹399.00 refunded by UPI",
+        f"{paid['timeline'][-1]['text'].removesuffix(' opened')} closed again",
+    ]
     refunded = [data for _, data in await deliveries.published("order.refunded")]
     assert [(one["full"], one["refunded_total_minor"]) for one in refunded] == [
         (False, 10_000),

@@ -30,6 +30,7 @@ from suuupra.clock import Clock
 from suuupra.db import Transaction
 from suuupra.errors import FieldError, invalid
 from suuupra.ids import new_id
+from suuupra.writing import listed, money
 
 EXPIRE = "order.expire"
 """Scheduled work: an order whose time to be paid is over."""
@@ -63,7 +64,7 @@ async def place(
     row, order = await _save(tx, quote, user_id, now, terms)
     lines = await _hold(tx, quote, row)
     _close(cart, user_id, row.id)
-    words = f"{row.number}: {quote.priced.total} for {', '.join(line.title for line in lines)}"
+    words = f"Ordered {listed([line.title for line in lines])} for {money(quote.priced.total)}"
     entry = await tell(tx, row.id, now, "order.created", words, order_id=row.id, cart_id=row.cart_id)
     if order.state == domain.Draft():
         return await _give(tx, store.Loaded(row, order, ()), terms, now)

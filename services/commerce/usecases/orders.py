@@ -1,6 +1,8 @@
 """What a buyer, the clock and support do with an order."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from services.commerce import contract
@@ -17,6 +19,15 @@ from suuupra.db import Transaction
 from suuupra.errors import invalid, not_found
 from suuupra.ids import new_id
 from suuupra.money import Money
+from suuupra.writing import money
+
+_WHY_BACK: Final[Mapping[domain.Reason, str]] = {
+    "requested": "it was asked for",
+    "order_expired": "it arrived after the order's time was over",
+    "order_canceled": "it arrived after the order was withdrawn",
+    "already_paid": "the order was paid already",
+    "wrong_amount": "it was not what the order asks for",
+}
 
 
 async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -> contract.OrderView:
@@ -27,7 +38,7 @@ async def cancel(tx: Transaction, clock: Clock, user_id: UUID, order_id: UUID) -
     if isinstance(order, domain.Refused):
         raise refused(WrongState, "path.order_id", order.rule, order.fix)
     if order != loaded.order:
-        await withdraw(tx, loaded, order, "withdrawn by the buyer", now)
+        await withdraw(tx, loaded, order, "Withdrawn by the buyer", now)
     return await reading.view(tx, order_id)
 
 
@@ -59,7 +70,7 @@ async def expire(tx: Transaction, clock: Clock, order_id: UUID) -> None:
     row = loaded.row
     expired = contract.OrderExpired(order_id=row.id, number=row.number, user_id=row.user_id, expired_at=now)
     await outbox.append(tx, row.id, expired, at=now)
-    await tell(tx, row.id, now, "order.expired", "nobody paid in time; seats and coupon are free again")
+    await tell(tx, row.id, now, "order.expired", "Not paid in time; seats and coupon are free again")
 
 
 async def _end(tx: Transaction, loaded: store.Loaded, order: domain.Order) -> None:
@@ -135,7 +146,8 @@ async def ask_back(
         requested_at=now,
     )
     await outbox.append(tx, row.id, requested, at=now)
-    words = f"{Money(refund_.amount_minor, currency)} is to go back ({refund_.reason})"
+    amount = money(Money(refund_.amount_minor, currency))
+    words = f"{amount} is on its way back: {_WHY_BACK[refund_.reason]}"
     await tell(
         tx,
         row.id,

@@ -29,6 +29,7 @@ from suuupra.events import Meta
 from suuupra.ids import new_id
 from suuupra.inbox import Reject
 from suuupra.money import Money, MoneyError
+from suuupra.writing import money, rail
 
 
 async def succeeded(
@@ -50,7 +51,7 @@ async def succeeded(
             )
             await ask_back(tx, loaded, refund, "commerce", now)
             ended = replace(loaded.order, state=domain.Canceled(now))
-            await withdraw(tx, loaded, ended, "all of it is the buyer's by another order", now)
+            await withdraw(tx, loaded, ended, "Withdrawn: all of it was bought by another order", now)
         case domain.Accept():
             await _heard(tx, event, meta, "succeeded")
             number = await store.next_document(tx, series_at(terms.invoice_series, now))
@@ -104,7 +105,7 @@ async def _heard(tx: Transaction, event: PaymentSucceeded, meta: Meta, status: s
         at=event.succeeded_at,
     )
     await store.heard_of_payment(tx, heard)
-    words = f"{Money(event.amount_minor, event.currency)} came over {event.rail}"
+    words = f"{money(Money(event.amount_minor, event.currency))} received by {rail(event.rail)}"
     await _tell(tx, event, meta, event.succeeded_at, "payment.succeeded", words)
 
 
@@ -120,7 +121,7 @@ async def failed(tx: Transaction, event: PaymentFailed, meta: Meta) -> None:
         at=event.failed_at,
     )
     await store.heard_of_payment(tx, heard)
-    words = f"attempt {event.attempt} failed with {event.code}: {event.reason}"
+    words = f"Attempt {event.attempt} to pay failed: {event.reason.rstrip('.')} ({event.code})"
     await _tell(tx, event, meta, event.failed_at, "payment.failed", words)
 
 
@@ -137,12 +138,12 @@ async def refunded(tx: Transaction, event: PaymentRefunded, meta: Meta, terms: T
     await _keep(tx, loaded, back.refund, number, now)
     store.apply(loaded.row, back.order)
     await tx.flush()
+    words = f"{money(Money(event.amount_minor, event.currency))} refunded by {rail(event.rail)}"
+    await _tell(tx, event, meta, event.refunded_at, "order.refunded", words, credit_note=number)
     revoked = (
         await settling.revoke(tx, loaded.row.user_id, loaded.row.id, now) if counts and back.full else []
     )
     await outbox.append_many(tx, [(loaded.row.id, _refunded(loaded, back)), *revoked], at=now)
-    words = f"{Money(event.amount_minor, event.currency)} went back over {event.rail}"
-    await _tell(tx, event, meta, event.refunded_at, "order.refunded", words, credit_note=number)
 
 
 async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> None:
@@ -157,7 +158,7 @@ async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> Non
             return
         row.failed_at, row.code, row.detail = event.failed_at, event.code, event.reason
         await tx.flush()
-    amount = Money(event.amount_minor, event.currency)
+    amount = money(Money(event.amount_minor, event.currency))
     await _tell(
         tx,
         event,
@@ -172,28 +173,28 @@ async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> Non
 async def surplus_received(tx: Transaction, event: SurplusReceived, meta: Meta) -> None:
     """The order was paid a second time by another attempt of its payment; payments gives that back by itself."""
     await _order(tx, event.order_id)
-    amount = Money(event.amount_minor, event.currency)
+    amount = money(Money(event.amount_minor, event.currency))
     await _tell(
         tx,
         event,
         meta,
         event.received_at,
         "surplus.received",
-        f"{amount} came a second time over {event.rail}, and goes back by itself",
+        f"{amount} came a second time by {rail(event.rail)}, and goes back by itself",
     )
 
 
 async def surplus_returned(tx: Transaction, event: SurplusReturned, meta: Meta) -> None:
     """What was paid a second time is with its payer again."""
     await _order(tx, event.order_id)
-    amount = Money(event.amount_minor, event.currency)
+    amount = money(Money(event.amount_minor, event.currency))
     await _tell(
         tx,
         event,
         meta,
         event.returned_at,
         "surplus.returned",
-        f"{amount} that came a second time went back over {event.rail}",
+        f"{amount} that came a second time went back by {rail(event.rail)}",
     )
 
 

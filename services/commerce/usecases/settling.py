@@ -14,6 +14,7 @@ from services.commerce.usecases.story import tell
 from suuupra import outbox
 from suuupra.db import Transaction
 from suuupra.events import Event
+from suuupra.writing import listed
 
 Published = list[tuple[UUID | str, Event]]
 """Events with their aggregates, appended together so that their locks are taken in one order."""
@@ -29,17 +30,11 @@ async def settle(tx: Transaction, loaded: store.Loaded, by: domain.Settled, now:
     events: Published = [(row.id, _paid(loaded, lines, by))]
     events += await _granted(tx, row.user_id, row.id, lines, now)
     await outbox.append_many(tx, events, at=now)
-    words = f"paid with invoice {by.invoice_number}"
-    await tell(tx, row.id, now, "order.paid", words, payment_id=by.payment_id)
-    courses = [str(line.course_id) for line in lines if line.course_id]
-    await tell(
-        tx,
-        row.id,
-        now,
-        "order.fulfilled",
-        f"{len(courses)} course{'s' if len(courses) != 1 else ''} opened",
-        course_ids=" ".join(courses),
-    )
+    words = f"Paid, with invoice {by.invoice_number}"
+    await tell(tx, row.id, now, "order.paid", words, payment_id=by.payment_id, invoice=by.invoice_number)
+    if _courses(lines):
+        words = f"{await _names(tx, lines)} opened"
+        await tell(tx, row.id, now, "order.fulfilled", words, course_ids=_ids(lines))
 
 
 def _paid(loaded: store.Loaded, lines: Sequence[OrderLineRow], by: domain.Settled) -> contract.OrderPaid:
@@ -81,6 +76,9 @@ async def revoke(tx: Transaction, user_id: UUID, order_id: UUID, now: datetime) 
                 user_id=user_id, course_id=course_id, order_id=order_id, revoked_at=now
             )
             events.append((contract.entitlement_key(user_id, course_id), revoked))
+    if events:
+        words = f"{await _names(tx, lines)} closed again"
+        await tell(tx, order_id, now, "order.closed", words, course_ids=_ids(lines))
     await release_seats(tx, lines)
     return events
 
@@ -98,6 +96,17 @@ async def release_seats(tx: Transaction, lines: Sequence[OrderLineRow]) -> None:
             await catalogue.release_seats(tx, line.variant_id, line.seats)
             line.seats = 0
     await tx.flush()
+
+
+async def _names(tx: Transaction, lines: Sequence[OrderLineRow]) -> str:
+    """What the lines' courses are called; until content has told, what the lines are."""
+    known = await catalogue.courses(tx, _courses(lines))
+    names = [known[it.course_id].title if it.course_id in known else it.title for it in lines if it.course_id]
+    return listed(list(dict.fromkeys(names)))
+
+
+def _ids(lines: Sequence[OrderLineRow]) -> str:
+    return " ".join(str(course_id) for course_id in _courses(lines))
 
 
 def _courses(lines: Sequence[OrderLineRow]) -> list[UUID]:

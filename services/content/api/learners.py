@@ -6,14 +6,14 @@ The gateway routes nothing under /internal: a visitor is known by an id that onl
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from services.content import contract
 from services.content.api.dependencies import Db
-from services.content.usecases import merging, progress
+from services.content.usecases import entitling, merging, progress
 from services.content.usecases.problems import NotEntitled
 from suuupra.app import Now
-from suuupra.auth import Principal, User
+from suuupra.auth import Principal, User, require_scope
 from suuupra.openapi import problems
 
 router = APIRouter(tags=["progress"])
@@ -51,6 +51,17 @@ async def own_courses(db: Db, user: User) -> contract.CourseProgressList:
     """The courses you began, the latest first."""
     async with db.reading() as tx:
         return await progress.courses_of(tx, _user(user))
+
+
+@router.get("/internal/v1/access/{user_id}", dependencies=[Depends(require_scope("orders:read"))])
+async def read_access(
+    db: Db,
+    user_id: UUID,
+    course_id: Annotated[list[UUID], Query(min_length=1, max_length=100, description="These courses.")],
+) -> contract.Rights:
+    """Which locked courses are open to a user, and since when we know; for support, inside the cluster."""
+    async with db.reading() as tx:
+        return await entitling.access(tx, user_id, course_id)
 
 
 @router.put(_VISITOR + "/progress/{lesson_id}", responses=problems(NotEntitled))

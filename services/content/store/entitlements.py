@@ -1,34 +1,42 @@
 """Who may study which course: a projection of commerce's two events, and the key that seals addresses of files."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel import col, select
 
+from services.content.store.tables import EntitlementRow
 from suuupra.db import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """A user's right to a course after the event with that `sequence`."""
+    """A user's right to a course after the event with that `sequence`, which we heard at `heard_at`."""
 
     user_id: UUID
     course_id: UUID
     granted: bool
     sequence: int
     changed_at: datetime
+    heard_at: datetime
 
 
 # An event that comes again, or after a later one, changes nothing.
 _KEEP: Final = text("""
-INSERT INTO entitlement AS kept (user_id, course_id, granted, sequence, changed_at)
-SELECT * FROM unnest(CAST(:users AS uuid[]), CAST(:courses AS uuid[]), CAST(:granted AS boolean[]),
-    CAST(:sequences AS bigint[]), CAST(:times AS timestamptz[]))
+INSERT INTO entitlement AS kept (user_id, course_id, granted, sequence, changed_at, unlocked_at, locked_at)
+SELECT user_id, course_id, granted, sequence, changed_at,
+    CASE WHEN granted THEN heard_at END, CASE WHEN NOT granted THEN heard_at END
+FROM unnest(CAST(:users AS uuid[]), CAST(:courses AS uuid[]), CAST(:granted AS boolean[]),
+    CAST(:sequences AS bigint[]), CAST(:times AS timestamptz[]), CAST(:heard AS timestamptz[]))
+    AS it (user_id, course_id, granted, sequence, changed_at, heard_at)
 ON CONFLICT (user_id, course_id) DO UPDATE
-    SET granted = excluded.granted, sequence = excluded.sequence, changed_at = excluded.changed_at
+    SET granted = excluded.granted, sequence = excluded.sequence, changed_at = excluded.changed_at,
+        unlocked_at = coalesce(excluded.unlocked_at, kept.unlocked_at),
+        locked_at = coalesce(excluded.locked_at, kept.locked_at)
     WHERE kept.sequence < excluded.sequence
 """)
 _KEY_FOR: Final = text("""
@@ -53,8 +61,17 @@ async def keep(tx: Transaction, changes: Iterable[Entitlement]) -> None:
         "granted": [it.granted for it in ordered],
         "sequences": [it.sequence for it in ordered],
         "times": [it.changed_at for it in ordered],
+        "heard": [it.heard_at for it in ordered],
     }
     await tx.execute(_KEEP, values)
+
+
+async def of_user(tx: Transaction, user_id: UUID, courses: Collection[UUID]) -> Sequence[EntitlementRow]:
+    """What is known of a user's rights to these courses."""
+    query = select(EntitlementRow).where(
+        EntitlementRow.user_id == user_id, col(EntitlementRow.course_id).in_(courses)
+    )
+    return (await tx.exec(query.order_by(col(EntitlementRow.course_id)))).all()
 
 
 async def key_for(tx: Transaction, subject: str, course_id: UUID) -> bytes | None:

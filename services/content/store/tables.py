@@ -159,6 +159,8 @@ class EntitlementRow(SQLModel, table=True):
     granted: bool
     sequence: int = Field(sa_type=BigInteger)
     changed_at: datetime = Field(sa_type=_INSTANT)
+    unlocked_at: datetime | None = Field(default=None, sa_type=_INSTANT)
+    locked_at: datetime | None = Field(default=None, sa_type=_INSTANT)
 
 
 class MediaSealRow(SQLModel, table=True):

@@ -27,9 +27,9 @@ Entitle = Callable[..., Any]
 
 
 @pytest.fixture
-def entitle(database: Database, content_settings: Settings) -> Entitle:
+def entitle(database: Database, content_settings: Settings, clock: FakeClock) -> Entitle:
     """`await entitle(user, course, True, 1)`: commerce's event with that sequence is consumed."""
-    handlers = {it.event: it.handle for it in consumers(content_settings)}
+    handlers = {it.event: it.handle for it in consumers(content_settings, clock)}
 
     async def deliver(user: UUID, course: str, granted: bool, sequence: int) -> None:
         kind = EntitlementGranted if granted else EntitlementRevoked
@@ -306,3 +306,29 @@ async def test_progress_is_kept_only_of_lessons_that_the_learner_can_have_read(
     assert (await reader.put(own, json=done, headers=bearer(user))).status_code == 403
     await entitle(user, made.id, True, 1)
     assert (await reader.put(own, json=done, headers=bearer(user))).status_code == 200
+
+
+async def test_support_sees_since_when_courses_are_open_to_somebody(
+    reader: httpx.AsyncClient, entitle: Entitle, issuer: Issuer, clock: FakeClock
+) -> None:
+    user, open_, closed, other = uuid4(), str(uuid4()), str(uuid4()), str(uuid4())
+    await entitle(user, open_, True, 1)
+    await entitle(user, closed, True, 1)
+    first = clock.now()
+    clock.advance(5)
+    await entitle(user, closed, False, 2)
+    await entitle(uuid4(), other, True, 1)
+    path = f"/internal/v1/access/{user}"
+    asked = {"course_id": [open_, closed, other]}
+    for role in ("learner", "creator"):
+        refused = await reader.get(path, params=asked, headers=_as(issuer, role))
+        assert refused.status_code == 403
+    told = (await reader.get(path, params=asked, headers=_as(issuer, "support"))).json()["items"]
+    shown = {it["course_id"]: (it["unlocked"], it["unlocked_at"], it["locked_at"]) for it in told}
+    heard, later = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (first, clock.now()))
+    assert shown == {open_: (True, heard, None), closed: (False, heard, later)}
+    assert (await reader.get(path, headers=_as(issuer, "support"))).status_code == 422
+
+
+def _as(issuer: Issuer, role: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {issuer.mint(role)}"}

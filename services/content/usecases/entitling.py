@@ -1,10 +1,11 @@
 """Who is let in to what is locked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from services.commerce.contract import EntitlementGranted, EntitlementRevoked
+from services.content import contract
 from services.content.domain import seals
 from services.content.domain.publishing import Document
 from services.content.store import entitlements
@@ -12,24 +13,45 @@ from services.content.store import media as files
 from services.content.store.entitlements import Entitlement
 from services.content.store.tables import MediaRow
 from services.content.usecases.problems import NotEntitled
+from suuupra.clock import Clock
 from suuupra.db import Transaction
 from suuupra.errors import not_found
 from suuupra.events import Meta
 
 
-async def grant(tx: Transaction, events: Sequence[tuple[EntitlementGranted, Meta]]) -> None:
+async def grant(clock: Clock, tx: Transaction, events: Sequence[tuple[EntitlementGranted, Meta]]) -> None:
     """Take in rights that were given, in whatever order the events come."""
-    await entitlements.keep(
-        tx,
-        (Entitlement(it.user_id, it.course_id, True, meta.sequence, it.granted_at) for it, meta in events),
+    heard = clock.now()
+    rights = (
+        Entitlement(it.user_id, it.course_id, True, meta.sequence, it.granted_at, heard)
+        for it, meta in events
     )
+    await entitlements.keep(tx, rights)
 
 
-async def revoke(tx: Transaction, events: Sequence[tuple[EntitlementRevoked, Meta]]) -> None:
+async def revoke(clock: Clock, tx: Transaction, events: Sequence[tuple[EntitlementRevoked, Meta]]) -> None:
     """Take in rights that were taken back."""
-    await entitlements.keep(
-        tx,
-        (Entitlement(it.user_id, it.course_id, False, meta.sequence, it.revoked_at) for it, meta in events),
+    heard = clock.now()
+    rights = (
+        Entitlement(it.user_id, it.course_id, False, meta.sequence, it.revoked_at, heard)
+        for it, meta in events
+    )
+    await entitlements.keep(tx, rights)
+
+
+async def access(tx: Transaction, user_id: UUID, courses: Collection[UUID]) -> contract.Rights:
+    """How the locked lessons of some courses stand for a user."""
+    rows = await entitlements.of_user(tx, user_id, courses)
+    return contract.Rights(
+        items=[
+            contract.Right(
+                course_id=row.course_id,
+                unlocked=row.granted,
+                unlocked_at=row.unlocked_at,
+                locked_at=row.locked_at,
+            )
+            for row in rows
+        ]
     )
 
 

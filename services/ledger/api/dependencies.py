@@ -10,12 +10,14 @@ from services.ledger.clients.keys import CheckpointKeys
 from services.ledger.usecases.checkpoints import Signer
 from suuupra import fields
 from suuupra.app import resource
-from suuupra.auth import Principal, require_scope
+from suuupra.auth import Principal, require_any_scope, require_scope
 from suuupra.db import Database
 
 Db = Annotated[Database, Depends(resource(Database))]
 Reader = Annotated[Principal, Depends(require_scope("ledger:read"))]
 """Somebody who may read the books."""
+OrderReader = Annotated[Principal, Depends(require_any_scope("ledger:read", "orders:read"))]
+"""Somebody who may see anybody's order, and so what the books say of it."""
 Writer = Annotated[Principal, Depends(require_scope("ledger:write"))]
 """Somebody who may post by hand."""
 CodePath = Annotated[contract.AccountCode, Path(description="The account's code.")]

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from services.ledger import contract
-from services.ledger.api.dependencies import Db, Reader, Writer
+from services.ledger.api.dependencies import Db, OrderReader, Reader, Writer
 from services.ledger.usecases import holds, journals
 from services.ledger.usecases.problems import AlreadyReversed, BoundBroken, HoldResolved
 from suuupra.app import Now
@@ -16,6 +16,7 @@ from suuupra.openapi import problems
 from suuupra.pagination import Page, Paging
 
 router = APIRouter(prefix="/v1/ledger", tags=["journals"])
+orders = APIRouter(prefix="/internal/v1/orders", tags=["journals"])
 
 
 @router.post("/journals", status_code=201, response_model=contract.Journal, responses=problems(BoundBroken))
@@ -51,6 +52,15 @@ async def list_journals(
     """Journals, the latest first. Those of one account are in its statement."""
     async with db.reading() as tx:
         return await journals.listed(tx, paging, reference=reference, kind=kind)
+
+
+@orders.get("/{order_id}/journals")
+async def list_journals_of_order(
+    db: Db, reader: OrderReader, paging: Paging, order_id: UUID
+) -> Page[contract.Journal]:
+    """What the books say of one order, the latest first; for support, inside the cluster."""
+    async with db.reading() as tx:
+        return await journals.listed(tx, paging, reference=f"order:{order_id}", kind=None)
 
 
 @router.get("/journals/{journal_id}")

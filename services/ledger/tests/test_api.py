@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.ledger.tests.books import CASH, LEDGER, RENT, SALES, Books, body_of, leg, transfer
+from services.ledger.tests.conftest import Mint
 from suuupra.clock import FakeClock
 from suuupra.testing import hostile
 
@@ -309,3 +310,22 @@ async def test_what_is_not_there_is_404_naming_the_field(books: Books) -> None:
     ):
         answer = await books.client.get(f"{LEDGER}{path}")
         assert (answer.status_code, [it["field"] for it in answer.json()["errors"]]) == (404, [field])
+
+
+async def test_the_journals_of_one_order_are_for_whoever_reads_orders_and_the_rest_is_not(
+    books: Books, mint: Mint, anybody: httpx.AsyncClient
+) -> None:
+    await books.open(CASH, SALES)
+    order = uuid4()
+    made = await books.move(CASH, SALES, 49900, reference=f"order:{order}")
+    await books.move(CASH, SALES, 5, reference=f"order:{uuid4()}")
+    path = f"/internal/v1/orders/{order}/journals"
+    assert (await anybody.get(path)).status_code == 401
+    for scope in ("orders:read", "ledger:read"):
+        answer = await anybody.get(path, headers={"authorization": f"Bearer {mint(scope)}"})
+        assert answer.json()["items"] == [made]
+    support = {"authorization": f"Bearer {mint('orders:read')}"}
+    assert (await anybody.get("/v1/ledger/journals", headers=support)).status_code == 403
+    refused = await anybody.get(path, headers={"authorization": f"Bearer {mint('content:write')}"})
+    assert refused.status_code == 403
+    assert refused.json()["errors"][0]["rule"] == "must be a token with the scope ledger:read or orders:read"

@@ -14,7 +14,7 @@ from services.payments.store import webhooks as webhook_store
 from suuupra.db import Transaction
 
 _PUBLISHED = text("""
-SELECT type, sequence, occurred_at, published_at FROM outbox WHERE aggregate_id = :id ORDER BY sequence
+SELECT type, sequence, occurred_at, published_at, traceparent FROM outbox WHERE aggregate_id = :id ORDER BY sequence
 """)
 
 
@@ -69,6 +69,7 @@ async def _published(tx: Transaction, payment_id: UUID) -> list[contract.Timelin
             details={
                 "sequence": row.sequence,
                 "published_at": row.published_at.isoformat() if row.published_at else None,
+                **({"trace_id": row.traceparent.split("-")[1]} if row.traceparent else {}),
             },
         )
         for row in rows

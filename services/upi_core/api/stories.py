@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Path, Query
 from services.upi_core import contract
 from services.upi_core.api.dependencies import Db
 from services.upi_core.usecases import stories
-from suuupra.auth import require_scope
+from suuupra.auth import require_any_scope, require_scope
 from suuupra.pagination import Page, Paging
 
 router = APIRouter(tags=["stories"])
 _STAFF = [Depends(require_scope("platform:read"))]
+_ABOUT_ORDERS = [Depends(require_any_scope("platform:read", "orders:read"))]
+"""Whoever may see anybody's order may see how it was paid; the gateway lets only platform:read in from outside."""
 Id = Annotated[contract.TxnId, Path(description="The transaction's id.")]
 Reference = Annotated[
     str,
@@ -45,12 +47,12 @@ async def _disputes(db: Db, paging: Paging, only_open: OnlyOpen = False) -> Page
     return paging.page(rows, key=lambda row: (row.opened_at, row.id), view=stories.dispute_item)
 
 
-for prefix, who in (("/internal/v1", []), ("/v1/upi", _STAFF)):
-    staff = "staff_" if who else ""
+for prefix, some, all_ in (("/internal/v1", [], []), ("/v1/upi", _ABOUT_ORDERS, _STAFF)):
+    staff = "staff_" if all_ else ""
     router.get(
-        f"{prefix}/transactions/{{txn_id}}", dependencies=who, operation_id=f"{staff}read_transaction"
+        f"{prefix}/transactions/{{txn_id}}", dependencies=some, operation_id=f"{staff}read_transaction"
     )(_transaction)
-    router.get(f"{prefix}/transactions", dependencies=who, operation_id=f"{staff}list_transactions")(
+    router.get(f"{prefix}/transactions", dependencies=some, operation_id=f"{staff}list_transactions")(
         _transactions
     )
-    router.get(f"{prefix}/disputes", dependencies=who, operation_id=f"{staff}list_disputes")(_disputes)
+    router.get(f"{prefix}/disputes", dependencies=all_, operation_id=f"{staff}list_disputes")(_disputes)

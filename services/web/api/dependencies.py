@@ -15,8 +15,10 @@ from services.web.clients.calling import SignInNeeded
 from services.web.clients.commerce import Commerce
 from services.web.clients.content import Content, Reader
 from services.web.clients.identity import Identity, IdentityAway
+from services.web.clients.ledger import Ledger
 from services.web.clients.notifications import Notifications
 from services.web.clients.payments import Payments
+from services.web.clients.rail import Rail
 from services.web.domain.sessions import Viewer
 from services.web.usecases.sessions import Sessions
 from suuupra import errors
@@ -28,6 +30,8 @@ Provider = Annotated[Identity, Depends(resource(Identity))]
 Courses = Annotated[Content, Depends(resource(Content))]
 Shop = Annotated[Commerce, Depends(resource(Commerce))]
 Till = Annotated[Payments, Depends(resource(Payments))]
+Books = Annotated[Ledger, Depends(resource(Ledger))]
+RailDesk = Annotated[Rail, Depends(resource(Rail))]
 Post = Annotated[Notifications, Depends(resource(Notifications))]
 
 Visitor = Annotated[UUID | None, Depends(visitors.visitor_of)]

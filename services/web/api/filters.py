@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Final, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import segno
-from babel.numbers import format_currency
 from markupsafe import Markup
 
 from services.web.domain.reading import course_url
 from suuupra.money import Money
+from suuupra.writing import money
 
 # Endonyms, so that a reader finds their own language; ISO 639 codes, the primary subtag of BCP 47.
 LANGUAGES: Mapping[str, str] = {
@@ -36,7 +36,6 @@ LANGUAGES: Mapping[str, str] = {
     "zh": "中文",
 }
 KIBI = 1024
-LOCALE: Final = "en_IN"
 
 
 class HasSlug(Protocol):
@@ -84,24 +83,6 @@ def duration(minutes: int) -> str:
     return " ".join(part for part in (f"{hours:,} h" if hours else "", f"{rest} min" if rest else "") if part)
 
 
-class HasMinor(Protocol):
-    """Money in any of its shapes: whole minor units and an ISO 4217 code."""
-
-    @property
-    def minor(self) -> int: ...
-    @property
-    def currency(self) -> str: ...
-
-
-def money(amount: HasMinor) -> str:
-    """Money for people, in India's grouping: ``₹499.00``, ``₹1,00,000.00``, ``¥1,200``. Decimals by ISO 4217, not by Babel."""
-    exact = Money(amount.minor, amount.currency)
-    decimals = "." + "0" * exact.exponent if exact.exponent else ""
-    return format_currency(
-        exact.decimal(), exact.currency, f"¤#,##,##0{decimals}", locale=LOCALE, currency_digits=False
-    )
-
-
 def minor(units: int, currency: str) -> str:
     """As `money`, of minor units."""
     return money(Money(units, currency))
@@ -118,6 +99,29 @@ def moment(at: datetime) -> Markup:
     utc = at.astimezone(UTC)
     return Markup('<time datetime="{}">{} {}, {} UTC</time>').format(
         utc.isoformat(timespec="seconds"), utc.day, f"{utc:%B %Y}", f"{utc:%H:%M}"
+    )
+
+
+def lasted(time: timedelta) -> str:
+    """A short duration: ``0 ms``, ``12 ms``, ``1.234 s``, ``2 min 5 s``, ``3 h 2 min``, ``2 d 1 h``."""
+    ms = round(time / timedelta(milliseconds=1))
+    if ms < 1000:
+        return f"{ms} ms"
+    if ms < 60_000:
+        return f"{ms // 1000}.{ms % 1000:03} s"
+    seconds = ms // 1000
+    for size, name, small, part in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = seconds % size // small
+            return f"{seconds // size} {name}" + (f" {rest} {part}" if rest else "")
+    raise AssertionError("a minute or more is one of these")
+
+
+def instant(at: datetime) -> Markup:
+    """A time to the millisecond as ``<time>``: 09:00:00.123, UTC."""
+    utc = at.astimezone(UTC)
+    return Markup('<time datetime="{}">{}.{:03}</time>').format(
+        utc.isoformat(timespec="milliseconds"), f"{utc:%H:%M:%S}", utc.microsecond // 1000
     )
 
 
@@ -147,6 +151,8 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "minor": minor,
     "rate": rate,
     "moment": moment,
+    "lasted": lasted,
+    "instant": instant,
     "query": query,
     "clock": clock,
     "qr": qr,

@@ -20,7 +20,7 @@ from suuupra.app import Now
 from suuupra.edge import HEAD
 
 ROBOTS_CACHE = "public, max-age=86400"
-FOR_ONE_PERSON = ("/session", "/account", "/cart", "/checkout", "/orders", "/learning", "/inbox")
+FOR_ONE_PERSON = ("/session", "/account", "/cart", "/checkout", "/orders", "/learning", "/inbox", "/support")
 
 router = APIRouter(include_in_schema=False)
 

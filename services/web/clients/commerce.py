@@ -159,6 +159,16 @@ class Commerce(Service):
         """An order of theirs; NotFound."""
         return await self.get(OrderView, f"/v1/orders/{order}", bearer=bearer)
 
+    async def find(self, bearer: str, **by: str) -> OrderSummary | None:
+        """Anybody's order by its `number` or `payment_id`, for support; None when there is none."""
+        page = await self.get(Page[OrderSummary], "/v1/orders", {"limit": "1", **by}, bearer=bearer)
+        return page.items[0] if page.items else None
+
+    async def everyones(self, bearer: str, cursor: str | None, limit: int) -> Page[OrderSummary]:
+        """All people's orders, for support, the latest first."""
+        params = {"everyone": "true", "limit": str(limit), **({"cursor": cursor} if cursor else {})}
+        return await self.get(Page[OrderSummary], "/v1/orders", params, bearer=bearer)
+
     async def cancel(self, order: UUID, bearer: str) -> None:
         """Withdraw an order that is not paid. Twice is once."""
         await self.ask(Call("POST", f"/v1/orders/{order}/cancel", bearer=bearer, key=f"cancel-{order}"))

@@ -32,8 +32,10 @@ from suuupra.secrets_store import SecretsStore, SecretsUnavailable
 from suuupra.telemetry import CONNECT_SECONDS
 from suuupra.tokens import ALGORITHMS, LEEWAY_SECONDS, MAX_BYTES
 
-SCOPE: Final = "openid profile email"
-"""No `offline_access`: whoever signs out at identity is signed out here too. No scopes of APIs: learners need none."""
+SCOPE: Final = "openid profile email orders:read"
+"""No `offline_access`: whoever signs out at identity is signed out here too. Of the APIs' scopes the one that reads
+others' orders, for the pages of support and finance: identity leaves out what a person's roles do not give (learners).
+"""
 CALLBACK: Final = "/session/callback"
 
 _log = logs.get_logger(__name__)

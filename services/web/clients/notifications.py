@@ -1,15 +1,24 @@
-"""What web asks of notifications: a person's inbox, and how many of it they have not read."""
+"""What web asks of notifications: a person's inbox and what they want to hear; for support, what was told of an order."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 from uuid import UUID
 
-from services.notifications.contract import Notification, ReadAll, Unread
+from services.notifications.contract import (
+    Message,
+    Messages,
+    Notification,
+    Preferences,
+    PreferencesChange,
+    ReadAll,
+    Unread,
+)
 from services.web.clients.calling import Away, Call, Service
 from suuupra.pagination import Page
 
 STREAM: Final = "/v1/notifications/stream"
+PREFERENCES: Final = "/v1/notification-preferences"
 
 
 class NotificationsAway(Away):
@@ -46,3 +55,18 @@ class Notifications(Service):
         await self.ask(
             Call("POST", "/v1/notifications/read", json=body, bearer=bearer, key=f"read-to-{up_to}")
         )
+
+    async def preferences(self, bearer: str) -> tuple[Preferences, str]:
+        """What a person wants to hear, and the ETag of it."""
+        answer = await self.ask(Call("GET", PREFERENCES, bearer=bearer))
+        return Preferences.model_validate_json(answer.content), answer.headers["ETag"]
+
+    async def prefer(self, change: PreferencesChange, etag: str, bearer: str) -> None:
+        """Change what a person wants to hear; Refused (412) when it was changed since `etag`."""
+        headers = {"If-Match": etag}
+        body = change.model_dump(mode="json")
+        await self.ask(Call("PATCH", PREFERENCES, json=body, bearer=bearer, headers=headers))
+
+    async def about(self, order: UUID, bearer: str) -> list[Message]:
+        """What was told of an order, by inbox and by mail; for support."""
+        return (await self.get(Messages, f"/internal/v1/orders/{order}/messages", bearer=bearer)).items

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from services.payments.contract import AttemptStatus, AttemptView, NewAttempt, PaymentView, StartedAttempt
+from services.payments.contract import (
+    AttemptStatus,
+    AttemptView,
+    NewAttempt,
+    PaymentView,
+    StartedAttempt,
+    Timeline,
+)
 from services.web.clients.calling import Away, Call, Service
 from services.web.domain.paying import Attempt, AttemptState, Payment
 
@@ -49,6 +56,14 @@ class Payments(Service):
         """The payment of an order; None until payments has heard of the order."""
         found = await self.get(_Listed, "/v1/payments", {"order_id": str(order)}, bearer=bearer)
         return _payment(found.items[-1]) if found.items else None
+
+    async def views(self, order: UUID, bearer: str) -> list[PaymentView]:
+        """Everything of an order's payments, for support."""
+        return (await self.get(_Listed, "/v1/payments", {"order_id": str(order)}, bearer=bearer)).items
+
+    async def timeline(self, payment: UUID, bearer: str) -> Timeline:
+        """What happened to a payment; for support with every message of the rail."""
+        return await self.get(Timeline, f"/v1/payments/{payment}/timeline", bearer=bearer)
 
     async def begin(self, payment: UUID, number: int, bearer: str) -> None:
         """Begin the attempt of that number by QR code. However often it is asked: one attempt of that number."""

@@ -13,6 +13,8 @@ IDLE_LIMIT = timedelta(days=14)
 LONGEST = timedelta(days=30)
 RENEWED_BEFORE = timedelta(seconds=60)
 """Access tokens are renewed this long before their end, so that none ends on its way."""
+STAFF = frozenset({"support", "finance", "operator"})
+"""Roles of those who answer for other people's orders."""
 LONGEST_RETURN = 1000
 """Characters of an address to come back to."""
 
@@ -42,6 +44,11 @@ class Person:
     name: str
     email: str
     roles: tuple[str, ...] = ()
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether they may look at what is others'. Each service asks their token for the scope besides."""
+        return not STAFF.isdisjoint(self.roles)
 
 
 @dataclass(frozen=True)

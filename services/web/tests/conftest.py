@@ -38,8 +38,8 @@ Given = dict[str, Any]
 
 def given(**changed: Any) -> Given:
     """Settings of a developer's machine."""
-    services = ("content", "identity", "commerce", "payments", "notifications")
-    addresses = {f"url_{name}": f"http://{name}:8000" for name in services}
+    services = ("content", "identity", "commerce", "payments", "notifications", "ledger", "upi_core")
+    addresses = {f"url_{name}": f"http://{name.replace('_', '-')}:8000" for name in services}
     secrets = {"openbao_url": "http://openbao:8200", "openbao_token": "none", "client_secret": SECRET}
     return {"service": "web", "database_url": NOWHERE, **addresses, **secrets, **changed}
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +39,8 @@ RAIL = {
     "participants": [{"code": "asha", "name": "Asha Bank"}],
     "rulebook": {"scale": 1},
 }
-CONSUMING = ("commerce", "content", "payments", "notifications")
+PUBLISHING = ("identity", "content", "commerce", "payments")
+CONSUMING = ("commerce", "content", "payments", "notifications", "ledger")
 
 
 class PublicHost(httpx.AsyncBaseTransport):
@@ -64,6 +66,10 @@ class Platform:
     apps: dict[str, FastAPI]
     databases: dict[str, Database]
     settings: dict[str, Any]
+    more: Callable[..., Any]
+    """`more("ledger", …)`: settings of a further service that trusts the same issuer."""
+    hop_seconds: float = 0.0
+    """What an event takes on its way, of the test's clock."""
     carried: set[tuple[str, UUID]] = field(default_factory=set)
 
     @asynccontextmanager
@@ -89,7 +95,7 @@ class Platform:
 
     async def carry(self) -> None:
         """Take every event that waits to every service that consumes it, until none waits."""
-        while any([await self._carry_from(source) for source in self.databases if source != "web"]):
+        while any([await self._carry_from(source) for source in PUBLISHING]):
             pass
 
     async def _carry_from(self, source: str) -> bool:
@@ -99,7 +105,8 @@ class Platform:
         for row in new:
             self.carried.add((source, row.id))
             for name in CONSUMING:
-                await self._hand(name, source, row)
+                if name in self.apps:
+                    await self._hand(name, source, row)
         return bool(new)
 
     async def _hand(self, name: str, source: str, row: Any) -> None:
@@ -113,6 +120,7 @@ class Platform:
 
     async def tell(self, name: str, type_: str, data: str, meta: Meta) -> None:
         """Hand one event to one service."""
+        self.clock.advance(self.hop_seconds)
         consumers = importlib.import_module(f"services.{name}.consumers").consumers
         clocked = {"clock": self.clock} if "clock" in consumers.__code__.co_varnames[:2] else {}
         for subscription in consumers(self.settings[name], **clocked):
@@ -135,6 +143,7 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
     bases = {name: postgres.create(Schema.of(name)) for name in names}
     urls = {name: postgres.url(base) for name, base in bases.items()}
     kept = MemorySecrets()
+    network = Switchboard({})
     async with AsyncExitStack() as stack:
         for base in bases.values():
             stack.callback(postgres.drop, base)
@@ -142,13 +151,13 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
         for database in databases.values():
             stack.push_async_callback(database.close)
 
-        def settings(name: str, **more: Any) -> Any:
+        def settings(name: str, /, **more: Any) -> Any:
             common: dict[str, Any] = {
-                "service": name, "public_url": ORIGIN, "database_url": urls[name], "database_pool_size": 5,
+                "service": name, "public_url": ORIGIN, "database_url": urls.get(name), "database_pool_size": 5,
                 "kafka_bootstrap": "127.0.0.1:9", "openbao_url": "http://openbao:8200", "openbao_token": "none",
                 "smtp_host": "127.0.0.1", "issuer": ORIGIN, "audience": "suuupra",
             }  # fmt: skip
-            return discovery.find(name).settings()(**common, **more)
+            return discovery.find(name).settings()(**{**common, **more})
 
         cheap = {"password_memory_kib": 1024, "password_passes": 1}
         identity = _app("identity", settings("identity", **cheap), secrets=SecretsStore(kept), clock=clock)
@@ -166,24 +175,28 @@ async def platform(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIte
             "payments": settings("payments", jwks=jwks, keys=json.dumps(keys.text_of(keys.new_ring()))),
             "notifications": settings("notifications", jwks=jwks),
         }
-        clocked = {"commerce": {"clock": clock}, "payments": {"clock": clock}}
+        clocked: dict[str, dict[str, Any]] = {
+            "commerce": {"clock": clock},
+            "payments": {"clock": clock, "switches": network},
+        }
         apps = {name: _app(name, one, **clocked.get(name, {})) for name, one in told.items()}
         for app in apps.values():
-            _judge_by(app, clock)
+            judge_by(app, clock)
             await stack.enter_async_context(app.router.lifespan_context(app))
         apps["identity"] = identity
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(apps["payments"]), base_url=ORIGIN
         ) as operator:
             assert (await operator.put("/internal/v1/rails/upi", json=RAIL)).is_success
-        network = Switchboard({name: httpx.ASGITransport(app) for name, app in apps.items()})
+        network.services |= {name: httpx.ASGITransport(app) for name, app in apps.items()}
         own = Settings(**given(database_url=urls["web"], client_secret=None))
         web = create_app(own, transport=network, clock=clock, secrets=SecretsStore(kept))
         await stack.enter_async_context(web.router.lifespan_context(web))
-        yield Platform(clock, PublicHost(identity, web), network, apps, databases, told)
+        further = partial(settings, jwks=jwks)
+        yield Platform(clock, PublicHost(identity, web), network, apps, databases, told, further)
 
 
-def _judge_by(app: FastAPI, clock: FakeClock) -> None:
+def judge_by(app: FastAPI, clock: FakeClock) -> None:
     """Let a service without a clock of its own judge tokens by the clock that they were made by."""
     auth = importlib.import_module("suuupra.auth")
     found = app.state.resources.find(auth.Authenticator)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -16,18 +13,15 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from services.payments.contract import PaymentSucceeded
-from services.web.tests.conftest import ORIGIN
 from services.web.tests.markup import one, tree
+from services.web.tests.people import ASHA, place, sell, sign_in, submit
 from services.web.tests.platform import PASSWORD, Platform, platform
 from suuupra.events import Meta
 from suuupra.ids import new_id
-from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ObjectsServer
 from suuupra.testing.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
-
-ASHA, CREATOR = "asha@example.org", "kiran@example.org"
 
 
 @pytest_asyncio.fixture
@@ -41,73 +35,6 @@ async def world(postgres: PostgresServer, objects: ObjectsServer) -> AsyncIterat
 async def browser(world: Platform) -> AsyncIterator[httpx.AsyncClient]:
     async with world.browser() as client:
         yield client
-
-
-@dataclass
-class Sold:
-    """A course on sale."""
-
-    slug: str
-    id: UUID
-    variant: str
-
-
-async def sell(world: Platform) -> Sold:
-    """A creator publishes a course of three lessons, of which the first is free, and offers it for ₹499."""
-    token = await creator_token(world)
-    headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
-
-    async def made(service: str, path: str, key: str, **body: Any) -> dict[str, Any]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(world.apps[service]), base_url=ORIGIN, headers=headers
-        ) as creator:
-            answer = await creator.post(path, json=body, headers={"Idempotency-Key": key})
-            assert answer.is_success, answer.text
-            view: dict[str, Any] = answer.json()
-            return view
-
-    course = await made(
-        "content", "/v1/authoring/courses", "c", title="Rust", access="entitled", preview_lessons=1
-    )
-    module = await made("content", f"/v1/authoring/courses/{course['id']}/modules", "m", title="Start")
-    for title in ("Hello", "Ownership", "Borrowing"):
-        body = {"kind": "article", "html": f"<h2>{title}</h2><p>Text.</p>"}
-        await made("content", f"/v1/authoring/modules/{module['id']}/lessons", title, title=title, body=body)
-    await made("content", f"/v1/authoring/courses/{course['id']}/publish", "p")
-    await world.carry()
-    prices = [{"currency": "INR", "amount": "499.00"}]
-    product = await made(
-        "commerce", "/v1/products", "p", title="Rust", course_id=course["id"],
-        variants=[{"title": "Whole course", "prices": prices}],
-    )  # fmt: skip
-    return Sold(course["slug"], UUID(course["id"]), product["variants"][0]["id"])
-
-
-async def creator_token(world: Platform) -> str:
-    """A creator's access token, signed with identity's own key: web asks for no scopes of APIs."""
-    ring = world.apps["identity"].state.resources.get(
-        importlib.import_module("services.identity.usecases.keyring").KeyRing
-    )
-    key = (await ring.current()).signing(world.clock.now()).key
-    return Issuer(ORIGIN, "suuupra", key).mint("creator", clock=world.clock)
-
-
-async def sign_in(client: httpx.AsyncClient, to: str = "/") -> httpx.Response:
-    """By identity's own page."""
-    asked = await client.get("/session/login", params={"to": to})
-    return await submit(client, asked, "form[action='/account/login']", email=ASHA, password=PASSWORD)
-
-
-async def submit(client: httpx.AsyncClient, page: httpx.Response, form: str, **fields: str) -> httpx.Response:
-    """Fill in a form of a page and send it, as its button does."""
-    found = one(tree(page), form)
-    values = {
-        str(node.attributes["name"]): str(node.attributes["value"] or "")
-        for node in found.css("input")
-        if node.attributes.get("name")
-    }
-    path = str(found.attributes["action"])
-    return await client.post(path, data=values | fields, headers={"Referer": str(page.url)})
 
 
 async def test_a_person_signs_in_by_identitys_page_and_out_by_ours(
@@ -152,11 +79,7 @@ async def test_a_learner_buys_a_course_over_the_real_services(
     cart = await submit(browser, login, "form[action='/account/login']", email=ASHA, password=PASSWORD)
     assert cart.url.path == "/cart"
 
-    paying = asyncio.create_task(submit(browser, cart, "form[action='/checkout']"))
-    while not paying.done():
-        await world.carry()
-        await asyncio.sleep(0.01)
-    checkout = await paying
+    checkout = await place(world, browser, cart)
     assert str(one(tree(checkout), ".qr img").attributes["src"]).startswith("data:image/svg+xml")
     link = str(one(tree(checkout), ".pay-how a[href^='upi://']").attributes["href"])
     assert "am=499.00" in link

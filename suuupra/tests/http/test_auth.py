@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from suuupra.auth import MaybeUser, User, require_scope
+from suuupra.auth import MaybeUser, User, require_any_scope, require_scope
 from suuupra.clock import FakeClock
 from suuupra.jwks import InlineKeys
 from suuupra.testing.issuer import Issuer
@@ -35,6 +35,11 @@ async def me(user: User) -> dict[str, Any]:
 @router.get("/whoever")
 async def whoever(user: MaybeUser) -> dict[str, Any]:
     return {"subject": user.subject if user else None}
+
+
+@router.get("/orders", dependencies=[Depends(require_any_scope("orders:read", "ledger:read"))])
+async def orders() -> dict[str, str]:
+    return {}
 
 
 @router.post("/courses", dependencies=[Depends(require_scope("content:write"))])
@@ -117,6 +122,21 @@ async def test_claims_that_no_table_could_hold_refuse_the_token(
     async with client(make_app(router)) as http:
         answer = await http.get("/me", headers={"authorization": f"Bearer {forge(**changed)}"})
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(("role", "status"), [("support", 200), ("finance", 200), ("creator", 403)])
+async def test_one_of_several_scopes_is_enough_and_none_is_refused_naming_all(
+    make_app: Any, client: Client, bearer: Any, role: str, status: int
+) -> None:
+    async with client(make_app(router)) as http:
+        answer = await http.get("/orders", headers=bearer(role))
+    assert answer.status_code == status
+    if status == 403:
+        challenge = 'Bearer error="insufficient_scope", scope="ledger:read orders:read"'
+        assert answer.headers["www-authenticate"] == challenge
+        assert (
+            answer.json()["errors"][0]["rule"] == "must be a token with the scope ledger:read or orders:read"
+        )
 
 
 async def test_missing_scope_gets_403_naming_it(make_app: Any, client: Client, bearer: Any) -> None:

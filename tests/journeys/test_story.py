@@ -1,0 +1,141 @@
+"""One number tells what happened to an order, over all services; and a learner chooses what to hear of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from tests.cluster.kube import Kube
+
+from .browser import Complaints, launch, picture, visit
+from .people import Account, Learner, approve, confirm, fill_cart, pay_button, phone, sign_in, sign_up
+from .staff import finance_token, refund, support
+
+pytestmark = pytest.mark.journey
+
+COURSE = "The Python Tutorial"
+TALL, PHONE = ViewportSize(width=1280, height=1600), ViewportSize(width=390, height=844)
+ELSEWHERE = Account("meera@banyan", "1234")
+"""Pays from another bank than the merchant's, so that both have a lane."""
+PATIENCE = 80
+"""Looks, a quarter of a second apart."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def complaints(platform_url: str) -> Complaints:
+    return Complaints(platform_url)
+
+
+def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunded(
+    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube
+) -> None:
+    context, learner = browser.new_context(), Learner()
+    with visit(context, complaints, "story-buys") as page:
+        page.goto(platform_url)
+        sign_up(page, learner)
+        confirm(page, learner)
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        order = page.url.rsplit("/", 1)[1]
+        handset = phone(context, page, ELSEWHERE)
+        approve(handset, ELSEWHERE.pin)
+        page.bring_to_front()
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+        page.goto(f"{platform_url}/orders/{order}")
+        number = page.get_by_role("heading", level=1).inner_text().removeprefix("Order ")
+    context.close()
+
+    staff = browser.new_context(viewport=TALL)
+    with visit(staff, complaints, "story") as page:
+        page.goto(f"{platform_url}/support")
+        sign_in(page, support(kube))
+        page.get_by_label("Number of an order").fill(number)
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_role("heading", level=1, name=f"Order {number}")).to_be_visible()
+        appears(page, "Mail handed to the mail server: receipt")
+        for text in (
+            "₹499.00 received by UPI",
+            "Banyan bank has done the debit",
+            "Asha bank has done the credit",
+            "the lessons can be read",
+        ):
+            expect(page.locator(".story-text").filter(has_text=text)).to_have_count(1)
+        expect(page.locator(".story-lines")).to_contain_text("Debit assets:upi-clearing:INR: ₹499.00")
+        expect(page.locator(".notice-warning")).to_have_count(0)
+        picture(page, "story")
+
+        refund(platform_url, finance_token(kube), order)
+        appears(page, "Mail handed to the mail server: refund")
+        appears(page, "the lessons are locked again")
+        expect(page.locator(".story-text").filter(has_text="Refund done")).to_have_count(1)
+        picture(page, "story-refunded")
+        told = page.request.get(f"{platform_url}/support/orders/{order}/story.json").json()
+        assert told["complete"]
+        assert len(told["ids"]["journal_id"]) == 2
+    kept = staff.storage_state()
+    staff.close()
+
+    pocket = browser.new_context(viewport=PHONE, color_scheme="dark", storage_state=kept)
+    with visit(pocket, complaints, "story-phone") as page:
+        page.goto(f"{platform_url}/support/orders/{number}")
+        page.locator(".story-step").first.scroll_into_view_if_needed()
+        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        page.locator("#story").evaluate("(heading) => heading.scrollIntoView()")
+        picture(page, "story-phone-dark")
+    pocket.close()
+    assert complaints.heard == []
+
+
+def appears(page: Page, text: str) -> None:
+    """Look again until the story has that step: mail takes a moment."""
+    step = page.locator(".story-text").filter(has_text=text)
+    for _ in range(PATIENCE):
+        if step.count():
+            break
+        page.wait_for_timeout(250)
+        page.reload()
+    expect(step.first).to_be_visible()
+
+
+def test_a_learner_is_not_let_in_to_support(
+    browser: Browser, complaints: Complaints, platform_url: str
+) -> None:
+    context, learner = browser.new_context(), Learner()
+    with visit(context, complaints, "story-refused") as page:
+        page.goto(platform_url)
+        sign_up(page, learner)
+        confirm(page, learner)
+        page.goto(f"{platform_url}/support")
+        expect(page.get_by_text("This page is for support and finance")).to_be_visible()
+    context.close()
+
+
+def test_a_learner_chooses_what_to_hear(browser: Browser, complaints: Complaints, platform_url: str) -> None:
+    context, learner = browser.new_context(viewport=ViewportSize(width=1280, height=1100)), Learner()
+    with visit(context, complaints, "preferences") as page:
+        page.goto(platform_url)
+        sign_up(page, learner)
+        confirm(page, learner)
+        page.goto(f"{platform_url}/inbox")
+        page.get_by_role("link", name="What to hear").click()
+        expect(page.get_by_role("checkbox", name=re.compile("^E-mail: Receipts"))).to_be_disabled()
+        picture(page, "preferences")
+        page.get_by_role("checkbox", name=re.compile("^E-mail: Orders")).uncheck()
+        page.get_by_label("Language").select_option("hi")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("status")).to_contain_text("Saved")
+        expect(page.get_by_role("checkbox", name=re.compile("^E-mail: Orders"))).not_to_be_checked()
+        expect(page.get_by_label("Language")).to_have_value("hi")
+    context.close()
+    assert complaints.heard == []
