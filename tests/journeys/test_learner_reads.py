@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect
 
-from .browser import Complaints, launch, visit
-from .people import MEERA, Learner, approve, confirm, fill_cart, pay_button, phone, sign_up
+from tests.cluster.banks import Account
+
+from .browser import DESK, PHONE, Complaints, visit
+from .people import Learner, confirm, fill_cart, pay, pay_button, sign_up
 
 pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
-PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
 CROSS_LINK = ".prose a[href^='/courses/']"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def owner(browser: Browser, platform_url: str) -> StorageState:
+def owner(browser: Browser, platform_url: str, account: Account) -> StorageState:
     """The browser of somebody new who has bought the course; the tests share what they have read of it."""
     context, learner = browser.new_context(), Learner()
     page = context.new_page()
@@ -37,17 +29,10 @@ def owner(browser: Browser, platform_url: str) -> StorageState:
     confirm(page, learner)
     fill_cart(page, platform_url, COURSE)
     pay_button(page)
-    approve(phone(context, page, MEERA), MEERA.pin)
-    page.bring_to_front()
-    expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+    pay(context, page, account)
     kept = context.storage_state()
     context.close()
     return kept
-
-
-@pytest.fixture
-def complaints(platform_url: str) -> Complaints:
-    return Complaints(platform_url)
 
 
 def open_course(page: Page, url: str) -> None:
