@@ -41,7 +41,7 @@ def settled_money(all_banks: list[Bank]) -> int:
 
 
 @pytest.fixture
-def accounts(all_banks: list[Bank], platform_url: str) -> Iterator[list[Account]]:
+def accounts(all_banks: list[Bank], platform_url: str, books_that_balance: None) -> Iterator[list[Account]]:
     """To pay from, at another bank than the merchant's; enough of them, as a day's payments from one are limited."""
     made = [all_banks[1].open_account(platform_url, "Kamala Buyer", 50_000) for _ in range(3 * AT_ONCE)]
     yield made

@@ -56,12 +56,12 @@ def _account_at(kube: Kube, platform_url: str, code: str) -> Iterator[Account]:
 
 
 @pytest.fixture(scope="session")
-def account(kube: Kube, platform_url: str) -> Iterator[Account]:
+def account(kube: Kube, platform_url: str, books_that_balance: None) -> Iterator[Account]:
     """Has enough, at the merchant's own bank."""
     yield from _account_at(kube, platform_url, "asha")
 
 
 @pytest.fixture(scope="session")
-def elsewhere(kube: Kube, platform_url: str) -> Iterator[Account]:
+def elsewhere(kube: Kube, platform_url: str, books_that_balance: None) -> Iterator[Account]:
     """Has enough, at another bank than the merchant's."""
     yield from _account_at(kube, platform_url, "banyan")

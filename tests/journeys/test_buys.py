@@ -57,8 +57,8 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         picture(page, "buy-qr")
         handset = phone(context, page, account)
         picture(handset, "phone-pin")
-        approve(handset, account.pin)
         began = time.monotonic()
+        approve(handset, account.pin)
         page.bring_to_front()  # a tab that nobody looks at does not listen
         expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible(
             timeout=PAID_WITHIN_SECONDS * 1000
@@ -225,12 +225,30 @@ def test_a_session_that_ended_at_the_checkout_is_renewed_and_the_cart_kept(
         context.clear_cookies()
         context.add_cookies(cart)  # type: ignore[arg-type] # playwright's cookies go in as they came out
         page.get_by_role("button", name=re.compile("^Pay .* by UPI$")).click()
-        expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
-        picture(page, "session-ended-sign-in")
         sign_in(page, learner)
         page.wait_for_url("**/cart")
         expect(page.locator(".cart-line")).to_contain_text(COURSE)
+        picture(page, "session-ended-cart-kept")
         pay_button(page)
+
+
+def test_a_session_that_ended_under_the_qr_code_comes_back_to_the_same_order(
+    context: BrowserContext, complaints: Complaints, platform_url: str, learner: Learner, account: Account
+) -> None:
+    with visit(context, complaints, "session-ended-paying") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        order = page.url
+        context.clear_cookies()
+        page.reload()
+        expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
+        picture(page, "session-ended-sign-in")
+        sign_in(page, learner)
+        page.wait_for_url(order)
+        expect(page.locator(".qr img")).to_be_visible()
+        pay(context, page, account)
+        page.goto(f"{platform_url}/orders")
+        expect(page.locator(".order-card")).to_have_count(1)
 
 
 def test_without_script_a_checkout_goes_on_by_itself(
