@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from .kube import WORKLOADS, Kube, eventually
 CLEARING = "assets:upi-clearing:INR"
 """What the rail owes the merchant, until it is settled."""
 FINANCE = "finance@staff.example"
+ANSWERED_WITHIN = 120.0
+"""Longer than identity's database is ever away."""
 AGREED_WITHIN = 60.0
 """Until what is on its way between banks, payments and ledger has arrived."""
 
@@ -66,9 +69,20 @@ def finance_token(kube: Kube) -> str:
 
 
 def identity(kube: Kube, variable: str, *words: str) -> str:
-    """What one of identity's own commands prints, run where identity runs."""
+    """What one of identity's own commands prints, run where identity runs, as soon as it can do it."""
     command = ("env", variable, "python", "-m", "suuupra", "identity", *words)
-    return kube.run("exec", "deployment/identity", "-n", WORKLOADS, "--", *command).stdout.strip()
+    last = "nothing"
+
+    def printed() -> str | None:
+        nonlocal last
+        ran = kube.run("exec", "deployment/identity", "-n", WORKLOADS, "--", *command, check=False)
+        last = ran.stderr.strip()
+        return ran.stdout.strip() if ran.returncode == 0 else None
+
+    try:
+        return eventually(printed, ANSWERED_WITHIN, f"identity {words[0]}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {last}") from None
 
 
 def staff(url: str, token: str) -> httpx.Client:
@@ -145,8 +159,11 @@ def assert_all_agree(kube: Kube, ledger: Ledger, merchant_account: str = "SUUUPR
 
     def agree() -> bool:
         nonlocal last
-        last = told(ledger, banks(kube), merchant_account)
-        return not differences(last)
+        try:
+            last = told(ledger, banks(kube), merchant_account)
+        except (httpx.HTTPError, subprocess.SubprocessError):  # a server that is on its way back
+            return False
+        return bool(last.ledger) and not differences(last)
 
     try:
         eventually(agree, AGREED_WITHIN, "ledger, merchant's bank and payers' banks agree")

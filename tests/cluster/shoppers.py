@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import secrets
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +16,8 @@ import httpx
 
 from .banks import Account
 from .books import identity, staff
-from .kube import Kube, eventually
-from .patient import PATIENCE_SECONDS, insist
+from .kube import Kube
+from .patient import insist
 
 AT_ONCE = 4
 A_DAY = 15
@@ -42,6 +41,13 @@ class Shop:
     paid: set[str] = field(default_factory=set)
     refunded: set[str] = field(default_factory=set)
     over: threading.Event = field(default_factory=threading.Event)
+    at_it: list[Future[None]] = field(default_factory=list)
+
+    def closes(self) -> None:
+        """Wait until everybody has gone home with what they bought last; raises what somebody could not do."""
+        self.over.set()
+        for one in self.at_it:
+            one.result()
 
 
 @dataclass
@@ -70,15 +76,9 @@ class Buyer:
         """Have a token that is not about to end."""
         if time.monotonic() - self.minted_at < TOKEN_SECONDS:
             return
-        token = eventually(self._mint, PATIENCE_SECONDS, f"a token for {self.email}")
+        token = identity(self.shop.kube, "NO_COLOR=1", "token", self.email)
         self.api.headers["Authorization"] = f"Bearer {token}"
         self.minted_at = time.monotonic()
-
-    def _mint(self) -> str | None:
-        try:
-            return identity(self.shop.kube, "NO_COLOR=1", "token", self.email)
-        except subprocess.SubprocessError:
-            return None
 
     def _buy(self) -> str:
         """From an empty cart to an order that is paid; its id. Whatever is not answered is asked again as it was."""
@@ -139,23 +139,18 @@ def once() -> dict[str, str]:
 def shopping(
     kube: Kube, url: str, accounts: list[Account], finance: str, names: str
 ) -> Iterator[tuple[Shop, list[Buyer]]]:
-    """Inside, learners buy and give back; in the end each has one course that is paid.
-
-    They share `accounts` out among them. What one of them could not do is raised when all have gone home.
-    """
+    """Inside, until the shop closes, learners buy and give back, and pay from `accounts`, shared out among them."""
     with ExitStack() as stack:
         shop = _opened(kube, url, stack.enter_context(staff(url, finance)))
         pool = stack.enter_context(ThreadPoolExecutor(max_workers=AT_ONCE))
         buyers = [
             _somebody(shop, f"{names}{number}", accounts[number::AT_ONCE], stack) for number in range(AT_ONCE)
         ]
-        at_it = [pool.submit(buyer.go_shopping) for buyer in buyers]
+        shop.at_it += [pool.submit(buyer.go_shopping) for buyer in buyers]
         try:
             yield shop, buyers
         finally:
             shop.over.set()
-        for one in at_it:
-            one.result()
 
 
 def _opened(kube: Kube, url: str, finance: httpx.Client) -> Shop:
@@ -169,7 +164,7 @@ def _opened(kube: Kube, url: str, finance: httpx.Client) -> Shop:
 def _somebody(shop: Shop, name: str, accounts: list[Account], stack: ExitStack) -> Buyer:
     """A learner who has just come."""
     email = f"{name}.{secrets.token_hex(4)}@learner.example"
-    create = ("create-user", email, "--name", name)
+    create = ("create-user", email, "--name", name, "--keep")
     identity(shop.kube, f"SUUUPRA_NEW_PASSWORD={secrets.token_urlsafe(16)}", *create)
     api = stack.enter_context(httpx.Client(base_url=shop.url, timeout=10))
     headers = {"Origin": shop.url, "Sec-Fetch-Site": "same-origin"}

@@ -134,19 +134,22 @@ def test_m6_m9_nothing_is_lost_or_doubled_while_everything_on_moneys_way_is_kill
 
     Learners pay from another bank than the merchant's, so that the bank that is killed is the one that credits.
     """
-    with money_stays_what_it_was(all_banks):
-        with shopping(kube, platform_url, accounts, finance, "survivor") as (shop, buyers):
-            goes_on(shop, times=1)
-            for pod in ("kafka-0", "postgres-0"):
-                kill(kube, pod, INFRA)
-                await_pod(kube, pod, INFRA)
-                goes_on(shop)
-            gone = kill_operator(kube)
+    with (
+        money_stays_what_it_was(all_banks),
+        shopping(kube, platform_url, accounts, finance, "survivor") as (shop, buyers),
+    ):
+        goes_on(shop, times=1)
+        for pod in ("kafka-0", "postgres-0"):
+            kill(kube, pod, INFRA)
+            await_pod(kube, pod, INFRA)
             goes_on(shop)
-            await_operator(kube, gone)
-            for resource in (SWITCH, f"bank-{all_banks[0].code}"):
-                kill_all(kube, resource)
-                goes_on(shop)
+        gone = kill_operator(kube)
+        goes_on(shop)
+        await_operator(kube, gone)
+        for resource in (SWITCH, f"bank-{all_banks[0].code}"):
+            kill_all(kube, resource)
+            goes_on(shop)
+        shop.closes()
         assert_each_order_happened_once(shop, buyers, finance_token(kube), kube)
     for name in resources():
         kube.await_ready(name, within=120)
@@ -156,13 +159,16 @@ def test_editing_a_participant_while_it_pays_loses_nothing(
     kube: Kube, platform_url: str, all_banks: list[Bank], accounts: list[Account], finance: str
 ) -> None:
     """The payers' bank gets another profile and its own back, and the merchant's after it."""
-    with money_stays_what_it_was(all_banks):
-        with shopping(kube, platform_url, accounts, finance, "edited") as (shop, buyers):
-            goes_on(shop, times=1)
-            for bank in all_banks[1::-1]:
-                with profiled(kube, bank, latency="150ms", seed=77):
-                    goes_on(shop)
+    with (
+        money_stays_what_it_was(all_banks),
+        shopping(kube, platform_url, accounts, finance, "edited") as (shop, buyers),
+    ):
+        goes_on(shop, times=1)
+        for bank in all_banks[1::-1]:
+            with profiled(kube, bank, latency="150ms", seed=77):
                 goes_on(shop)
+            goes_on(shop)
+        shop.closes()
         assert_each_order_happened_once(shop, buyers, finance_token(kube), kube)
 
 
