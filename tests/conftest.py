@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ from bringup.cluster import Cluster
 from bringup.knobs import load
 from bringup.tools import path as tool
 
-from .cluster.kube import Kube
+from .cluster.banks import banks, money
+from .cluster.books import Ledger, assert_all_agree, assert_sound, finance_token, staff
+from .cluster.kube import Kube, eventually
 from .cluster.picture import picture
 
 ROOT = Path(__file__).resolve().parents[1]
+SETTLED_WITHIN = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +37,16 @@ def platform_url() -> str:
     """Where the gateway of the test cluster answers, without a slash at the end."""
     knobs = load(ROOT, os.environ).for_tests()
     return os.environ.get("SUUUPRA_TEST_URL", knobs.public_url).rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def books_that_balance(kube: Kube, platform_url: str) -> Iterator[None]:
+    """For whoever pays: when all tests are done, money, ledger and every statement of every bank agree (M1)."""
+    yield
+    eventually(lambda: money(banks(kube)), SETTLED_WITHIN, "no money is on its way between banks")
+    with staff(platform_url, finance_token(kube)) as api:
+        assert_all_agree(kube, Ledger(api))
+        assert_sound(kube, Ledger(api))
 
 
 @pytest.hookimpl(hookwrapper=True)

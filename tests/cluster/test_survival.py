@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,15 +11,13 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from .kube import INFRA, SYSTEM, Kube, eventually, resources
+from .kube import INFRA, Kube, eventually, resources
+from .patient import await_operator, await_pod, insist, kill, kill_operator
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 AT_ONCE = 6
 """Learners who read at the same time; one comes after another until the test has seen enough."""
-PATIENCE_SECONDS = 120.0
-"""How long a learner keeps trying: longer than any single outage here."""
-RETRY_SECONDS = 0.5
 
 
 @dataclass
@@ -48,23 +45,6 @@ class Class:
                     self.acknowledged.add((learner, page))
 
 
-def insist(browser: httpx.Client, method: str, path: str, wanted: set[int]) -> None:
-    """Ask until the answer is one of `wanted`: what a person with a reload button does."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    last = "nothing"
-    while time.monotonic() < deadline:
-        try:
-            answer = browser.request(method, path)
-        except httpx.TransportError as error:
-            last = repr(error)
-        else:
-            if answer.status_code in wanted:
-                return
-            last = f"{answer.status_code} {answer.text[:200]}"
-        time.sleep(RETRY_SECONDS)
-    raise AssertionError(f"{method} {path} was never answered with {wanted}; last: {last}")
-
-
 @pytest.fixture
 def pages(platform_url: str) -> list[str]:
     """Addresses of the tutorial's first lessons, those that everybody reads."""
@@ -74,35 +54,10 @@ def pages(platform_url: str) -> list[str]:
     return [f"/courses/{course['slug']}/lessons/{it['slug']}" for it in lessons if not it["locked"]]
 
 
-def kill(kube: Kube, pod: str, namespace: str) -> None:
-    """As a failing node does it: no goodbye."""
-    kube.delete("pod", pod, "--force", "--grace-period=0", namespace=namespace)
-
-
-def operator_pods(kube: Kube) -> list[str]:
-    pods = kube.items("pods", "-l", "app.kubernetes.io/name=suuupra-operator", namespace=SYSTEM)
-    return [pod["metadata"]["name"] for pod in pods]
-
-
-def leads(kube: Kube, gone: list[str]) -> bool:
-    """Whether a pod that was not killed holds a Lease of the operator's."""
-    alive = [pod for pod in operator_pods(kube) if pod not in gone]
-    holders = [lease["spec"].get("holderIdentity", "") for lease in kube.items("leases", namespace=SYSTEM)]
-    return any(holder.startswith(pod) for holder in holders for pod in alive)
-
-
 def await_progress(learners: Class) -> None:
     """Lessons are completed after this moment, not only before it."""
     seen = len(learners.acknowledged)
     eventually(lambda: len(learners.acknowledged) > seen, 60, "learners go on")
-
-
-def await_pod(kube: Kube, pod: str, namespace: str) -> None:
-    def ready() -> bool:
-        found = kube.get("pod", pod, namespace=namespace) or {}
-        return any(one["ready"] for one in found.get("status", {}).get("containerStatuses", []))
-
-    eventually(ready, 120, f"{pod} is ready again")
 
 
 def completed(kube: Kube) -> int:
@@ -137,11 +92,9 @@ def test_o24_nothing_is_lost_or_doubled_while_kafka_postgresql_and_the_operator_
                 kill(kube, pod, namespace)
                 await_pod(kube, pod, namespace)
                 await_progress(learners)
-            gone = operator_pods(kube)
-            for pod in gone:
-                kill(kube, pod, SYSTEM)
+            gone = kill_operator(kube)
             await_progress(learners)
-            eventually(lambda: leads(kube, gone), 120, "a new operator leads")
+            await_operator(kube, gone)
         finally:
             learners.over.set()
         list(done)

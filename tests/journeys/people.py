@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.cluster.banks import Account
 
 PASSWORD = "correct horse battery staple"
 
@@ -20,29 +23,32 @@ class Learner:
     email: str = field(default_factory=lambda: f"asha.{secrets.token_hex(6)}@learner.example")
 
 
-@dataclass(frozen=True)
-class Account:
-    """A practice account of a fictional bank, as it is at the beginning."""
-
-    vpa: str
-    pin: str
-
-
-MEERA = Account("meera@asha", "1234")
-"""Has enough, at a bank that answers."""
 NOOR = Account("noor@asha", "1357")
-"""Has ₹150."""
+"""Has ₹150, from the beginning."""
+TRIES = 5
 
 
-def sign_up(page: Page, learner: Learner) -> None:
-    """From whichever page: make an account, open the letter, confirm, and be back, signed in."""
+Seen = Callable[[Page, str], None]
+"""What is done with a page worth looking at, and its name."""
+
+
+def _unseen(_page: Page, _name: str) -> None:
+    """Nobody looks."""
+
+
+def sign_up(page: Page, learner: Learner, seen: Seen = _unseen) -> None:
+    """From whichever page: make an account, up to the letter."""
     page.get_by_role("navigation", name="Site").get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
+    seen(page, "sign-in")
     page.get_by_role("link", name="Create an account").click()
     page.get_by_label("Name").fill(learner.name)
     page.get_by_label("E-mail").fill(learner.email)
     page.get_by_label("Password").fill(PASSWORD)
+    seen(page, "sign-up")
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_role("heading", level=1, name="Look into your mail")).to_be_visible()
+    seen(page, "sign-up-mail-sent")
 
 
 def open_letter(page: Page, learner: Learner, subject: str) -> None:
@@ -57,10 +63,13 @@ def open_letter(page: Page, learner: Learner, subject: str) -> None:
     letter.click()
 
 
-def confirm(page: Page, learner: Learner) -> None:
-    """Follow the letter's link, and go on."""
+def confirm(page: Page, learner: Learner, seen: Seen = _unseen) -> None:
+    """Open the letter, follow its link, and be back, signed in."""
     open_letter(page, learner, "Confirm your address")
+    expect(page.locator("a[href*='/account/verify']").first).to_be_visible()
+    seen(page, "mail-confirm-address")
     page.goto(str(page.locator("a[href*='/account/verify']").first.get_attribute("href")))
+    seen(page, "confirm-address")
     page.get_by_role("button", name="Confirm and go on").click()
     expect(page.get_by_role("link", name="Account")).to_be_visible()
 
@@ -103,3 +112,19 @@ def approve(handset: Page, pin: str) -> None:
     """Type the PIN and pay."""
     handset.get_by_label("UPI PIN").fill(pin)
     handset.get_by_role("button", name=re.compile("^Pay ")).click()
+
+
+def pay(context: BrowserContext, page: Page, account: Account) -> None:
+    """Approve what the checkout asks for, until it is paid: banks here decline one payment in a hundred."""
+    paid = page.get_by_role("heading", level=1, name="Paid. Thank you!")
+    another = page.get_by_role("button", name="Show a new QR code")
+    for _ in range(TRIES):
+        handset = phone(context, page, account)
+        approve(handset, account.pin)
+        page.bring_to_front()  # a tab that nobody looks at does not listen
+        expect(paid.or_(another)).to_be_visible()
+        handset.close()
+        if paid.is_visible():
+            return
+        another.click()
+    raise AssertionError(f"{account.vpa} was declined {TRIES} times")

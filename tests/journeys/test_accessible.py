@@ -6,20 +6,19 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from .browser import Complaints, launch, visit
+from .browser import DESK, PHONE, Complaints, visit
 
 pytestmark = pytest.mark.journey
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PACKAGE = Path(__file__).with_name("axe")
-SCREENS = {"desk": ViewportSize(width=1280, height=800), "phone": ViewportSize(width=390, height=844)}
+SCREENS = {"desk": DESK, "phone": PHONE}
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +29,6 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
         shutil.copy(PACKAGE / name, folder)
     subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
 
 
 def broken_rules(page: Page, axe: str) -> list[str]:

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect
 
-from .browser import Complaints, launch, visit
-from .people import MEERA, Learner, approve, confirm, fill_cart, pay_button, phone, sign_up
+from tests.cluster.banks import Account
+
+from .browser import DESK, PHONE, Complaints, picture, visit
+from .people import Learner, confirm, fill_cart, pay, pay_button, sign_up
 
 pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
-PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
 CROSS_LINK = ".prose a[href^='/courses/']"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def owner(browser: Browser, platform_url: str) -> StorageState:
+def owner(browser: Browser, platform_url: str, account: Account) -> StorageState:
     """The browser of somebody new who has bought the course; the tests share what they have read of it."""
     context, learner = browser.new_context(), Learner()
     page = context.new_page()
@@ -37,17 +29,10 @@ def owner(browser: Browser, platform_url: str) -> StorageState:
     confirm(page, learner)
     fill_cart(page, platform_url, COURSE)
     pay_button(page)
-    approve(phone(context, page, MEERA), MEERA.pin)
-    page.bring_to_front()
-    expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
+    pay(context, page, account)
     kept = context.storage_state()
     context.close()
     return kept
-
-
-@pytest.fixture
-def complaints(platform_url: str) -> Complaints:
-    return Complaints(platform_url)
 
 
 def open_course(page: Page, url: str) -> None:
@@ -95,6 +80,11 @@ def test_a_learner_reads_follows_a_link_completes_and_comes_back(
         if target.fragment:
             expect(page.locator(f"[id='{target.fragment}']")).to_be_in_viewport()
         lesson = page.get_by_role("heading", level=1).inner_text()
+        page.evaluate("scrollTo(0, 0)")
+        picture(page, "web-lesson")
+        page.emulate_media(color_scheme="dark")
+        picture(page, "web-lesson-dark")
+        page.emulate_media(color_scheme="light")
         page.get_by_role("button", name=re.compile("^Complete")).click()
         page.wait_for_url(lambda url: urlsplit(url).path != target.path)
 
@@ -102,11 +92,14 @@ def test_a_learner_reads_follows_a_link_completes_and_comes_back(
         page.goto(platform_url)
         shelf = page.get_by_role("region", name="Continue learning")
         expect(shelf.get_by_role("link", name=COURSE)).to_be_visible()
+        picture(page, "web-catalogue")
         page.goto(f"{platform_url}{'/'.join(target.path.split('/')[:3])}")
         done = page.get_by_role("link", name=f"Completed: {lesson}")
         page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
         expect(done).to_be_visible()
         expect(page.get_by_text(re.compile(r"1 of \d+ lessons"))).to_be_visible()
+        page.evaluate("scrollTo(0, 0)")
+        picture(page, "web-course")
     assert complaints.heard == []
 
 
@@ -152,12 +145,17 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
 ) -> None:
     context = browser.new_context(viewport=PHONE, has_touch=True, color_scheme="dark", storage_state=owner)
     with visit(context, complaints, "phone") as page:
+        page.goto(platform_url)
+        picture(page, "web-phone-catalogue-dark")
         open_course(page, platform_url)
+        picture(page, "web-phone-course-dark")
         first = start(page)
+        picture(page, "web-phone-lesson-dark")
         contents = page.get_by_role("navigation", name="Contents of the course")
         expect(contents).to_be_hidden()
         page.locator("summary", has_text="Contents").tap()
         expect(contents.locator("[aria-current=page]")).to_be_visible()
+        picture(page, "web-phone-contents-dark")
         contents.get_by_role("link").last.tap()
         await_another(page, first)
         for path in (page.url, platform_url):

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from tests.cluster.banks import Account
+from tests.cluster.books import finance_token
 from tests.cluster.kube import Kube
 
-from .browser import Complaints, launch, picture, visit
-from .people import Account, Learner, approve, confirm, fill_cart, pay_button, phone, sign_in, sign_up
-from .staff import finance_token, refund, support
+from .browser import Complaints, picture, visit
+from .people import Learner, approve, confirm, fill_cart, pay_button, phone, sign_in, sign_up
+from .staff import refund, support
 
 pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
 TALL, PHONE = ViewportSize(width=1280, height=1600), ViewportSize(width=390, height=844)
-ELSEWHERE = Account("meera@banyan", "1234")
-"""Pays from another bank than the merchant's, so that both have a lane."""
 PATIENCE = 80
 """Looks, a quarter of a second apart."""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def complaints(platform_url: str) -> Complaints:
-    return Complaints(platform_url)
-
-
 def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunded(
-    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube
+    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube, elsewhere: Account
 ) -> None:
     context, learner = browser.new_context(), Learner()
     with visit(context, complaints, "story-buys") as page:
@@ -48,8 +34,8 @@ def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunde
         fill_cart(page, platform_url, COURSE)
         pay_button(page)
         order = page.url.rsplit("/", 1)[1]
-        handset = phone(context, page, ELSEWHERE)
-        approve(handset, ELSEWHERE.pin)
+        handset = phone(context, page, elsewhere)
+        approve(handset, elsewhere.pin)
         page.bring_to_front()
         expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible()
         page.goto(f"{platform_url}/orders/{order}")

@@ -1,0 +1,100 @@
+"""What takes its time: a bank that answers late, and a payer who never answers.
+
+For these the platform is arranged so that nobody waits for long: the merchant's bank answers every leg late, and a QR
+code is good for half a minute instead of five.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.cluster.banks import RAIL, Account, banks
+from tests.cluster.kube import WORKLOADS, Kube, eventually
+
+from .browser import Complaints, picture, visit
+from .people import approve, fill_cart, pay_button, phone
+
+pytestmark = [pytest.mark.journey, pytest.mark.slow]
+
+COURSE = "The Python Tutorial"
+LATE = {"lateReplyShare": 1, "timeoutShare": 0, "failureShare": 0}
+ATTEMPT_SECONDS = 30
+ROLLED_OUT_WITHIN = 180.0
+EXPIRES_WITHIN_MS = (ATTEMPT_SECONDS + 15) * 1000
+RESOLVED_WITHIN_MS = 60_000
+
+
+def patched(kube: Kube, kind: str, name: str, spec: Mapping[str, Any]) -> None:
+    kube.run("patch", kind, name, "-n", WORKLOADS, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def arrange(kube: Kube, code: str, profile: Mapping[str, Any], attempt_seconds: int | None) -> None:
+    """Give a bank this profile and codes this life (None: their own), and wait until it is so."""
+    participants = kube.get("paymentrail", RAIL)["spec"]["participants"]
+    after = [{**one, "profile": profile} if one["code"] == code else one for one in participants]
+    life = None if attempt_seconds is None else str(attempt_seconds)
+    patched(kube, "paymentrail", RAIL, {"participants": after})
+    patched(kube, "suuupraservice", "payments", {"env": {"ATTEMPT_SECONDS": life}})
+
+    def told() -> bool:
+        bank = json.loads(kube.get("suuupraservice", f"bank-{code}")["spec"]["env"]["BANK_PROFILE"])
+        return all(bank.get(share, 0) == profile.get(share, 0) for share in LATE)
+
+    eventually(told, ROLLED_OUT_WITHIN, f"bank-{code} is told its profile")
+    for name in (f"bank-{code}", "payments"):
+        kube.await_ready(name, ROLLED_OUT_WITHIN)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _slow_bank_and_short_codes(kube: Kube, elsewhere: Account) -> Iterator[None]:
+    """A merchant's bank that answers late, and codes that are soon over, until the module's tests are done."""
+    code = banks(kube)[0].code
+    participants = kube.get("paymentrail", RAIL)["spec"]["participants"]
+    before = next(one["profile"] for one in participants if one["code"] == code)
+    try:
+        arrange(kube, code, before | LATE, ATTEMPT_SECONDS)
+        yield
+    finally:
+        arrange(kube, code, before, None)
+
+
+def test_a_bank_that_answers_late_is_waited_for_and_the_order_is_paid_in_the_end(
+    context: BrowserContext, complaints: Complaints, platform_url: str, elsewhere: Account
+) -> None:
+    """The payer's bank is another one, so that only the credit is at the late one."""
+    with visit(context, complaints, "deemed") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        handset = phone(context, page, elsewhere)
+        approve(handset, elsewhere.pin)
+        page.bring_to_front()
+        expect(page.get_by_text("Do not pay again")).to_be_visible()
+        expect(page.get_by_text("Your bank has not answered yet")).to_be_visible(timeout=RESOLVED_WITHIN_MS)
+        picture(page, "pay-bank-silent")
+        handset.reload()
+        picture(handset, "phone-being-checked")
+        expect(page.get_by_role("button", name=re.compile("QR code"))).to_have_count(0)
+        expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible(
+            timeout=RESOLVED_WITHIN_MS
+        )
+        picture(page, "pay-bank-silent-then-paid")
+
+
+def test_a_code_that_nobody_approves_ends_and_another_can_be_shown(
+    context: BrowserContext, complaints: Complaints, platform_url: str
+) -> None:
+    with visit(context, complaints, "never-answered") as page:
+        fill_cart(page, platform_url, COURSE)
+        pay_button(page)
+        expect(page.get_by_role("alert")).to_contain_text(
+            "The QR code was not used in time", timeout=EXPIRES_WITHIN_MS
+        )
+        picture(page, "pay-expired")
+        page.get_by_role("button", name="Show a new QR code").click()
+        expect(page.locator(".qr img")).to_be_visible()
