@@ -56,7 +56,9 @@ class Operator:
         self._unfenced = (
             Cluster.of_environment()
         )  # for the Lease itself, whose writes are fenced by their version
-        self.leadership = Leadership(self._unfenced, settings.namespace, settings.lease)
+        self.leadership = Leadership(
+            self._unfenced, settings.namespace, settings.lease, retry=settings.lease_seconds
+        )
         self.cluster.fence(self.leadership.check)
         gate = Gate(self.leadership)
         self.queue = Queue()

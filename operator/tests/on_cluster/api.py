@@ -224,14 +224,11 @@ class Api:
         """Nothing of one test is met by the next, whatever became of its operator."""
         led = await self.get("Lease", "suuupra-operator", "suuupra-system") is not None
         for kind in (RAIL, SERVICE):  # a rail would make its resources anew
-            for obj in (await self.cluster.items(kind))[0]:
-                await self._let_go(obj, led=led)
-        for kind in CHILDREN:
-            selector = "app.kubernetes.io/managed-by=suuupra-operator"
-            for obj in (await self.cluster.items(kind, NAMESPACE, labelSelector=selector))[0]:
-                await self.cluster.delete(obj)
+            found, _ = await self.cluster.items(kind)
+            await asyncio.gather(*(self._let_go(obj, led=led) for obj in found))
+        await asyncio.gather(*(self._collected(kind) for kind in CHILDREN))
         await self._pods_gone()
-        self.servers.empty()
+        await asyncio.to_thread(self.servers.empty)
 
     async def _let_go(self, obj: Object, *, led: bool) -> None:
         """As somebody would who wants it gone at once; where an operator leads, it does the work."""
@@ -246,13 +243,27 @@ class Api:
                 await self.cluster.merge(path, {"metadata": {"finalizers": left}})
         await self.gone(obj["kind"], meta["name"], 20)
 
+    async def _collected(self, kind: Kind) -> None:
+        """What the garbage collector would come to, later."""
+        selector = "app.kubernetes.io/managed-by=suuupra-operator"
+        for obj in (await self.cluster.items(kind, NAMESPACE, labelSelector=selector))[0]:
+            await self.cluster.delete(obj)
+
     async def _pods_gone(self) -> None:
-        """Deployments and Jobs are gone; their pods are still told to end, and would keep their databases busy."""
+        """Deployments and Jobs are gone. Their pods would take their time to end, which no test asks about."""
 
         async def look() -> bool:
-            return not (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+            pods = (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+            ending = [pod for pod in pods if "deletionTimestamp" in pod["metadata"]]  # and not made anew
+            await asyncio.gather(*(self._killed(pod) for pod in ending))
+            return not pods
 
         await eventually(look, 60, "the last test's pods are gone")
+
+    async def _killed(self, pod: Object) -> None:
+        path = BY_NAME["Pod"].path(NAMESPACE, pod["metadata"]["name"])
+        with contextlib.suppress(ApiError):  # gone by itself
+            await self.cluster._call("DELETE", path, {"gracePeriodSeconds": 0})
 
     async def account(self, name: str, **values: str) -> None:
         """An administrator's account, where the platform looks for it."""

@@ -12,7 +12,7 @@ READING = ("select", "show", "set", "begin", "commit", "deallocate")
 
 
 async def test_o3_ten_resyncs_write_nothing(api: Api, launch: Callable[..., OperatorProcess]) -> None:
-    operator = launch(resync_seconds="1")
+    operator = launch(drift_seconds="0.5", resync_seconds="0.5")
     await operator.leading()
     await api.service(
         "shop", EVERY_PART | {"replicas": {"min": 1}}
