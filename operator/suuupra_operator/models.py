@@ -361,7 +361,7 @@ class SuuupraServiceSpec(Model):
     mail: bool = False
     """Whether it sends mail: the mail server's address, and the way there."""
     cache: bool = False
-    """Whether it uses Valkey: SUUUPRA_VALKEY_URL, and the way there."""
+    """Whether it uses Valkey: a user of its own in SUUUPRA_VALKEY_URL, for keys that begin with SUUUPRA_VALKEY_PREFIX."""
     routes: Annotated[list[Route], Field(max_length=64)] = []
     calls: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
     """Resources this one may reach over HTTP: the network policy, and SUUUPRA_URL_<NAME>."""

@@ -19,6 +19,8 @@ from suuupra_operator.errors import ApiError
 from suuupra_operator.kinds import BY_NAME, CHILDREN, PLATFORM, RAIL, SERVICE, Kind
 from suuupra_operator.writer import FINALIZER
 
+from suuupra.testing.valkey import PASSWORD as VALKEY_PASSWORD
+
 from .machines import ROOT, KindCluster, Servers
 from .secret_server import PASSWORD, USER
 from .waiting import eventually
@@ -59,8 +61,8 @@ class Api:
         finally:
             await cluster.close()
 
-    async def platform(self, postgres: dict[str, Any] | None = None) -> Object:
-        """Apply the platform on the test's servers, PostgreSQL perhaps by another account."""
+    async def platform(self, postgres: dict[str, Any] | None = None, *, valkey: bool = True) -> Object:
+        """Apply the platform on the test's servers, PostgreSQL perhaps by another account, perhaps without Valkey."""
         servers = self.servers
         wanted = {
             "images": {"repository": "suuupra", "pins": {"workload": "v1"}},
@@ -69,6 +71,8 @@ class Api:
             "objects": {"endpoint": f"http://{servers.address(servers.objects)}:8333"},
             "secretStore": {"address": f"http://{servers.address(servers.secrets.container)}:8200"},
         }
+        if valkey:
+            wanted["valkey"] = {"host": servers.address(servers.valkey.container)}
         return await self._apply(PLATFORM, {"name": "suuupra"}, wanted)
 
     async def service(self, name: str, spec: dict[str, Any], **annotations: str) -> Object:
@@ -277,6 +281,7 @@ class Api:
         await self.account("postgres-admin", username="postgres", password=servers.PASSWORD)
         await self.account("openbao-admin", username=USER, password=PASSWORD)
         servers.secrets.trust(self.kind)
+        await self.account("valkey-admin", password=VALKEY_PASSWORD)
         await self.account("objects-admin", accessKey=servers.ACCESS_KEY, secretKey=servers.SECRET_KEY)
         orphans = {"name": "suuupra-orphans", "namespace": "suuupra-system"}  # as the chart makes it
         await self.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": orphans})

@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import psycopg
+import redis
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
@@ -32,6 +33,7 @@ from suuupra_operator.buckets import POLICY
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
 from suuupra.testing.containers import Container, docker, free_port, image_of
+from suuupra.testing.valkey import ValkeyServer
 
 from .secret_server import SecretServer
 
@@ -98,12 +100,13 @@ class KindCluster:
 
 @dataclass(frozen=True)
 class Servers:
-    """PostgreSQL that logs every change, Kafka, the object store, the secret store."""
+    """PostgreSQL that logs every change, Kafka, the object store, the secret store, Valkey."""
 
     postgres: Container
     kafka: Container
     objects: Container
     secrets: SecretServer
+    valkey: ValkeyServer
 
     PASSWORD = "test-administrator"
     ACCESS_KEY, SECRET_KEY = "admin", "admin-secret"
@@ -143,14 +146,15 @@ class Servers:
                 f"OBJECTS_SECRET_KEY={cls.SECRET_KEY}",
             ),
         )
-        secrets = SecretServer.start(*network)
+        secrets, valkey = SecretServer.start(*network), ValkeyServer.start(*network)
         postgres.wait(lambda c: c.succeeds(["pg_isready", "-h", "127.0.0.1"]))
         kafka.wait(lambda c: c.succeeds(["ready"]))
         objects.wait(lambda c: _answers(c.port))
-        return cls(postgres, kafka, objects, secrets)
+        return cls(postgres, kafka, objects, secrets, valkey)
 
     def remove(self) -> None:
-        for container in (self.postgres, self.kafka, self.objects, self.secrets.container):
+        ours = (self.postgres, self.kafka, self.objects, self.secrets.container, self.valkey.container)
+        for container in ours:
             container.remove()
 
     def address(self, container: Container) -> str:
@@ -207,6 +211,15 @@ class Servers:
         keys = {name: self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"] for name in names}
         return {name: [key["AccessKeyId"] for key in found] for name, found in keys.items() if "." in name}
 
+    @cached_property
+    def cache(self) -> redis.Redis:
+        """Valkey as its administrator."""
+        return redis.Redis.from_url(self.valkey.url, decode_responses=True)
+
+    def cache_users(self) -> set[str]:
+        """Of services."""
+        return {*self.cache.acl_users()} - {"default"}
+
     def databases(self) -> set[str]:
         """Of services."""
         found = self.psql("select datname from pg_database where not datistemplate")
@@ -230,6 +243,9 @@ class Servers:
                 self.iam.delete_user_policy(UserName=user, PolicyName=POLICY)
             self.iam.delete_user(UserName=user)
         self.secrets.empty()
+        self.cache.flushall()
+        if self.cache_users():
+            self.cache.acl_deluser(*self.cache_users())
         for bucket in self.buckets():
             for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=item["Key"])
