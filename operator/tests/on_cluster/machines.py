@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -61,9 +62,11 @@ class KindCluster:
     def bring_up(cls) -> KindCluster:
         job = Job("operator-tests")
         cluster = Cluster(NAME, HTTP_PORT, METRICS_PORT)
-        cluster.bring_up(job, _newest("kindest/node"))
         operator_image = image_of("operator")
-        cluster.load(job, [operator_image, *(_workload(operator_image, version) for version in VERSIONS)])
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            workloads = beside.submit(lambda: [_workload(operator_image, version) for version in VERSIONS])
+            cluster.bring_up(job, _newest("kindest/node"))
+        cluster.load(job, [operator_image, *workloads.result()])
         made = cls(cluster, operator_image)
         made.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "manifests" / "namespaces.yaml"))
         made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
@@ -232,20 +235,31 @@ class Servers:
         )
 
     def empty(self) -> None:
-        """As they were when they began."""
+        """As they were when they began, all side by side: most of it is waiting for answers."""
+        parts = (self._no_databases, self._no_topics, self._no_objects, self.secrets.empty, self._no_cache)
+        with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+            for done in [pool.submit(part) for part in parts]:
+                done.result()
+
+    def _no_databases(self) -> None:
         for name in self.databases():
             self.psql(f'drop database "{name}" with (force)')
         for role in sorted(self.roles(), reverse=True):
             self.psql(f'drop owned by "{role}"; drop role "{role}"')
+
+    def _no_topics(self) -> None:
         self.delete_topics(*self.topics())
+
+    def _no_cache(self) -> None:
+        self.cache.flushall()
+        if self.cache_users():
+            self.cache.acl_deluser(*self.cache_users())
+
+    def _no_objects(self) -> None:
         for user in self.users():
             with contextlib.suppress(self.iam.exceptions.NoSuchEntityException):
                 self.iam.delete_user_policy(UserName=user, PolicyName=POLICY)
             self.iam.delete_user(UserName=user)
-        self.secrets.empty()
-        self.cache.flushall()
-        if self.cache_users():
-            self.cache.acl_deluser(*self.cache_users())
         for bucket in self.buckets():
             for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=item["Key"])
