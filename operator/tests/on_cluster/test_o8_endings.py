@@ -25,24 +25,13 @@ async def test_o8_platform_and_services_deleted_together_all_end(api: Api, opera
     assert api.servers.databases() == set()
 
 
-async def test_o8_a_deleted_namespace_ends(api: Api, alone: Crew) -> None:
+async def test_o8_a_deleted_namespace_ends_and_an_uninstalled_chart_lets_every_resource_go(
+    api: Api, alone: Crew
+) -> None:
     """With the rights that the chart gives, which go with the namespace while the operator still needs them."""
-    async with _installed(api):
-        await api.service("shop", DELETED)
-        await api.ready("shop", 90)
-
-        api.kind.kubectl("delete", "namespace", "suuupra", "--wait=false")
-
-        async def ended() -> bool:
-            return api.kind.kubectl("get", "namespace", "suuupra", check=False).returncode != 0
-
-        await eventually(ended, 90, "the namespace is gone")
-        assert api.servers.databases() == set()
-    api.kind.kubectl("apply", "-f", str(ROOT / "manifests" / "namespaces.yaml"))
-
-
-async def test_o8_uninstalling_the_chart_lets_every_resource_go(api: Api, alone: Crew) -> None:
     async with _installed(api, "--set", "replicas=2"):
+        await _a_namespace_ends(api)
+        api.kind.install("--wait", "--set", "replicas=2")  # its Roles there went along
         await api.service("shop", NO_PODS | {"database": {"reclaim": "Delete"}})
         await api.service("left", NO_PODS | {"database": {"reclaim": "Snapshot"}})
         await api.ready("left", 90)
@@ -58,6 +47,20 @@ async def test_o8_uninstalling_the_chart_lets_every_resource_go(api: Api, alone:
     await api.delete("SuuupraService", "shop")
     await api.gone("SuuupraService", "shop", 20)
     assert api.servers.databases() == {"shop", "restored"}
+
+
+async def _a_namespace_ends(api: Api) -> None:
+    """And is there again, empty."""
+    await api.service("shop", DELETED)
+    await api.ready("shop", 90)
+    api.kind.kubectl("delete", "namespace", "suuupra", "--wait=false")
+
+    async def ended() -> bool:
+        return api.kind.kubectl("get", "namespace", "suuupra", check=False).returncode != 0
+
+    await eventually(ended, 90, "the namespace is gone")
+    assert api.servers.databases() == set()
+    api.kind.kubectl("apply", "-f", str(ROOT / "manifests" / "namespaces.yaml"))
 
 
 async def test_o8_uninstalling_an_operator_that_never_led_ends(api: Api, alone: Crew) -> None:
