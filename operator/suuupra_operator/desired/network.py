@@ -13,7 +13,8 @@ from suuupra_operator.desired.subject import (
     Manifest,
     Subject,
 )
-from suuupra_operator.models import Egress
+from suuupra_operator.models import Egress, SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
 
 INFRA_NAMESPACE = "suuupra-infra"
 OPERATOR_NAMESPACE = "suuupra-system"
@@ -102,25 +103,30 @@ def _declared(way: Egress) -> Manifest:
     return {"to": blocks, "ports": _ports(*sorted(way.ports))}
 
 
-def _servers(subject: Subject) -> list[tuple[str, int]]:
-    """Host and port of every backing server that the resource uses."""
-    platform, found = subject.platform, list[tuple[str, int]]()
-    if subject.spec.database is not None:
+def servers_of(spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> list[tuple[str, int]]:
+    """Host and port of every backing server that a resource uses."""
+    found = list[tuple[str, int]]()
+    if spec.database is not None:
         found.append((platform.postgres.host, platform.postgres.port))
-    if subject.spec.works:
+    if spec.works:
         servers = (server.strip().rpartition(":") for server in platform.kafka.bootstrap_servers.split(","))
         found += [(host, int(port)) for host, _, port in servers]
-    if subject.spec.buckets:
+    if spec.buckets:
         found.append(_host_port(platform.objects.endpoint))
-    if subject.spec.secrets is not None and platform.secret_store is not None:
+    if spec.secrets is not None and platform.secret_store is not None:
         found.append(_host_port(platform.secret_store.address))
-    if subject.spec.cache and platform.valkey is not None:
+    if spec.cache and platform.valkey is not None:
         found.append((platform.valkey.host, platform.valkey.port))
-    if subject.spec.mail and platform.mail is not None:
+    if spec.mail and platform.mail is not None:
         found.append((platform.mail.host, platform.mail.port))
-    if platform.auth is not None and platform.auth.jwks_url:
-        found.append(_host_port(platform.auth.jwks_url))
-    return list(dict.fromkeys(found))
+    return found
+
+
+def _servers(subject: Subject) -> list[tuple[str, int]]:
+    """Those, and where the issuer's keys are, each once."""
+    auth = subject.platform.auth
+    keys = [_host_port(auth.jwks_url)] if auth is not None and auth.jwks_url else []
+    return list(dict.fromkeys([*servers_of(subject.spec, subject.platform), *keys]))
 
 
 def _host_port(url: str) -> tuple[str, int]:
