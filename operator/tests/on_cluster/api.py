@@ -264,6 +264,24 @@ class Api:
 
         await eventually(look, 60, "the last test's pods are gone")
 
+    @contextlib.asynccontextmanager
+    async def hurried(self) -> AsyncIterator[None]:
+        """Meanwhile pods that are told to end are killed: for who asks what becomes of a resource, not how pods end."""
+
+        async def kill() -> None:
+            while True:
+                pods = (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+                await asyncio.gather(*(self._killed(p) for p in pods if "deletionTimestamp" in p["metadata"]))
+                await asyncio.sleep(0.5)
+
+        killing = asyncio.create_task(kill())
+        try:
+            yield
+        finally:
+            killing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await killing
+
     async def _killed(self, pod: Object) -> None:
         path = BY_NAME["Pod"].path(NAMESPACE, pod["metadata"]["name"])
         with contextlib.suppress(ApiError):  # gone by itself

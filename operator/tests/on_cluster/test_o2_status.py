@@ -70,7 +70,7 @@ WRONG = {
     ),
     "egress.host": (
         {"egress": [{"host": "example.org", "ports": [443]}]},
-        'spec.egress[0].host: Invalid value: "example.org": host must be NAME.NAMESPACE.svc',
+        'spec.egress[0].host: Invalid value: "object": host must be NAME.NAMESPACE.svc',
     ),
     "egress.ports": ({"egress": [{"internet": True, "ports": []}]}, "egress[0].ports"),
 }

@@ -67,7 +67,8 @@ async def test_o8_uninstalling_an_operator_that_never_led_ends(api: Api, alone: 
     """Its image could not be had, say, and somebody has cleared away what could not start."""
     await api.delete("ConfigMap", "suuupra-orphans", "suuupra-system")
     api.kind.install()
-    api.kind.kubectl("delete", "deployment", "suuupra-operator", "-n", "suuupra-system")
+    deployment = ("deployment", "suuupra-operator", "-n", "suuupra-system")
+    api.kind.kubectl("delete", *deployment, "--cascade=foreground")  # or its pod would take the Lease yet
     await api.forget_lease()
     api.kind.uninstall()
     assert await api.get("ConfigMap", "suuupra-orphans", "suuupra-system") is not None
