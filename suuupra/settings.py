@@ -146,7 +146,11 @@ class ValkeySettings(Environment):
     """Cache, counters and limits."""
 
     valkey_url: SecretStr = Field(
-        examples=["redis://localhost:6379/0"], description="Valkey, redis://:password@host:6379/0"
+        examples=["redis://localhost:6379/0"], description="Valkey, redis://user:password@host:6379/0"
+    )
+    valkey_prefix: str = Field(
+        default="",
+        description="what every key and channel of the service must begin with; its user reaches no others",
     )
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
+from suuupra_operator.desired.network import servers_of
+from suuupra_operator.models import SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
 
-from charts.tests.rendering import Chart, Object, named
+from charts.tests.rendering import CHARTS, Chart, Object, named
 
 CHART = Chart("suuupra", "suuupra-system")
 
@@ -22,6 +26,24 @@ def test_o26_no_rule_has_a_wildcard_or_leads_to_more_rights(options: tuple[str, 
         words = {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
         assert not words & {"*", "escalate", "bind", "impersonate"}, role["metadata"]["name"]
         assert not (role["kind"] == "ClusterRole" and "secrets" in rule["resources"])
+
+
+@pytest.mark.parametrize(
+    ("options", "manifest"),
+    [((), "platform.yaml"), (CHART.staging, "profiles/staging.yaml")],
+    ids=["local", "staging"],
+)
+def test_the_operators_own_policy_lets_it_out_to_every_server_it_provides_from(
+    options: tuple[str, ...], manifest: str
+) -> None:
+    document = yaml.safe_load((CHARTS.parent / "manifests" / manifest).read_text())
+    platform = SuuupraPlatformSpec.model_validate(document["spec"])
+    everything = {"database": {}, "cache": True, "secrets": {}, "buckets": [{"name": "a"}]}
+    events = {"events": {"publishes": [{"topic": "a.b"}]}}
+    asked = servers_of(SuuupraServiceSpec.model_validate(everything | events), platform)
+    egress = named(CHART.render(*options), "NetworkPolicy", "suuupra-operator")["spec"]["egress"]
+    anywhere = {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]}
+    assert {port for _, port in asked} <= anywhere
 
 
 def test_definitions_come_with_the_chart_and_stay_when_it_goes() -> None:

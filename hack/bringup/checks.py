@@ -53,7 +53,7 @@ INTEGRATION: dict[str, tuple[str, ...]] = {
     "the kit": ("suuupra",),
     "services, first half": _FIRST_HALF,
     "services, second half": _SECOND_HALF,
-    "backing servers": ("images",),
+    "backing servers": ("images", "operator"),
     "alerts": ("tests/alerts",),
 }
 """Integration tests by what they are of: processes of their own, because most of what they do is wait."""

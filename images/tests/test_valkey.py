@@ -44,6 +44,22 @@ def test_counter_survives_a_kill(server: Server) -> None:
         assert cache.get("kept") == b"7"
 
 
+def test_a_user_that_was_saved_outlives_a_kill_and_so_does_the_administrator(server: Server) -> None:
+    with client(server) as cache:
+        cache.execute_command("ACL SETUSER", "shop", "on", ">of the shop", "~shop:*", "+@read", "+@write")
+        assert cache.execute_command("ACL SAVE") is True
+    server.kill_and_start()
+    at_once = Retry(NoBackoff(), 0)
+    with redis.Redis(
+        host="127.0.0.1", port=server.port, username="shop", password="of the shop", retry=at_once
+    ) as shop:
+        assert shop.set("shop:a", "1")
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            shop.set("other", "1")
+    with client(server) as cache:
+        assert cache.acl_users() == ["default", "shop"]
+
+
 def test_stop_is_clean(server: Server) -> None:
     assert server.stop() == 0
     assert "bye bye" in server.log()

@@ -35,6 +35,7 @@ from suuupra_operator.round import Outcome
 from suuupra_operator.server import Server
 from suuupra_operator.settings import Settings
 from suuupra_operator.snapshots import Snapshots
+from suuupra_operator.valkey import Valkey
 from suuupra_operator.vault import Vault
 from suuupra_operator.writer import Writer
 from suuupra_operator.writes import Gate
@@ -56,13 +57,17 @@ class Operator:
         self._unfenced = (
             Cluster.of_environment()
         )  # for the Lease itself, whose writes are fenced by their version
-        self.leadership = Leadership(self._unfenced, settings.namespace, settings.lease)
+        self.leadership = Leadership(
+            self._unfenced, settings.namespace, settings.lease, retry=settings.lease_seconds
+        )
         self.cluster.fence(self.leadership.check)
         gate = Gate(self.leadership)
         self.queue = Queue()
         self.primaries = Primaries(self.queue)
         self.children = Children(self.cluster, gate, settings.namespaces, self._child_changed)
-        self.backends = Backends(self.cluster, Databases(gate), Bus(gate), Buckets(gate), Vault(gate))
+        self.backends = Backends(
+            self.cluster, Databases(gate), Bus(gate), Buckets(gate), Vault(gate), Valkey(gate)
+        )
         writer = Writer(self.cluster, gate, self.primaries)
         recorder = Recorder(self.cluster, gate, self.leadership.identity)
         self.policies = PolicyProbe(settings.in_cluster)

@@ -7,7 +7,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
 from suuupra_operator.buckets import Buckets, Contents, Store, user_of
 from suuupra_operator.bus import Bus
@@ -17,31 +16,40 @@ from suuupra_operator.cluster import Cluster
 from suuupra_operator.conditions import Finding
 from suuupra_operator.databases import Databases, Server
 from suuupra_operator.desired.access import name_of
+from suuupra_operator.desired.keyspace import User
 from suuupra_operator.desired.topics import TopicState
 from suuupra_operator.errors import ApiError, Permanent, Unreachable
 from suuupra_operator.kinds import SECRET
 from suuupra_operator.platform import SecretRef, SuuupraPlatformSpec
 from suuupra_operator.queue import Key
+from suuupra_operator.valkey import Administrator, Valkey
 from suuupra_operator.vault import Account, Vault
 from suuupra_operator.vault import Contents as Places
 
-Seen = tuple[Catalog | None, Mapping[str, TopicState] | None, Contents | None, Places | None]
+Seen = tuple[
+    Catalog | None,
+    Mapping[str, TopicState] | None,
+    Contents | None,
+    Places | None,
+    Mapping[str, User] | None,
+]
 
 
 @dataclass
 class Backends:
-    """PostgreSQL, Kafka, the object store and the secret store of the platform, and how to get into its Valkey."""
+    """PostgreSQL, Kafka, the object store, the secret store and the Valkey of the platform."""
 
     cluster: Cluster
     databases: Databases
     bus: Bus
     store: Buckets
     vault: Vault
-    cache: str | None = None
-    """The URL of Valkey, with its password; None while that is not known."""
-    _examined: Seen = (None, None, None, None)
+    valkey: Valkey
+    _examined: Seen = (None, None, None, None, None)
     _problems: dict[str, str] = field(default_factory=dict)
-    _reading: dict[Databases | Bus | Buckets | Vault, asyncio.Task[bool]] = field(default_factory=dict)
+    _reading: dict[Databases | Bus | Buckets | Vault | Valkey, asyncio.Task[bool]] = field(
+        default_factory=dict
+    )
 
     async def configure(self, spec: SuuupraPlatformSpec) -> None:
         """Point the clients at the platform's servers; admin Secrets are read anew each time."""
@@ -60,7 +68,10 @@ class Backends:
         await self.vault.configure(
             account, self._problems.get("secrets", "the platform names no secret store")
         )
-        self.cache = await self._cache(spec)
+        administrator = await self._administrator(spec)
+        await self.valkey.configure(
+            administrator, self._problems.get("cache", "the platform names no Valkey")
+        )
 
     async def _account(self, spec: SuuupraPlatformSpec) -> Account | None:
         if spec.secret_store is None:
@@ -68,17 +79,11 @@ class Backends:
         found = await self._secret("secrets", spec.secret_store.admin_secret_ref, "username", "password")
         return Account(spec.secret_store.address.rstrip("/"), *found) if found else None
 
-    async def _cache(self, spec: SuuupraPlatformSpec) -> str | None:
+    async def _administrator(self, spec: SuuupraPlatformSpec) -> Administrator | None:
         if spec.valkey is None:
             return None
         found = await self._secret("cache", spec.valkey.admin_secret_ref, "password")
-        return (
-            f"redis://:{quote(found[0], safe='')}@{spec.valkey.host}:{spec.valkey.port}/0" if found else None
-        )
-
-    def cache_problem(self) -> str:
-        """Why there is no way into Valkey."""
-        return self._problems.get("cache", "the platform names no Valkey: set spec.valkey of the platform")
+        return Administrator(spec.valkey.host, spec.valkey.port, *found) if found else None
 
     async def refresh(self, within: float | None = None) -> None:
         """One bulk read per server, side by side.
@@ -86,7 +91,7 @@ class Backends:
         A server that needs more than ``within`` seconds is not waited for: what it says is taken in when it comes, and
         until then it is not asked again.
         """
-        for server in (self.databases, self.bus, self.store, self.vault):
+        for server in (self.databases, self.bus, self.store, self.vault, self.valkey):
             reading = self._reading.get(server)
             if reading is None or reading.done():
                 self._reading[server] = asyncio.create_task(server.refresh())
@@ -104,6 +109,8 @@ class Backends:
         if self.vault.wanted or "secrets" in self._problems:
             kept = self.vault.contents
             found.append(self._finding("SecretStoreReachable", "secrets", kept, self.vault.problem))
+        if self.valkey.wanted or "cache" in self._problems:
+            found.append(self._finding("CacheReachable", "cache", self.valkey.users, self.valkey.problem))
         return found
 
     def changed(self, claims: Claims, users: Mapping[str, Key]) -> set[Key]:
@@ -111,7 +118,7 @@ class Backends:
 
         A password that the bulk read does not show is found by the login probe of a reconcile, each time anew.
         """
-        catalog, topics, contents, secrets = self._examined
+        catalog, topics, contents, secrets, cached = self._examined
         found: set[Key] = set()
         for name, key in claims.holders("database"):
             if self.databases.probes or _of_database(catalog, name) != _of_database(
@@ -127,6 +134,9 @@ class Backends:
         for name, key in claims.holders("secrets"):
             if _place(secrets, name) != _place(self.vault.contents, name):
                 found.add(key)
+        for name, key in claims.holders("cache"):
+            if _get(cached, name) != _get(self.valkey.users, name):
+                found.add(key)
         for user, key in users.items():
             if _user(contents, user) != _user(self.store.contents, user):
                 found.add(key)
@@ -141,11 +151,18 @@ class Backends:
         )
 
     def _seen(self) -> Seen:
-        return self.databases.catalog, self.bus.topics, self.store.contents, self.vault.contents
+        return (
+            self.databases.catalog,
+            self.bus.topics,
+            self.store.contents,
+            self.vault.contents,
+            self.valkey.users,
+        )
 
     async def close(self) -> None:
         await self.databases.close()
         await self.vault.close()
+        await self.valkey.close()
 
     async def _secret(self, server: str, ref: SecretRef, *keys: str) -> tuple[str, ...] | None:
         where = f"Secret {ref.namespace}/{ref.name}"
@@ -174,8 +191,8 @@ def _of_database(catalog: Catalog | None, database: str) -> Any:
     return catalog.databases.get(database), tuple(catalog.roles.get(role) for role in Names(database).all)
 
 
-def _get(topics: Mapping[str, TopicState] | None, name: str) -> Any:
-    return None if topics is None else (topics.get(name),)
+def _get(read: Mapping[str, Any] | None, name: str) -> Any:
+    return None if read is None else (read.get(name),)
 
 
 def _has(contents: Contents | None, bucket: str) -> bool | None:

@@ -36,6 +36,8 @@ def claims_of(key: Key, spec: SuuupraServiceSpec) -> set[Claim]:
         found.add(Claim("database", spec.database.name or key.name.replace("-", "_")))
     if spec.secrets is not None:
         found.add(Claim("secrets", key.name))
+    if spec.cache:
+        found.add(Claim("cache", f"{key.namespace}.{key.name}"))
     for route in spec.routes:
         found |= set(route_claims(route))
     return found

@@ -21,6 +21,7 @@ from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
 from suuupra_operator.models import Reclaim, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import InvalidSpec, Primaries, spec_of, status_of
+from suuupra_operator.provide.cache import CacheProvider
 from suuupra_operator.provide.secrets import SecretsProvider
 from suuupra_operator.round import Outcome, subject_of
 from suuupra_operator.snapshots import BUCKET, Snapshots
@@ -97,6 +98,7 @@ class Deletion:
         orphans = [f"database/{claims.database}"] if claims.database else []
         orphans += [f"topic/{name}" for name in claims.topics] + [f"bucket/{name}" for name in claims.buckets]
         orphans += [f"secrets/{claims.secrets}"] if claims.secrets else []
+        orphans += [f"cache/{claims.cache}"] if claims.cache else []
         if not orphans:
             return []
         meta = obj["metadata"]
@@ -149,6 +151,9 @@ class Deletion:
             steps.append(lambda: self._buckets(subject, status.claims.buckets))
         if status.claims.secrets:
             steps.append(lambda: self._secrets(subject, status.claims.secrets))
+        if status.claims.cache:
+            cache = CacheProvider(self.backends.valkey, self.children)
+            steps.append(lambda: cache.withdraw(status.claims.cache))
         return steps
 
     async def _database(self, subject: Subject, database: str) -> None:

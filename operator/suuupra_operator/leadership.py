@@ -1,6 +1,6 @@
 """One writer among several replicas: a Lease, and a fence that every write passes.
 
-The holder renews every RETRY seconds. Time is measured by CLOCK_BOOTTIME, which runs on while the process is stopped
+The holder renews every RETRY_SECONDS. Time is measured by CLOCK_BOOTTIME, which runs on while the process is stopped
 or the machine sleeps, and counted from *before* each renewal was sent; so a process that was frozen past its Lease
 finds its fence down with its first instruction, whatever the wall clock says. Others wait LEASE_SECONDS from when they
 themselves last saw the Lease change, as client-go does: no two clocks are compared.
@@ -26,6 +26,7 @@ LEASE_SECONDS = 15
 FENCE_SECONDS = 11
 """Writes stop this long after the last renewal was sent: well before anybody else may begin."""
 RETRY_SECONDS = 2.0
+"""Pause between tries to take the Lease, and between renewals, unless it is set otherwise."""
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,10 @@ class Leadership:
         *,
         clock: Callable[[], float] = boottime,
         identity: str = "",
+        retry: float = RETRY_SECONDS,
     ) -> None:
         self._cluster = cluster
+        self._retry = retry
         self._namespace, self._name = namespace, name
         self._clock = clock
         self.identity = identity or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -78,18 +81,18 @@ class Leadership:
         self.acquired.set()
         try:
             while True:
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._retry)
                 await self._attempt()
                 self.check()
         finally:
             metrics.LEADING.set(0)
 
     async def _acquire(self) -> None:
-        """Ask every RETRY_SECONDS: a Lease that expires sends no event."""
+        """Ask again and again: a Lease that expires sends no event."""
         while True:
             if await self._attempt():
                 return
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(self._retry)
 
     async def release(self) -> None:
         """Let the next replica begin at once instead of waiting for the Lease to expire."""

@@ -7,7 +7,9 @@ bound or rule is written once and holds both in the API server and in the operat
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -202,6 +204,9 @@ class Limit(Model):
     """The token's subject, the client it was issued to, or where the request comes from."""
 
 
+IN_CLUSTER = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?[.][a-z0-9]([a-z0-9-]*[a-z0-9])?[.]svc([.][a-z0-9.-]+)?$"
+CIDR = r"^([0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-fA-F:.]+/[0-9]{1,3})$"
+HOST_RULE = "host must be NAME.NAMESPACE.svc, a server in the cluster: of one outside give the cidr"
 RESERVED = ("internal", "gateway")
 """First segments that are no service's: /internal is for pods only, /gateway is the gateway's own page."""
 
@@ -264,6 +269,51 @@ class Route(Model):
         return self.path.lower().split("/")[1] in RESERVED
 
 
+class Egress(Model):
+    """A way out that no other field of the resource asks for: to a server in the cluster, to a network, or to the
+    internet. It goes into the network policy, which a cluster enforces only where its CNI does."""
+
+    model_config = {
+        "json_schema_extra": rules(
+            cel(
+                "[has(self.host), has(self.cidr), self.internet].exists_one(given, given)",
+                "exactly one of host, cidr and internet says where to",
+            ),
+            cel(f"!has(self.host) || self.host.matches('{IN_CLUSTER}')", HOST_RULE, fieldPath=".host"),
+        )
+    }
+
+    host: str | None = Field(None, max_length=253)
+    """A server in the cluster, NAME.NAMESPACE.svc: the pods of its namespace. A resource is reached by `calls`."""
+    cidr: str | None = Field(None, pattern=CIDR, max_length=43)
+    """A network by its address, 192.0.2.0/24: for servers outside the cluster, since a policy knows no names."""
+    internet: bool = False
+    """Every public address, and none of the private ones, where the cluster and its neighbours are."""
+    ports: Annotated[
+        list[Annotated[int, Field(ge=1, le=65535)]], Field(min_length=1, max_length=16, json_schema_extra=SET)
+    ]
+    """TCP ports; of a server in the cluster those that its pods listen on, which its Service may call otherwise."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Egress:
+        if [self.host is not None, self.cidr is not None, self.internet].count(True) != 1:
+            raise ValueError("exactly one of host, cidr and internet says where to")
+        if self.host is not None and not re.match(IN_CLUSTER, self.host):
+            raise ValueError(HOST_RULE)
+        if self.cidr is not None:
+            _check_network(self.cidr)
+        return self
+
+
+def _check_network(cidr: str) -> None:
+    try:
+        ip_network(cidr)
+    except ValueError as error:
+        raise ValueError(
+            f"cidr must be a network and the length of its prefix, 192.0.2.0/24: {error}"
+        ) from None
+
+
 class JobSpec(Model):
     """Something to run once, with the service's environment, as soon as it is Ready."""
 
@@ -311,10 +361,12 @@ class SuuupraServiceSpec(Model):
     mail: bool = False
     """Whether it sends mail: the mail server's address, and the way there."""
     cache: bool = False
-    """Whether it uses Valkey: SUUUPRA_VALKEY_URL, and the way there."""
+    """Whether it uses Valkey: a user of its own in SUUUPRA_VALKEY_URL, for keys that begin with SUUUPRA_VALKEY_PREFIX."""
     routes: Annotated[list[Route], Field(max_length=64)] = []
     calls: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
     """Resources this one may reach over HTTP: the network policy, and SUUUPRA_URL_<NAME>."""
+    egress: Annotated[list[Egress], Field(max_length=16)] = []
+    """Ways out that nothing else here asks for: the network policy lets pods out to declared places only."""
     depends_on: Annotated[list[Label], Field(max_length=32, json_schema_extra=SET)] = []
     """Resources that must be Ready before this one is rolled out for the first time."""
     env: dict[str, Annotated[str, Field(max_length=4096)]] = Field({}, max_length=64)

@@ -60,7 +60,7 @@ class Valkey(Model):
     host: Host = "valkey.suuupra-infra.svc"
     port: int = Field(6379, ge=1, le=65535)
     admin_secret_ref: SecretRef = SecretRef(name="valkey-admin")
-    """Key ``password``."""
+    """Key ``password``, of the user `default`, who makes a user for each service (ACL SETUSER)."""
 
 
 class Objects(Model):

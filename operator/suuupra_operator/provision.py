@@ -14,12 +14,13 @@ from suuupra_operator.children import Children
 from suuupra_operator.claims import Claim
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.access import grants
-from suuupra_operator.desired.secrets import cache_login
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.desired.topics import published
 from suuupra_operator.errors import Permanent
 from suuupra_operator.events import Recorder
 from suuupra_operator.primaries import InvalidSpec, Primaries, key_of, spec_of
+from suuupra_operator.provide.cache import TYPE as CACHE
+from suuupra_operator.provide.cache import CacheProvider
 from suuupra_operator.provide.database import DatabaseProvider
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
 from suuupra_operator.provide.objects import ObjectsProvider
@@ -47,6 +48,7 @@ class Plans:
     topics: Plan | None = None
     buckets: list[str] | None = None
     secrets: str = ""
+    cache: str = ""
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Made:
     secrets: bool = False
     """The way to them is there, or was when it was last seen: pods keep what they have read."""
     cache: str | None = None
-    """Digest of the URL."""
+    """Digest of what pods read from their Secret."""
 
     def digest(self) -> str:
         """Changes when pods must start anew to read what they were given."""
@@ -98,6 +100,7 @@ class Provision:
         self._topics = TopicProvider(backends.bus)
         self._objects = ObjectsProvider(backends.store, children)
         self._secrets = SecretsProvider(backends.vault)
+        self._cache = CacheProvider(backends.valkey, children)
 
     async def run(self, run: Round) -> Made:
         """Claim, then make."""
@@ -112,8 +115,10 @@ class Provision:
         if plans.secrets:
             await self._provide_secrets(run)
         made.secrets = any(finding.type == "SecretsReady" and finding.ok for finding in run.findings)
-        if run.subject.spec.cache:
-            made.cache = await run.attempt("CacheReady", self._cache(run))
+        if plans.cache:
+            await self._provide_cache(run)
+        if any(finding.type == CACHE and finding.ok for finding in run.findings):
+            made.cache = self._cache.seen(run.subject)
         if run.subject.spec.mail:
             run.found(_mail(run.subject))
         return made
@@ -135,6 +140,10 @@ class Provision:
             plans.secrets = await run.attempt("SecretsReady", self._plan_secrets(run)) or ""
         elif run.status.claims.secrets:
             await run.attempt("SecretsReady", self._withdraw(run))
+        if spec.cache:
+            plans.cache = await run.attempt(CACHE, self._plan_cache(run)) or ""
+        elif run.status.claims.cache:
+            await run.attempt(CACHE, self._withdraw_cache(run))
         await self._claim(run, plans)
         return plans
 
@@ -145,6 +154,7 @@ class Provision:
             topics=sorted({*plan.claims, *plan.delete}) if plan is not None else old.topics,
             buckets=sorted({*old.buckets, *(plans.buckets or [])}),
             secrets=plans.secrets or old.secrets,
+            cache=plans.cache or old.cache,
         )
         if claims != old:
             run.status = run.status.model_copy(update={"claims": claims})
@@ -218,13 +228,22 @@ class Provision:
                 continue
         return found
 
-    async def _cache(self, run: Round) -> str:
-        url = self._backends.cache
-        if url is None:
-            raise Permanent(self._backends.cache_problem())
-        run.corrected += await self._children.ensure(run.subject, [cache_login(run.subject, url)])
-        run.found(Finding("CacheReady", True, "Provided", "Valkey's address is given"))
-        return digest(url)
+    async def _plan_cache(self, run: Round) -> str:
+        return self._cache.plan(run.subject)
+
+    async def _provide_cache(self, run: Round) -> None:
+        made = await run.attempt(CACHE, self._cache.provide(run.subject, run.status.cache))
+        if made is not None:
+            run.found(made.finding)
+            run.corrected += made.corrected
+            run.status = run.status.model_copy(update={"cache": made.user})
+
+    async def _withdraw_cache(self, run: Round) -> None:
+        """The resource no longer asks for Valkey: its user and what it kept there go."""
+        await self._cache.withdraw(run.status.claims.cache)
+        claims = run.status.claims.model_copy(update={"cache": ""})
+        run.status = run.status.model_copy(update={"claims": claims, "cache": ""})
+        run.obj = await self._writer.status(run.obj, run.status)
 
 
 def _mail(subject: Subject) -> Finding:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from suuupra_operator.models import Replicas, Resources, Route, Slo
-from suuupra_operator.schema import SET, Label, Model, cel, list_map, rules
+from suuupra_operator.schema import IMAGE, SET, Label, Model, cel, list_map, rules
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -98,6 +98,8 @@ class Switch(_Environment):
     }
 
     service: Label = "upi-core"
+    image: Annotated[str, Field(pattern=IMAGE, max_length=300)] | None = None
+    """Full image reference; default: what the platform pins for the service."""
     replicas: Replicas = Replicas()
     resources: Resources | None = None
     routes: Annotated[list[Route], Field(max_length=16)] = []
@@ -113,6 +115,8 @@ class Banks(_Environment):
     model_config = {"json_schema_extra": rules(_KEYS)}
 
     service: Label = "bank-simulator"
+    image: Annotated[str, Field(pattern=IMAGE, max_length=300)] | None = None
+    """Full image reference; default: what the platform pins for the service."""
     resources: Resources | None = None
     slo: Slo = Slo()
 

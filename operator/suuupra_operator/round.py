@@ -30,7 +30,11 @@ from suuupra_operator.status import SuuupraServiceStatus
 _T = TypeVar("_T")
 REFUSED_AGAIN_SECONDS = 120.0
 """How often to see whether somebody cleared away what stood in the way."""
-SURVIVED = {"TopicsReady": "events wait in the outbox", "SecretsReady": "pods keep what they have read"}
+SURVIVED = {
+    "TopicsReady": "events wait in the outbox",
+    "SecretsReady": "pods keep what they have read",
+    "CacheReady": "pods do without what is kept there",
+}
 """Parts whose server may be away without an effect on what runs, and why."""
 
 

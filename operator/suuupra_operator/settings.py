@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from suuupra_operator.leadership import RETRY_SECONDS
+
 
 class Settings(BaseSettings):
     """Variables start with SUUUPRA_OPERATOR_. Times are in seconds."""
@@ -29,6 +31,8 @@ class Settings(BaseSettings):
     drift_seconds: float = Field(15.0, ge=0.2, le=30.0)
     relist_seconds: float = Field(45.0, ge=0.5, le=90.0)
     resync_seconds: float = Field(600.0, ge=0.5)
+    lease_seconds: float = Field(RETRY_SECONDS, ge=0.1, le=3.0)
+    """Between two tries to take the Lease, and between renewals."""
     log_level: str = "INFO"
 
     @property

@@ -49,6 +49,8 @@ class Claims(Model):
     buckets: list[str] = []
     secrets: str = ""
     """The name below which secrets are kept, and of the policy and the role."""
+    cache: str = ""
+    """The user in Valkey."""
 
 
 class JobStatus(Model):
@@ -78,6 +80,8 @@ class SuuupraServiceStatus(Model):
     claims: Claims = Claims()
     access: str = ""
     """Digest of the policy and the role in the secret store, as last wanted."""
+    cache: str = ""
+    """Digest of the user in Valkey, as last wanted."""
     routes: list[RouteStatus] = []
     jobs: list[JobStatus] = []
 

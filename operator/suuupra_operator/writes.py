@@ -53,6 +53,9 @@ class Write(StrEnum):
     RAIL_DEREGISTERED = "rail.deregistered"
     PARTICIPANT_REMOVED = "rail.participant-removed"
     VAULT_EMPTIED = "openbao.emptied"
+    CACHE_USER_PUT = "valkey.user-put"
+    CACHE_USER_DELETED = "valkey.user-deleted"
+    CACHE_EMPTIED = "valkey.emptied"
 
     @property
     def backend(self) -> str:

@@ -43,7 +43,7 @@ def _limits(settings: Settings) -> list[Limiter]:
     socket = options_of(settings).limits_socket
     if settings.valkey_url is None or socket is None:
         return []
-    return [Limiter(socket, Counters.of(settings.valkey_url))]
+    return [Limiter(socket, Counters.of(settings.valkey_url, settings.valkey_prefix))]
 
 
 def options_of(settings: Settings) -> Options:

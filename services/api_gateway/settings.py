@@ -49,7 +49,10 @@ class Settings(ServiceSettings, AuthSettings):
     )
     valkey_url: SecretStr | None = Field(
         default=None,
-        description="Valkey, redis://:password@host:6379/0, where gateways count together; without it each counts alone",
+        description="Valkey, redis://user:password@host:6379/0, where gateways count together; without it each counts alone",
+    )
+    valkey_prefix: str = Field(
+        default="", description="what every key must begin with: the gateway's user reaches no others"
     )
     concurrency: int = Field(
         default=2,

@@ -34,7 +34,8 @@ class _Question:
 class Counters:
     """The buckets. Questions that come together travel together, over one connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self._prefix = prefix
         self._client = redis.Redis.from_url(
             url,
             socket_timeout=SECONDS,
@@ -47,8 +48,9 @@ class Counters:
         self._sending: asyncio.Task[None] | None = None
 
     @classmethod
-    def of(cls, url: SecretStr) -> Self:
-        return cls(url.get_secret_value())
+    def of(cls, url: SecretStr, prefix: str) -> Self:
+        """``prefix`` begins every key: the user in the URL reaches no others."""
+        return cls(url.get_secret_value(), prefix)
 
     async def take(self, key: str, share: Share) -> Verdict:
         """Count one request against a bucket. Raises CountersAway."""
@@ -90,7 +92,11 @@ class Counters:
         trip = self._client.pipeline(transaction=False)
         for question in batch:
             trip.evalsha(
-                self._digest, 1, question.key, str(question.share.interval), str(question.share.burst)
+                self._digest,
+                1,
+                f"{self._prefix}{question.key}",
+                str(question.share.interval),
+                str(question.share.burst),
             )
         found: list[Any] = await trip.execute(raise_on_error=False)
         return found

@@ -15,9 +15,9 @@ class ValkeyServer:
     container: Container
 
     @classmethod
-    def start(cls) -> "ValkeyServer":
-        """Start it and wait until it answers."""
-        container = Container.run("valkey", 6379, "--env", f"VALKEY_PASSWORD={PASSWORD}")
+    def start(cls, *options: str) -> "ValkeyServer":
+        """Start it, with more of docker's options, and wait until it answers."""
+        container = Container.run("valkey", 6379, "--env", f"VALKEY_PASSWORD={PASSWORD}", *options)
         container.wait(lambda started: started.succeeds(["ready"]))
         return cls(container)
 

@@ -49,7 +49,9 @@ def k8s_resource(
 ) -> None: ...
 
 
-def k8s_kind(kind: str, *, api_version: str, image_json_path: str, pod_readiness: str) -> None: ...
+def k8s_kind(
+    kind: str, *, api_version: str, image_json_path: str | list[str], pod_readiness: str
+) -> None: ...
 
 
 def local_resource(

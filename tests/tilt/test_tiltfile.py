@@ -9,6 +9,7 @@ import pytest
 import starlark
 import yaml
 from bringup import staging
+from suuupra_operator.resources import PaymentRail
 
 from .interpreter import run
 
@@ -19,11 +20,36 @@ def manifests() -> set[str]:
     return {path.stem for path in (ROOT / "manifests" / "services").glob("*.yaml")}
 
 
-def test_every_manifest_becomes_an_image_and_a_resource() -> None:
+def rails() -> dict[str, set[str]]:
+    """The code that each rail runs."""
+    specs = {
+        path.stem: yaml.safe_load(path.read_text())["spec"]
+        for path in (ROOT / "manifests" / "rails").glob("*.yaml")
+    }
+    return {name: {spec["switch"]["service"], spec["banks"]["service"]} for name, spec in specs.items()}
+
+
+def test_every_folder_of_services_becomes_an_image_and_every_manifest_a_resource() -> None:
     recording = run(ROOT)
-    images = {call["ref"] for call in recording.calls["custom_build"]}
-    assert images == {f"suuupra/{name}" for name in manifests()}
-    assert {call["workload"] for call in recording.calls["k8s_resource"]} == manifests()
+    images = [call["ref"] for call in recording.calls["custom_build"]]
+    folders = {path.parent.name.replace("_", "-") for path in ROOT.glob("services/*/contract.py")}
+    assert sorted(images) == sorted(f"suuupra/{name}" for name in folders)
+    assert {call["workload"] for call in recording.calls["k8s_resource"]} == manifests() | {*rails()}
+
+
+def test_a_rail_runs_its_switch_and_its_banks_from_what_tilt_builds() -> None:
+    recording = run(ROOT, ["upi"])
+    assert {call["ref"].removeprefix("suuupra/") for call in recording.calls["custom_build"]} == rails()[
+        "upi"
+    ]
+    (applied,) = (yaml.safe_load(call["yaml"]) for call in recording.calls["k8s_yaml"])
+    spec = PaymentRail.model_validate({"spec": applied["spec"]}).spec
+    assert (spec.switch.image, spec.banks.image) == ("suuupra/upi-core", "suuupra/bank-simulator")
+    kind = next(call for call in recording.calls["k8s_kind"] if call["kind"] == "PaymentRail")
+    assert kind["image_json_path"] == ["{.spec.switch.image}", "{.spec.banks.image}"]
+    (resource,) = recording.calls["k8s_resource"]
+    assert "http://localhost:8080/phone" in resource["links"]
+    assert {each["app.kubernetes.io/name"] for each in resource["extra_pod_selectors"]} == rails()["upi"]
 
 
 def test_naming_services_runs_only_those() -> None:
@@ -32,7 +58,9 @@ def test_naming_services_runs_only_those() -> None:
 
 
 def test_a_service_that_does_not_exist_is_refused_by_name() -> None:
-    with pytest.raises(starlark.StarlarkError, match=r"there is no service contnet; there are .*content"):
+    with pytest.raises(
+        starlark.StarlarkError, match=r"no service and no rail contnet; there are .*content.*upi"
+    ):
         run(ROOT, ["contnet"])
 
 
@@ -40,8 +68,8 @@ def test_the_resource_names_the_image_that_tilt_builds() -> None:
     recording = run(ROOT, ["content"])
     (applied,) = (yaml.safe_load(call["yaml"]) for call in recording.calls["k8s_yaml"])
     assert applied["spec"]["image"] == "suuupra/content"
-    (kind,) = recording.calls["k8s_kind"]
-    assert (kind["kind"], kind["image_json_path"]) == ("SuuupraService", "{.spec.image}")
+    kind = next(call for call in recording.calls["k8s_kind"] if call["kind"] == "SuuupraService")
+    assert kind["image_json_path"] == "{.spec.image}"
 
 
 def test_images_are_built_by_bring_up_and_their_names_handed_over() -> None:

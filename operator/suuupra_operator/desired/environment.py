@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from suuupra_operator.desired import access
+from suuupra_operator.desired import access, keyspace
 from suuupra_operator.desired.subject import HTTP_PORT, OPS_PORT, Subject, version_of
 
 Variable = dict[str, Any]
@@ -37,7 +37,7 @@ def objects_secret(subject: Subject) -> str:
 
 
 def cache_secret(subject: Subject) -> str:
-    """Secret with the URL of Valkey."""
+    """Secret with the login of Valkey."""
     return f"{subject.name}-cache"
 
 
@@ -128,7 +128,10 @@ def _mail(subject: Subject) -> dict[str, str]:
 def _cache(subject: Subject) -> list[Variable]:
     if not subject.spec.cache or subject.platform.valkey is None:
         return []
-    return [_from_secret("SUUUPRA_VALKEY_URL", cache_secret(subject), "url")]
+    return [
+        _from_secret("SUUUPRA_VALKEY_URL", cache_secret(subject), "url"),
+        _plain("SUUUPRA_VALKEY_PREFIX", keyspace.prefix(subject)),
+    ]
 
 
 def _plain(name: str, value: str) -> Variable:

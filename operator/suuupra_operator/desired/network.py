@@ -13,10 +13,28 @@ from suuupra_operator.desired.subject import (
     Manifest,
     Subject,
 )
+from suuupra_operator.models import Egress, SuuupraServiceSpec
+from suuupra_operator.platform import SuuupraPlatformSpec
 
 INFRA_NAMESPACE = "suuupra-infra"
 OPERATOR_NAMESPACE = "suuupra-system"
 _NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+PUBLIC = (
+    (
+        "0.0.0.0/0",
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+        ),
+    ),
+    ("::/0", ("::1/128", "64:ff9b::/96", "fc00::/7", "fe80::/10")),
+)
+"""All addresses, each with those that are not the internet's (RFC 6890): ours, the machine's, the cloud's metadata."""
 
 
 def network_policy(subject: Subject) -> Manifest:
@@ -67,6 +85,7 @@ def _egress(subject: Subject) -> list[Manifest]:
         rules.append(
             {"to": [{"podSelector": {"matchLabels": {INSTANCE: called}}}], "ports": _ports(HTTP_PORT)}
         )
+    rules += [_declared(way) for way in subject.spec.egress]
     if subject.service == GATEWAY:
         rules.append({"to": [{"podSelector": {}}], "ports": _ports(HTTP_PORT)})
     if subject.spec.automount_service_account_token:
@@ -74,25 +93,40 @@ def _egress(subject: Subject) -> list[Manifest]:
     return rules
 
 
-def _servers(subject: Subject) -> list[tuple[str, int]]:
-    """Host and port of every backing server that the resource uses."""
-    platform, found = subject.platform, list[tuple[str, int]]()
-    if subject.spec.database is not None:
+def _declared(way: Egress) -> Manifest:
+    """A way out that the resource itself names."""
+    if way.host is not None:
+        return _server(way.host, *sorted(way.ports))
+    if way.cidr is not None:
+        return {"to": [{"ipBlock": {"cidr": way.cidr}}], "ports": _ports(*sorted(way.ports))}
+    blocks = [{"ipBlock": {"cidr": everything, "except": list(private)}} for everything, private in PUBLIC]
+    return {"to": blocks, "ports": _ports(*sorted(way.ports))}
+
+
+def servers_of(spec: SuuupraServiceSpec, platform: SuuupraPlatformSpec) -> list[tuple[str, int]]:
+    """Host and port of every backing server that a resource uses."""
+    found = list[tuple[str, int]]()
+    if spec.database is not None:
         found.append((platform.postgres.host, platform.postgres.port))
-    if subject.spec.works:
+    if spec.works:
         servers = (server.strip().rpartition(":") for server in platform.kafka.bootstrap_servers.split(","))
         found += [(host, int(port)) for host, _, port in servers]
-    if subject.spec.buckets:
+    if spec.buckets:
         found.append(_host_port(platform.objects.endpoint))
-    if subject.spec.secrets is not None and platform.secret_store is not None:
+    if spec.secrets is not None and platform.secret_store is not None:
         found.append(_host_port(platform.secret_store.address))
-    if subject.spec.cache and platform.valkey is not None:
+    if spec.cache and platform.valkey is not None:
         found.append((platform.valkey.host, platform.valkey.port))
-    if subject.spec.mail and platform.mail is not None:
+    if spec.mail and platform.mail is not None:
         found.append((platform.mail.host, platform.mail.port))
-    if platform.auth is not None and platform.auth.jwks_url:
-        found.append(_host_port(platform.auth.jwks_url))
-    return list(dict.fromkeys(found))
+    return found
+
+
+def _servers(subject: Subject) -> list[tuple[str, int]]:
+    """Those, and where the issuer's keys are, each once."""
+    auth = subject.platform.auth
+    keys = [_host_port(auth.jwks_url)] if auth is not None and auth.jwks_url else []
+    return list(dict.fromkeys([*servers_of(subject.spec, subject.platform), *keys]))
 
 
 def _host_port(url: str) -> tuple[str, int]:
@@ -100,12 +134,12 @@ def _host_port(url: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _server(host: str, port: int) -> Manifest:
+def _server(host: str, *ports: int) -> Manifest:
     """In the cluster: the pods of the host's namespace. Outside: the port alone, a policy knows no host names."""
     labels = host.split(".")
     if len(labels) >= 3 and labels[2] == "svc":
-        return {"to": [_namespace(labels[1])], "ports": _ports(port)}
-    return {"ports": _ports(port)}
+        return {"to": [_namespace(labels[1])], "ports": _ports(*ports)}
+    return {"ports": _ports(*ports)}
 
 
 def _namespace(name: str) -> Manifest:

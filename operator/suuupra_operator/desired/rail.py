@@ -73,6 +73,7 @@ def _switch(rail: Rail) -> Manifest:
     banks = [resource_of(participant) for participant in rail.spec.participants]
     spec: Manifest = {
         "service": switch.service,
+        "image": switch.image,
         "replicas": switch.replicas.manifest(),
         "resources": switch.resources.manifest() if switch.resources else None,
         "routes": [route.manifest() for route in switch.routes],
@@ -88,6 +89,7 @@ def _bank(rail: Rail, participant: Participant) -> Manifest:
     profile = {"code": participant.code, "name": participant.name} | participant.profile.manifest()
     spec: Manifest = {
         "service": banks.service,
+        "image": banks.image,
         "replicas": participant.replicas.manifest(),
         "resources": banks.resources.manifest() if banks.resources else None,
         "calls": [rail.switch],

@@ -30,9 +30,9 @@ def objects_key(subject: Subject, access_key: str, secret_key: str) -> Manifest:
     return _secret(subject, objects_secret(subject), {"accessKey": access_key, "secretKey": secret_key})
 
 
-def cache_login(subject: Subject, url: str) -> Manifest:
-    """The way into Valkey."""
-    return _secret(subject, cache_secret(subject), {"url": url})
+def cache_login(subject: Subject, url: str, password: str) -> Manifest:
+    """The resource's own user of Valkey."""
+    return _secret(subject, cache_secret(subject), {"url": url, "password": password})
 
 
 def decoded(secret: Mapping[str, object]) -> dict[str, str]:

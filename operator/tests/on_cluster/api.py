@@ -19,6 +19,8 @@ from suuupra_operator.errors import ApiError
 from suuupra_operator.kinds import BY_NAME, CHILDREN, PLATFORM, RAIL, SERVICE, Kind
 from suuupra_operator.writer import FINALIZER
 
+from suuupra.testing.valkey import PASSWORD as VALKEY_PASSWORD
+
 from .machines import ROOT, KindCluster, Servers
 from .secret_server import PASSWORD, USER
 from .waiting import eventually
@@ -59,8 +61,8 @@ class Api:
         finally:
             await cluster.close()
 
-    async def platform(self, postgres: dict[str, Any] | None = None) -> Object:
-        """Apply the platform on the test's servers, PostgreSQL perhaps by another account."""
+    async def platform(self, postgres: dict[str, Any] | None = None, *, valkey: bool = True) -> Object:
+        """Apply the platform on the test's servers, PostgreSQL perhaps by another account, perhaps without Valkey."""
         servers = self.servers
         wanted = {
             "images": {"repository": "suuupra", "pins": {"workload": "v1"}},
@@ -69,6 +71,8 @@ class Api:
             "objects": {"endpoint": f"http://{servers.address(servers.objects)}:8333"},
             "secretStore": {"address": f"http://{servers.address(servers.secrets.container)}:8200"},
         }
+        if valkey:
+            wanted["valkey"] = {"host": servers.address(servers.valkey.container)}
         return await self._apply(PLATFORM, {"name": "suuupra"}, wanted)
 
     async def service(self, name: str, spec: dict[str, Any], **annotations: str) -> Object:
@@ -224,14 +228,11 @@ class Api:
         """Nothing of one test is met by the next, whatever became of its operator."""
         led = await self.get("Lease", "suuupra-operator", "suuupra-system") is not None
         for kind in (RAIL, SERVICE):  # a rail would make its resources anew
-            for obj in (await self.cluster.items(kind))[0]:
-                await self._let_go(obj, led=led)
-        for kind in CHILDREN:
-            selector = "app.kubernetes.io/managed-by=suuupra-operator"
-            for obj in (await self.cluster.items(kind, NAMESPACE, labelSelector=selector))[0]:
-                await self.cluster.delete(obj)
+            found, _ = await self.cluster.items(kind)
+            await asyncio.gather(*(self._let_go(obj, led=led) for obj in found))
+        await asyncio.gather(*(self._collected(kind) for kind in CHILDREN))
         await self._pods_gone()
-        self.servers.empty()
+        await asyncio.to_thread(self.servers.empty)
 
     async def _let_go(self, obj: Object, *, led: bool) -> None:
         """As somebody would who wants it gone at once; where an operator leads, it does the work."""
@@ -246,13 +247,45 @@ class Api:
                 await self.cluster.merge(path, {"metadata": {"finalizers": left}})
         await self.gone(obj["kind"], meta["name"], 20)
 
+    async def _collected(self, kind: Kind) -> None:
+        """What the garbage collector would come to, later."""
+        selector = "app.kubernetes.io/managed-by=suuupra-operator"
+        for obj in (await self.cluster.items(kind, NAMESPACE, labelSelector=selector))[0]:
+            await self.cluster.delete(obj)
+
     async def _pods_gone(self) -> None:
-        """Deployments and Jobs are gone; their pods are still told to end, and would keep their databases busy."""
+        """Deployments and Jobs are gone. Their pods would take their time to end, which no test asks about."""
 
         async def look() -> bool:
-            return not (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+            pods = (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+            ending = [pod for pod in pods if "deletionTimestamp" in pod["metadata"]]  # and not made anew
+            await asyncio.gather(*(self._killed(pod) for pod in ending))
+            return not pods
 
         await eventually(look, 60, "the last test's pods are gone")
+
+    @contextlib.asynccontextmanager
+    async def hurried(self) -> AsyncIterator[None]:
+        """Meanwhile pods that are told to end are killed: for who asks what becomes of a resource, not how pods end."""
+
+        async def kill() -> None:
+            while True:
+                pods = (await self.cluster.items(BY_NAME["Pod"], NAMESPACE))[0]
+                await asyncio.gather(*(self._killed(p) for p in pods if "deletionTimestamp" in p["metadata"]))
+                await asyncio.sleep(0.5)
+
+        killing = asyncio.create_task(kill())
+        try:
+            yield
+        finally:
+            killing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await killing
+
+    async def _killed(self, pod: Object) -> None:
+        path = BY_NAME["Pod"].path(NAMESPACE, pod["metadata"]["name"])
+        with contextlib.suppress(ApiError):  # gone by itself
+            await self.cluster._call("DELETE", path, {"gracePeriodSeconds": 0})
 
     async def account(self, name: str, **values: str) -> None:
         """An administrator's account, where the platform looks for it."""
@@ -266,6 +299,7 @@ class Api:
         await self.account("postgres-admin", username="postgres", password=servers.PASSWORD)
         await self.account("openbao-admin", username=USER, password=PASSWORD)
         servers.secrets.trust(self.kind)
+        await self.account("valkey-admin", password=VALKEY_PASSWORD)
         await self.account("objects-admin", accessKey=servers.ACCESS_KEY, secretKey=servers.SECRET_KEY)
         orphans = {"name": "suuupra-orphans", "namespace": "suuupra-system"}  # as the chart makes it
         await self.cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": orphans})

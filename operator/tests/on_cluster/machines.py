@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import boto3
 import psycopg
+import redis
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
@@ -32,6 +34,7 @@ from suuupra_operator.buckets import POLICY
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 
 from suuupra.testing.containers import Container, docker, free_port, image_of
+from suuupra.testing.valkey import ValkeyServer
 
 from .secret_server import SecretServer
 
@@ -59,9 +62,11 @@ class KindCluster:
     def bring_up(cls) -> KindCluster:
         job = Job("operator-tests")
         cluster = Cluster(NAME, HTTP_PORT, METRICS_PORT)
-        cluster.bring_up(job, _newest("kindest/node"))
         operator_image = image_of("operator")
-        cluster.load(job, [operator_image, *(_workload(operator_image, version) for version in VERSIONS)])
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            workloads = beside.submit(lambda: [_workload(operator_image, version) for version in VERSIONS])
+            cluster.bring_up(job, _newest("kindest/node"))
+        cluster.load(job, [operator_image, *workloads.result()])
         made = cls(cluster, operator_image)
         made.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "manifests" / "namespaces.yaml"))
         made.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
@@ -98,12 +103,13 @@ class KindCluster:
 
 @dataclass(frozen=True)
 class Servers:
-    """PostgreSQL that logs every change, Kafka, the object store, the secret store."""
+    """PostgreSQL that logs every change, Kafka, the object store, the secret store, Valkey."""
 
     postgres: Container
     kafka: Container
     objects: Container
     secrets: SecretServer
+    valkey: ValkeyServer
 
     PASSWORD = "test-administrator"
     ACCESS_KEY, SECRET_KEY = "admin", "admin-secret"
@@ -143,14 +149,15 @@ class Servers:
                 f"OBJECTS_SECRET_KEY={cls.SECRET_KEY}",
             ),
         )
-        secrets = SecretServer.start(*network)
+        secrets, valkey = SecretServer.start(*network), ValkeyServer.start(*network)
         postgres.wait(lambda c: c.succeeds(["pg_isready", "-h", "127.0.0.1"]))
         kafka.wait(lambda c: c.succeeds(["ready"]))
         objects.wait(lambda c: _answers(c.port))
-        return cls(postgres, kafka, objects, secrets)
+        return cls(postgres, kafka, objects, secrets, valkey)
 
     def remove(self) -> None:
-        for container in (self.postgres, self.kafka, self.objects, self.secrets.container):
+        ours = (self.postgres, self.kafka, self.objects, self.secrets.container, self.valkey.container)
+        for container in ours:
             container.remove()
 
     def address(self, container: Container) -> str:
@@ -207,6 +214,15 @@ class Servers:
         keys = {name: self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"] for name in names}
         return {name: [key["AccessKeyId"] for key in found] for name, found in keys.items() if "." in name}
 
+    @cached_property
+    def cache(self) -> redis.Redis:
+        """Valkey as its administrator."""
+        return redis.Redis.from_url(self.valkey.url, decode_responses=True)
+
+    def cache_users(self) -> set[str]:
+        """Of services."""
+        return {*self.cache.acl_users()} - {"default"}
+
     def databases(self) -> set[str]:
         """Of services."""
         found = self.psql("select datname from pg_database where not datistemplate")
@@ -219,17 +235,31 @@ class Servers:
         )
 
     def empty(self) -> None:
-        """As they were when they began."""
+        """As they were when they began, all side by side: most of it is waiting for answers."""
+        parts = (self._no_databases, self._no_topics, self._no_objects, self.secrets.empty, self._no_cache)
+        with ThreadPoolExecutor(max_workers=len(parts)) as pool:
+            for done in [pool.submit(part) for part in parts]:
+                done.result()
+
+    def _no_databases(self) -> None:
         for name in self.databases():
             self.psql(f'drop database "{name}" with (force)')
         for role in sorted(self.roles(), reverse=True):
             self.psql(f'drop owned by "{role}"; drop role "{role}"')
+
+    def _no_topics(self) -> None:
         self.delete_topics(*self.topics())
+
+    def _no_cache(self) -> None:
+        self.cache.flushall()
+        if self.cache_users():
+            self.cache.acl_deluser(*self.cache_users())
+
+    def _no_objects(self) -> None:
         for user in self.users():
             with contextlib.suppress(self.iam.exceptions.NoSuchEntityException):
                 self.iam.delete_user_policy(UserName=user, PolicyName=POLICY)
             self.iam.delete_user(UserName=user)
-        self.secrets.empty()
         for bucket in self.buckets():
             for item in self.s3.list_objects_v2(Bucket=bucket).get("Contents", []):
                 self.s3.delete_object(Bucket=bucket, Key=item["Key"])

@@ -65,6 +65,27 @@ async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: 
     await api.gone("ConfigMap", "shop-dashboard")
 
 
+async def test_o12_a_declared_way_out_comes_and_goes_with_its_declaration(
+    api: Api, operator: OperatorProcess
+) -> None:
+    """As far as the policy says so: the bridge CNI of this node enforces none."""
+    sink = {"host": "mail-sink.suuupra-infra.svc", "ports": [8025]}
+    await api.service("shop", NO_PODS | {"egress": [{"internet": True, "ports": [443]}, sink]})
+    await api.ready("shop")
+    dns, internet, mail = (await api.must("NetworkPolicy", "shop"))["spec"]["egress"]
+    assert {port["port"] for port in dns["ports"]} == {53}
+    assert [peer["ipBlock"]["cidr"] for peer in internet["to"]] == ["0.0.0.0/0", "::/0"]
+    assert "10.0.0.0/8" in internet["to"][0]["ipBlock"]["except"]
+    assert mail["ports"] == [{"protocol": "TCP", "port": 8025}]
+
+    await api.service("shop", NO_PODS)
+
+    async def closed() -> bool:
+        return (await api.must("NetworkPolicy", "shop"))["spec"]["egress"] == [dns]
+
+    await eventually(closed, 20, "the ways out are closed")
+
+
 async def test_o12_alerts_special_to_the_code_come_and_go(
     api: Api, launch: Callable[..., OperatorProcess], tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 from suuupra_operator.writes import Write
 
@@ -35,6 +36,7 @@ MAKING = (
     Write.KEY_DELETED,
     Write.VAULT_POLICY_PUT,
     Write.VAULT_ROLE_PUT,
+    Write.CACHE_USER_PUT,
     Write.EVENT,
 )
 CHANGING = (
@@ -55,6 +57,8 @@ LEAVING = (
     Write.VAULT_ROLE_DELETED,
     Write.VAULT_POLICY_DELETED,
     Write.VAULT_EMPTIED,
+    Write.CACHE_USER_DELETED,
+    Write.CACHE_EMPTIED,
     Write.FINALIZER_REMOVED,
 )
 RELEASING = (Write.ORPHANS_RECORDED,)
@@ -66,6 +70,7 @@ WHOLE: dict[str, Any] = NO_PODS | {
     "database": {"reclaim": "Snapshot"},
     "buckets": [{"name": "media", "reclaim": "Delete"}],
     "secrets": {"reclaim": "Delete"},
+    "cache": True,
     "events": {"reclaim": "Delete", "publishes": [PUBLISHED]},
 }
 CHANGED = WHOLE | {
@@ -78,7 +83,7 @@ CHILDREN = {
     "Deployment": ["shop", "shop-worker"],
     "NetworkPolicy": ["shop"],
     "PodDisruptionBudget": ["shop"],
-    "Secret": ["shop-db", "shop-db-owner", "shop-objects"],
+    "Secret": ["shop-cache", "shop-db", "shop-db-owner", "shop-objects"],
     "Service": ["shop"],
     "ServiceAccount": ["shop"],
 }
@@ -147,6 +152,7 @@ async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan
     assert servers.buckets() == {SNAPSHOTS}
     secrets = servers.secrets
     assert (secrets.policies(), secrets.roles(), secrets.kept("shop/key")) == (set(), set(), None)
+    assert servers.cache_users() == set()
     servers.restore_snapshot("shop", "restored")
     assert servers.psql("select word from kept", "restored") == ["whole"]
 
@@ -200,6 +206,9 @@ async def _is_made_once(api: Api, *, partitions: int) -> None:
         psycopg.connect((await api.secret(secret))["url"], connect_timeout=5).close()
     await _key_works(api)
     assert (servers.secrets.policies(), servers.secrets.roles()) == ({"suuupra-shop"}, {"suuupra-shop"})
+    assert servers.cache_users() == {"suuupra.shop"}
+    with redis.Redis.from_url((await api.secret("shop-cache"))["url"]) as cache:
+        assert cache.set("suuupra.shop:a", "1")
 
 
 async def _key_works(api: Api) -> None:

@@ -64,6 +64,15 @@ WRONG = {
     "memory": ({"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1Mi"}}}, "limits.memory"),
     "image": ({"image": "Not An Image"}, "image"),
     "slo": ({"slo": {"availability": 100}}, "availability"),
+    "egress": (
+        {"egress": [{"internet": True, "cidr": "192.0.2.0/24", "ports": [443]}]},
+        "exactly one of host",
+    ),
+    "egress.host": (
+        {"egress": [{"host": "example.org", "ports": [443]}]},
+        'spec.egress[0].host: Invalid value: "object": host must be NAME.NAMESPACE.svc',
+    ),
+    "egress.ports": ({"egress": [{"internet": True, "ports": []}]}, "egress[0].ports"),
 }
 
 QUIET_SECONDS = 5

@@ -5,69 +5,16 @@ from __future__ import annotations
 import asyncio
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import pytest_asyncio
 
 from .api import EVERY_PART, NAMESPACE, NO_PODS, Api
 from .machines import HTTP_PORT
-from .process import OperatorProcess
+from .process import Crew, OperatorProcess
 from .waiting import eventually
-
-
-async def test_o5_the_application_may_use_tables_and_not_make_them(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await api.service("shop", NO_PODS | {"database": {"extensions": ["vector", "pg_trgm"]}})
-    await api.ready("shop")
-    app, owner = (await api.secret("shop-db"))["url"], (await api.secret("shop-db-owner"))["url"]
-
-    with psycopg.connect(owner, autocommit=True) as connection:
-        assert connection.execute("select current_user").fetchone() == ("shop_owner",)
-        connection.execute("create table things (id int primary key, kept vector(3))")
-        connection.execute("revoke update on things from shop_app")
-    with psycopg.connect(app, autocommit=True) as connection:
-        connection.execute("insert into things values (1)")
-        for forbidden in (
-            "create table mine ()",
-            "drop table things",
-            "update things set id = 2",
-            "create temp table t ()",
-        ):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(forbidden)
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(app.replace("/shop", "/postgres")).execute("select * from pg_authid")
-
-
-async def test_o5_no_password_reaches_postgres_log_or_the_resource(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await api.service("shop", NO_PODS | {"database": {}})
-    await api.ready("shop")
-
-    passwords = [(await api.secret(name))["password"] for name in ("shop-db", "shop-db-owner")]
-    shop = str(await api.must("SuuupraService", "shop"))
-    log = api.servers.postgres_log()
-    for password in passwords:
-        assert len(password) >= 32
-        assert password not in log
-        assert password not in shop
-        assert password not in operator.log()
-
-
-async def test_o5_two_resources_cannot_have_one_database(api: Api, operator: OperatorProcess) -> None:
-    await api.service("older", NO_PODS | {"database": {"name": "common"}})
-    await api.ready("older")
-    await api.younger("newer", NO_PODS | {"database": {"name": "common"}})
-
-    lost = await api.until("newer", "DatabaseReady", reason="ResourceConflict")
-    assert "belongs to the older resource suuupra/older" in lost["message"]
-
-    api.servers.psql("create database strange")
-    await api.service("third", NO_PODS | {"database": {"name": "strange"}})
-    asked = await api.until("third", "DatabaseReady", reason="ResourceConflict")
-    assert "was not made by the operator" in asked["message"]
 
 
 async def test_o5_rotation_fails_no_request(api: Api, operator: OperatorProcess) -> None:
@@ -95,6 +42,65 @@ async def test_o5_rotation_fails_no_request(api: Api, operator: OperatorProcess)
     assert (await api.secret("shop-db"))["username"] == "shop_app_b"
     assert api.servers.psql("select rolpassword is null from pg_authid where rolname = 'shop_app_a'") == ["t"]
     await api.cluster.delete(await api.must("Service", "shop-outside"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def made(connected: Api, crew: Crew) -> AsyncIterator[Api]:
+    """A resource with a database, and one that has the database that two ask for."""
+    await connected.platform()
+    await crew.stand()
+    await connected.service("shop", NO_PODS | {"database": {"extensions": ["vector", "pg_trgm"]}})
+    await connected.service("older", NO_PODS | {"database": {"name": "common"}})
+    await asyncio.gather(connected.ready("shop"), connected.ready("older"))
+    yield connected
+    await connected.clean_up()
+
+
+async def test_o5_the_application_may_use_tables_and_not_make_them(made: Api) -> None:
+    api = made
+    app, owner = (await api.secret("shop-db"))["url"], (await api.secret("shop-db-owner"))["url"]
+
+    with psycopg.connect(owner, autocommit=True) as connection:
+        assert connection.execute("select current_user").fetchone() == ("shop_owner",)
+        connection.execute("create table things (id int primary key, kept vector(3))")
+        connection.execute("revoke update on things from shop_app")
+    with psycopg.connect(app, autocommit=True) as connection:
+        connection.execute("insert into things values (1)")
+        for forbidden in (
+            "create table mine ()",
+            "drop table things",
+            "update things set id = 2",
+            "create temp table t ()",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(forbidden)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(app.replace("/shop", "/postgres")).execute("select * from pg_authid")
+
+
+async def test_o5_no_password_reaches_postgres_log_or_the_resource(made: Api, crew: Crew) -> None:
+    api, operator = made, await crew.stand()
+    passwords = [(await api.secret(name))["password"] for name in ("shop-db", "shop-db-owner")]
+    shop = str(await api.must("SuuupraService", "shop"))
+    log = api.servers.postgres_log()
+    for password in passwords:
+        assert len(password) >= 32
+        assert password not in log
+        assert password not in shop
+        assert password not in operator.log()
+
+
+async def test_o5_two_resources_cannot_have_one_database(made: Api) -> None:
+    api = made
+    await api.younger("newer", NO_PODS | {"database": {"name": "common"}})
+
+    lost = await api.until("newer", "DatabaseReady", reason="ResourceConflict")
+    assert "belongs to the older resource suuupra/older" in lost["message"]
+
+    api.servers.psql("create database strange")
+    await api.service("third", NO_PODS | {"database": {"name": "strange"}})
+    asked = await api.until("third", "DatabaseReady", reason="ResourceConflict")
+    assert "was not made by the operator" in asked["message"]
 
 
 async def _exposed(api: Api) -> None:

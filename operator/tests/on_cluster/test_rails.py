@@ -1,4 +1,8 @@
-"""PaymentRail: the switch and the banks come up, are told of, are watched over, and go; under traffic nothing is lost."""
+"""PaymentRail: the switch and the banks come up, are told of, are watched over, and go; under traffic nothing is lost.
+
+One rail comes up once and is asked, edited, damaged and left, test by test: seven pods take longer to start than most of
+what is asked about them.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,18 @@ import json
 import signal
 import urllib.error
 import urllib.request
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+import pytest_asyncio
 from suuupra_operator.cluster import Object
 from suuupra_operator.errors import ApiError
 from suuupra_operator.writes import Write
 
 from .api import NAMESPACE, Api
 from .machines import HTTP_PORT
-from .process import Crew, OperatorProcess
+from .process import Crew
 from .waiting import eventually
 
 UPI: dict[str, Any] = {
@@ -30,10 +37,35 @@ TILL: dict[str, Any] = {"service": "workload"}
 OF_RAIL = {"kind": "PaymentRail"}
 
 
-async def up(api: Api) -> None:
-    await api.service("till", TILL)
-    await api.rail("upi", UPI)
-    await api.until("upi", "Ready", 150, OF_RAIL, status="True")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ground(connected: Api) -> AsyncIterator[Api]:
+    """What one test leaves to the next; after the last one it is gone."""
+    yield connected
+    await connected.clean_up()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bare(ground: Api, crew: Crew) -> Api:
+    """The platform and an operator that leads."""
+    await ground.platform()
+    await crew.stand()
+    return ground
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def up(bare: Api) -> Api:
+    """The rail and its merchant, Ready again after whatever the test before did."""
+    await bare.service("till", TILL)
+    await bare.rail("upi", UPI)
+    await bare.until("upi", "Ready", 150, OF_RAIL, status="True")
+    return bare
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def hurry(connected: Api) -> AsyncIterator[None]:
+    """Where pods go: how long they take to is not what is asked."""
+    async with connected.hurried():
+        yield
 
 
 async def asked(api: Api, resource: str, path: str) -> Any:
@@ -47,158 +79,7 @@ def edited(change: Any) -> dict[str, Any]:
     return spec
 
 
-async def test_a_rail_brings_up_a_switch_and_its_banks_and_says_how_they_do(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    assert api.servers.databases() >= {"bank_asha", "bank_banyan", "workload"}
-    told = await asked(api, "till", "/internal/v1/rails/upi")
-    assert told["url"] == "http://workload.suuupra.svc:8000"
-    assert [p["code"] for p in told["participants"]] == ["asha", "banyan"]
-    status = (await api.must("PaymentRail", "upi"))["status"]
-    assert (status["healthy"], status["successShare"]) == ("2/2", "100%")
-    printed = api.kind.kubectl("get", "paymentrails", "-n", NAMESPACE).stdout.split("\n")
-    assert printed[0].split() == ["NAME", "READY", "REASON", "TYPE", "HEALTHY", "SUCCESS", "AGE"]
-    assert printed[1].split()[:6] == ["upi", "True", "Ready", "upi", "2/2", "100%"]
-    assert (
-        "2 participants take payments" in api.kind.kubectl("describe", "rail", "upi", "-n", NAMESPACE).stdout
-    )
-    listed = api.kind.kubectl("get", "suuupra", "-n", NAMESPACE).stdout
-    assert "paymentrail" in listed
-
-
-async def test_editing_a_participant_under_traffic_loses_nothing_and_touches_no_other(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    others = [
-        (await api.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
-    ]
-    await _exposed(api, "bank-banyan")
-    await eventually(lambda: _ask("/") == "", 30, "the node port answers")
-    failures: list[str] = []
-    stop = asyncio.Event()
-    load = asyncio.create_task(asyncio.to_thread(_requests, stop, failures))
-
-    def slower(spec: Any) -> None:
-        spec["participants"][1]["profile"] = {"latency": "200ms", "seed": 9}
-
-    await api.rail("upi", edited(slower))
-    await eventually(lambda: '\\"seed\\":9' in _text("/environment"), 90, "the bank has its new profile")
-    await api.until("upi", "Ready", 90, OF_RAIL, status="True")
-    stop.set()
-    served = await load
-    assert failures == []
-    assert served > 100
-    after = [
-        (await api.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
-    ]
-    assert after == others
-    await api.cluster.delete(await api.must("Service", "outside"))
-
-
-async def test_a_participant_that_is_removed_goes_and_its_database_stays(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    await api.rail("upi", edited(lambda spec: spec["participants"].pop()))
-    await api.gone("SuuupraService", "bank-banyan", 90)
-    assert "bank_banyan" in api.servers.databases()
-    told = await asked(api, "till", "/internal/v1/rails/upi")
-    assert [p["code"] for p in told["participants"]] == ["asha"]
-
-    async def forgotten() -> bool:
-        known = await asked(api, "workload", "/internal/v1/participants")
-        return [item["code"] for item in known["items"]] == ["asha"]
-
-    await eventually(forgotten, 90, "the switch forgets it")
-    await api.rail("upi", UPI)  # and whoever comes back finds its money
-    await api.until("upi", "Ready", 150, OF_RAIL, status="True")
-
-
-async def test_o1_a_bank_that_was_deleted_or_edited_by_hand_is_put_right(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    before = await api.must("SuuupraService", "bank-asha")
-    await api.merge("SuuupraService", "bank-asha", {"spec": {"env": {"BANK_PROFILE": "{}", "MINE": "1"}}})
-
-    async def right() -> bool:
-        env = (await api.must("SuuupraService", "bank-asha"))["spec"]["env"]
-        return "MINE" not in env and json.loads(env["BANK_PROFILE"])["code"] == "asha"
-
-    await eventually(right, 10, "the bank is as the rail says")
-    await api.delete("SuuupraService", "bank-asha")
-
-    async def returned() -> bool:
-        found = await api.get("SuuupraService", "bank-asha")
-        return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
-
-    await eventually(returned, 90, "the bank is back")
-    await api.until("upi", "Ready", 120, OF_RAIL, status="True")
-
-
-async def test_o2_what_is_wrong_with_a_rail_is_said_by_field(api: Api, operator: OperatorProcess) -> None:
-    for change, words in (
-        (lambda spec: spec.update(settlement="dhak"), "must be the code of a participant"),
-        (lambda spec: spec.update(participants=[]), "participants"),
-        (lambda spec: spec["switch"].update(env={"RAIL_RULEBOOK": "{}"}), "is not what the rail writes"),
-        (lambda spec: spec["rulebook"].update(netDebitCaps={"dhak": 5}), "must be the code of a participant"),
-    ):
-        assert words in await _refused(api, edited(change))
-    await api.rail("upi", UPI)
-    waiting = await api.until("upi", "Registered", 30, OF_RAIL, status="False")
-    assert "there is no resource till yet" in waiting["message"]
-    for field in ("type", "switch"):
-        changed = edited(lambda spec: spec["switch"].update(service="other"))
-        if field == "switch":
-            assert "service cannot change" in await _refused(api, changed)
-
-
-async def test_o3_a_rail_at_rest_writes_nothing(api: Api, alone: Crew) -> None:
-    operator = alone.start(resync_seconds="1")
-    await operator.leading()
-    await up(api)
-    seen = (-1.0, 0.0)
-
-    def settled() -> bool:
-        nonlocal seen
-        now = (
-            operator.total("suuupra_operator_writes_total"),
-            operator.total("suuupra_operator_reconciles_total"),
-        )
-        if now[0] != seen[0]:
-            seen = now
-        return now[1] >= seen[1] + 50
-
-    await eventually(settled, 90, "ten rounds over a rail and its resources without a write")
-
-
-async def test_o8_a_rail_that_is_deleted_takes_its_resources_along_and_keeps_their_data(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    await api.delete("PaymentRail", "upi")
-    await api.gone("PaymentRail", "upi", 60)
-    for name in ("workload", "bank-asha", "bank-banyan"):
-        await api.gone("SuuupraService", name, 90)
-    assert api.servers.databases() >= {"bank_asha", "bank_banyan"}
-    kept = f"/api/v1/namespaces/{NAMESPACE}/services/http:till:8000/proxy/environment"
-    assert await api.cluster.passed_on("GET", kept) == {}
-
-
-async def test_o8_rail_merchant_and_platform_deleted_together_all_end(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await up(api)
-    await api.delete("SuuupraPlatform", "suuupra", "")
-    await api.delete("SuuupraService", "till")
-    await api.delete("PaymentRail", "upi")
-    await api.gone("PaymentRail", "upi", 60)
-    await api.gone("SuuupraService", "till", 60)
-    await api.gone("SuuupraPlatform", "suuupra", 120, namespace="")
-
-
+@pytest.mark.usefixtures("hurry")
 async def test_o20_killed_while_telling_of_a_rail_it_tells_again(api: Api, alone: Crew) -> None:
     await api.service("till", TILL)
     await api.rail("upi", UPI)
@@ -224,6 +105,144 @@ async def test_o20_killed_while_telling_of_a_rail_it_tells_again(api: Api, alone
     await _killed(api, alone, Write.RAIL_DEREGISTERED)
     await alone.stand()
     await api.gone("PaymentRail", "upi", 60)
+
+
+async def test_o2_what_is_wrong_with_a_rail_is_said_by_field(bare: Api) -> None:
+    for change, words in (
+        (lambda spec: spec.update(settlement="dhak"), "must be the code of a participant"),
+        (lambda spec: spec.update(participants=[]), "participants"),
+        (lambda spec: spec["switch"].update(env={"RAIL_RULEBOOK": "{}"}), "is not what the rail writes"),
+        (lambda spec: spec["rulebook"].update(netDebitCaps={"dhak": 5}), "must be the code of a participant"),
+    ):
+        assert words in await _refused(bare, edited(change))
+    await bare.rail("upi", UPI)
+    waiting = await bare.until("upi", "Registered", 30, OF_RAIL, status="False")
+    assert "there is no resource till yet" in waiting["message"]
+    for field in ("type", "switch"):
+        changed = edited(lambda spec: spec["switch"].update(service="other"))
+        if field == "switch":
+            assert "service cannot change" in await _refused(bare, changed)
+
+
+async def test_a_rail_brings_up_a_switch_and_its_banks_and_says_how_they_do(up: Api) -> None:
+    assert up.servers.databases() >= {"bank_asha", "bank_banyan", "workload"}
+    told = await asked(up, "till", "/internal/v1/rails/upi")
+    assert told["url"] == "http://workload.suuupra.svc:8000"
+    assert [p["code"] for p in told["participants"]] == ["asha", "banyan"]
+    status = (await up.must("PaymentRail", "upi"))["status"]
+    assert (status["healthy"], status["successShare"]) == ("2/2", "100%")
+    printed = up.kind.kubectl("get", "paymentrails", "-n", NAMESPACE).stdout.split("\n")
+    assert printed[0].split() == ["NAME", "READY", "REASON", "TYPE", "HEALTHY", "SUCCESS", "AGE"]
+    assert printed[1].split()[:6] == ["upi", "True", "Ready", "upi", "2/2", "100%"]
+    assert (
+        "2 participants take payments" in up.kind.kubectl("describe", "rail", "upi", "-n", NAMESPACE).stdout
+    )
+    listed = up.kind.kubectl("get", "suuupra", "-n", NAMESPACE).stdout
+    assert "paymentrail" in listed
+
+
+async def test_editing_a_participant_under_traffic_loses_nothing_and_touches_no_other(up: Api) -> None:
+    others = [
+        (await up.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
+    ]
+    await _exposed(up, "bank-banyan")
+    await eventually(lambda: _ask("/") == "", 30, "the node port answers")
+    failures: list[str] = []
+    stop = asyncio.Event()
+    load = asyncio.create_task(asyncio.to_thread(_requests, stop, failures))
+
+    def slower(spec: Any) -> None:
+        spec["participants"][1]["profile"] = {"latency": "200ms", "seed": 9}
+
+    await up.rail("upi", edited(slower))
+    await eventually(lambda: '\\"seed\\":9' in _text("/environment"), 90, "the bank has its new profile")
+    await up.until("upi", "Ready", 90, OF_RAIL, status="True")
+    stop.set()
+    served = await load
+    assert failures == []
+    assert served > 30
+    after = [
+        (await up.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
+    ]
+    assert after == others
+    await up.cluster.delete(await up.must("Service", "outside"))
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_a_participant_that_is_removed_goes_and_its_database_stays(up: Api) -> None:
+    await up.rail("upi", edited(lambda spec: spec["participants"].pop()))
+    await up.gone("SuuupraService", "bank-banyan", 90)
+    assert "bank_banyan" in up.servers.databases()
+    told = await asked(up, "till", "/internal/v1/rails/upi")
+    assert [p["code"] for p in told["participants"]] == ["asha"]
+
+    async def forgotten() -> bool:
+        known = await asked(up, "workload", "/internal/v1/participants")
+        return [item["code"] for item in known["items"]] == ["asha"]
+
+    await eventually(forgotten, 90, "the switch forgets it")
+    await up.rail("upi", UPI)  # and whoever comes back finds its money
+    await up.until("upi", "Ready", 150, OF_RAIL, status="True")
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_o1_a_bank_that_was_deleted_or_edited_by_hand_is_put_right(up: Api) -> None:
+    before = await up.must("SuuupraService", "bank-asha")
+    await up.merge("SuuupraService", "bank-asha", {"spec": {"env": {"BANK_PROFILE": "{}", "MINE": "1"}}})
+
+    async def right() -> bool:
+        env = (await up.must("SuuupraService", "bank-asha"))["spec"]["env"]
+        return "MINE" not in env and json.loads(env["BANK_PROFILE"])["code"] == "asha"
+
+    await eventually(right, 10, "the bank is as the rail says")
+    await up.delete("SuuupraService", "bank-asha")
+
+    async def returned() -> bool:
+        found = await up.get("SuuupraService", "bank-asha")
+        return found is not None and found["metadata"]["uid"] != before["metadata"]["uid"]
+
+    await eventually(returned, 90, "the bank is back")
+    await up.until("upi", "Ready", 120, OF_RAIL, status="True")
+
+
+async def test_o3_a_rail_at_rest_writes_nothing(up: Api, crew: Crew) -> None:
+    await crew.end()
+    operator = crew.start(drift_seconds="0.5", resync_seconds="0.5")
+    await operator.leading()
+    seen = (-1.0, 0.0)
+
+    def settled() -> bool:
+        nonlocal seen
+        now = (
+            operator.total("suuupra_operator_writes_total"),
+            operator.total("suuupra_operator_reconciles_total"),
+        )
+        if now[0] != seen[0]:
+            seen = now
+        return now[1] >= seen[1] + 50
+
+    await eventually(settled, 90, "ten rounds over a rail and its resources without a write")
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_o8_a_rail_that_is_deleted_takes_its_resources_along_and_keeps_their_data(up: Api) -> None:
+    await up.delete("PaymentRail", "upi")
+    await up.gone("PaymentRail", "upi", 60)
+    for name in ("workload", "bank-asha", "bank-banyan"):
+        await up.gone("SuuupraService", name, 90)
+    assert up.servers.databases() >= {"bank_asha", "bank_banyan"}
+    kept = f"/api/v1/namespaces/{NAMESPACE}/services/http:till:8000/proxy/environment"
+    assert await up.cluster.passed_on("GET", kept) == {}
+
+
+@pytest.mark.usefixtures("hurry")
+async def test_o8_rail_merchant_and_platform_deleted_together_all_end(up: Api) -> None:
+    await up.delete("SuuupraPlatform", "suuupra", "")
+    await up.delete("SuuupraService", "till")
+    await up.delete("PaymentRail", "upi")
+    await up.gone("PaymentRail", "upi", 60)
+    await up.gone("SuuupraService", "till", 60)
+    await up.gone("SuuupraPlatform", "suuupra", 120, namespace="")
 
 
 async def _remembered(api: Api, code: str) -> None:

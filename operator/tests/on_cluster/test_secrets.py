@@ -178,6 +178,7 @@ async def test_a_secret_store_that_is_away_leaves_what_runs_alone(
 async def test_without_a_mail_server_a_resource_that_sends_mail_says_what_to_set(
     api: Api, operator: OperatorProcess
 ) -> None:
+    await api.platform(valkey=False)
     await api.service("writer", NO_PODS | {"mail": True, "cache": True})
     mail = await api.until("writer", "MailReady", status="False")
     assert "set spec.mail of the platform" in mail["message"]

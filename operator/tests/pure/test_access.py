@@ -49,6 +49,7 @@ def test_pods_are_told_where_secrets_mail_and_cache_are() -> None:
     assert told["SUUUPRA_SMTP_PORT"] == "1025"
     assert told["SUUUPRA_SMTP_SENDER"] == "Suuupra <no-reply@suuupra.example>"
     assert told["SUUUPRA_VALKEY_URL"] == {"secretKeyRef": {"name": "shop-cache", "key": "url"}}
+    assert told["SUUUPRA_VALKEY_PREFIX"] == "suuupra.shop:"
 
 
 def test_who_does_not_ask_is_told_nothing_and_gets_nowhere() -> None:
@@ -85,8 +86,8 @@ def test_migrations_and_what_judges_them_get_no_token() -> None:
 
 
 def test_the_way_into_the_cache_is_a_secret_that_is_kept() -> None:
-    secret = cache_login(shop(), "redis://:p%40ss@valkey:6379/0")
-    assert decoded(secret) == {"url": "redis://:p%40ss@valkey:6379/0"}
+    secret = cache_login(shop(), "redis://suuupra.shop:p%40ss@valkey:6379/0", "p@ss")
+    assert decoded(secret) == {"url": "redis://suuupra.shop:p%40ss@valkey:6379/0", "password": "p@ss"}
     assert secret["metadata"]["name"] in secrets_of(shop())
     assert secrets_of(shop({})) == set()
 

@@ -38,6 +38,16 @@ def made(of: Rail) -> dict[str, dict[str, Any]]:
     return {manifest["metadata"]["name"]: manifest for manifest in resources(of)}
 
 
+def test_a_rail_may_name_the_images_of_its_parts_and_else_leaves_them_to_the_platform() -> None:
+    assert not any("image" in manifest["spec"] for manifest in made(rail()).values())
+    named = made(rail(switch={"image": "suuupra/upi-core:1"}, banks={"image": "suuupra/bank-simulator:2"}))
+    assert {name: manifest["spec"]["image"] for name, manifest in named.items()} == {
+        "upi-core": "suuupra/upi-core:1",
+        "bank-asha": "suuupra/bank-simulator:2",
+        "bank-banyan": "suuupra/bank-simulator:2",
+    }
+
+
 def test_a_rail_is_a_switch_and_a_bank_per_participant() -> None:
     found = made(rail())
     assert list(found) == ["upi-core", "bank-asha", "bank-banyan"]

@@ -1,0 +1,1 @@
+"""What the operator says to backing servers, to real ones. No cluster is needed."""
