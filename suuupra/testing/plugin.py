@@ -23,7 +23,7 @@ from suuupra.testing.secrets import MemorySecrets, OpenBaoServer
 from suuupra.testing.smtp import MailServer
 from suuupra.testing.valkey import ValkeyServer
 
-pytest_plugins = ["suuupra.testing.services"]
+pytest_plugins = ["suuupra.testing.services", "suuupra.testing.sharing"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
