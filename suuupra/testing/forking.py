@@ -22,7 +22,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Self
 
-_OUT, _ERR = 1, 2
+_OUT: Final = 1
+_ERR: Final = 2
 _lock: Final = threading.Lock()
 _nurseries: Final[dict[int, tuple[subprocess.Popen[bytes], socket.socket]]] = {}
 """By the process that started it: a forked one must not use its parent's."""
@@ -87,12 +88,12 @@ class Process:
         self._reader.close()
 
 
-def start(*argv: str, environment: Mapping[str, str]) -> Process:
-    """`python -m ARGV…` with this environment; what it prints goes where this process's output goes."""
+def start(*argv: str, environment: Mapping[str, str], out: int = _OUT, err: int = _ERR) -> Process:
+    """`python -m ARGV…` with this environment; `out` and `err` are the files to print to, by default this process's."""
     request = {"argv": argv, "environment": dict(environment), "cwd": os.getcwd()}
     ours, theirs = socket.socketpair()
     with theirs, _lock:
-        fds = [_OUT, _ERR, theirs.fileno()]
+        fds = [out, err, theirs.fileno()]
         socket.send_fds(_nursery(), [json.dumps(request).encode()], fds)
     return Process(argv, ours)
 

@@ -16,11 +16,12 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, Final
 
 from suuupra import cli, discovery, failpoints, work
 
-ROOMS: Final = ("contract", "settings", "app", "consumers", "schedules", "workers")
+ROOMS: Final = ("contract", "settings", "app", "consumers", "schedules", "workers", "cli")
 LONGEST: Final = 1 << 20
 """Bytes of a request: an environment and a command line."""
 _LOADED: Final = (cli, work)
@@ -48,13 +49,13 @@ def main() -> None:
 
 
 def _import(argv: Sequence[str]) -> None:
-    """What the program will import: for `suuupra serve|work NAME` the rooms of the service, else the module itself."""
+    """What the program will import: of `suuupra` the rooms of the service that is named, else the module itself."""
     module, *words = argv
     if module != "suuupra":
         importlib.import_module(module)
         return
-    service = discovery.find(words[-1])
-    for room in ROOMS:
+    named = [service for service in discovery.found() if service.name in words]
+    for service, room in product(named, ROOMS):
         if service.has(room):
             importlib.import_module(f"{service.package}.{room}")
 

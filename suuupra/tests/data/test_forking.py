@@ -42,9 +42,7 @@ def test_it_lives_until_it_is_killed_and_says_by_what() -> None:
 
 
 def test_two_live_side_by_side_and_end_each_for_itself() -> None:
-    one, other = (
-        forking.start("http.server", str(free_port()), environment=ENVIRONMENT) for _ in range(2)
-    )
+    one, other = (forking.start("http.server", str(free_port()), environment=ENVIRONMENT) for _ in range(2))
     with one, other:
         one.terminate()
         assert one.wait(60) == -signal.SIGTERM
