@@ -146,16 +146,17 @@ def started(database_url: str, folder: Path, **environment: str) -> Iterator[Pro
 
 def _until_ready(process: forking.Process, address: str) -> None:
     deadline, last = time.monotonic() + START_SECONDS, ""
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            answer = httpx.get(address, timeout=2)
-        except httpx.TransportError as error:
-            last = str(error)
-        else:
-            last = answer.text
-            if answer.status_code == 200:
-                return
-        time.sleep(0.05)
+    with httpx.Client(timeout=2) as client:  # one for all: to make one costs more than to ask
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                answer = client.get(address)
+            except httpx.TransportError as error:
+                last = str(error)
+            else:
+                last = answer.text
+                if answer.status_code == 200:
+                    return
+            time.sleep(0.05)
     raise AssertionError(f"identity did not become ready: {last or process.poll()}")
 
 

@@ -31,15 +31,16 @@ class Process:
     async def ready(self) -> None:
         """Wait until it says that it is ready."""
 
-        async def well() -> bool:
-            assert self.process.poll() is None, "it ended by itself"
-            try:
-                async with httpx.AsyncClient(trust_env=False) as http:
-                    return (await http.get(f"{self.ops}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
+        async with httpx.AsyncClient(trust_env=False) as http:
 
-        await until(well, limit=90)
+            async def well() -> bool:
+                assert self.process.poll() is None, "it ended by itself"
+                try:
+                    return (await http.get(f"{self.ops}/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(well, limit=90)
 
 
 @contextmanager
