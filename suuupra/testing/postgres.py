@@ -44,6 +44,7 @@ class PostgresServer:
     """The session's PostgreSQL, with the roles that the operator makes for a service."""
 
     container: Container
+    _address: tuple[str, int]
     _templates: dict[Schema | None, str] = field(default_factory=dict)
     _kept: psycopg.Connection[Any] | None = None
 
@@ -61,8 +62,11 @@ class PostgresServer:
         secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_SCRAM_ITERATIONS=1")
         careless = ("FSYNC", "SYNCHRONOUS_COMMIT", "FULL_PAGE_WRITES")
         speed = () if durable else [it for name in careless for it in ("--env", f"POSTGRES_SET_{name}=off")]
-        server = cls(Container.run("postgres", 5432, *options, *secrets, *speed))
-        server.container.wait(lambda _: server.answers())
+        container = Container.run("postgres", 5432, *options, *secrets, *speed)
+        server = cls(container, ("127.0.0.1", container.port))
+        container.wait(lambda _: server.answers())
+        if in_memory:  # nobody restarts it
+            server._address = container.nearest(5432)
         server.execute("postgres", _ROLES)
         return server
 
@@ -87,7 +91,8 @@ class PostgresServer:
         return _Owner(SecretStr(self.admin_url(database)))
 
     def _url(self, user: str, database: str) -> str:
-        return f"postgresql://{user}:{PASSWORD}@127.0.0.1:{self.container.port}/{database}"
+        host, port = self._address
+        return f"postgresql://{user}:{PASSWORD}@{host}:{port}/{database}"
 
     def execute(self, database: str, statements: str | sql.Composed) -> list[Any]:
         """Run SQL as superuser outside a transaction; the rows of the last statement, if it has any."""
