@@ -102,8 +102,12 @@ class PostgresServer:
 
     def create(self, schema: Schema | None) -> str:
         """A new database migrated to the head of `schema`; its name."""
+        return self.copy(self._template(schema))
+
+    def copy(self, database: str) -> str:
+        """A new database like one that nobody is connected to; its name."""
         name = f"test_{uuid4().hex[:12]}"
-        self._copy(self._template(schema), name)
+        self._copy(database, name)
         return name
 
     def drop(self, database: str) -> None:
