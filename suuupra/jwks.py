@@ -12,6 +12,7 @@ from joserfc.jwk import Key, KeySet
 
 from suuupra import logs
 from suuupra.clock import Clock
+from suuupra.trust import authorities
 
 REFRESH_SECONDS = 300.0
 """Age in seconds at which fetched keys are read again, so that a withdrawn key stops being accepted."""
@@ -80,7 +81,9 @@ class PublishedKeys:
     def __init__(self, url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._url = url
         self._clock = clock
-        self._client = httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, transport=transport)
+        self._client = httpx.AsyncClient(
+            timeout=FETCH_TIMEOUT_SECONDS, verify=authorities(), transport=transport
+        )
         self._keys: dict[str, Key] = {}
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")

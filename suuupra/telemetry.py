@@ -21,6 +21,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import Gauge, Histogram
 
+from suuupra.trust import authorities
+
 CONNECT_SECONDS = 1.0
 
 request_id: ContextVar[str | None] = ContextVar("suuupra_request_id", default=None)
@@ -148,6 +150,7 @@ def http_client(
     return httpx.AsyncClient(
         base_url=base_url,
         timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+        verify=authorities(),
         transport=transport,
         event_hooks={"request": [_carry_on]},
     )

@@ -34,29 +34,8 @@ ON_THE_HOST = ("hack/tests", "charts/tests")
 """What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 
 
-def _halves_of_the_services() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The folders of services/ in two heaps with about as much to test: the largest first, to the smaller heap."""
-    tests = {
-        folder: sum(path.stat().st_size for path in folder.rglob("tests/**/*.py"))
-        for folder in sorted(paths.ROOT.glob("services/*/"))
-        if (folder / "tests").exists()
-    }
-    heaps: tuple[list[Path], list[Path]] = ([], [])
-    for folder in sorted(tests, key=lambda one: tests[one], reverse=True):
-        min(heaps, key=lambda heap: sum(tests[one] for one in heap)).append(folder)
-    first, second = (tuple(one.relative_to(paths.ROOT).as_posix() for one in heap) for heap in heaps)
-    return first, second
-
-
-_FIRST_HALF, _SECOND_HALF = _halves_of_the_services()
-INTEGRATION: dict[str, tuple[str, ...]] = {
-    "the kit": ("suuupra",),
-    "services, first half": _FIRST_HALF,
-    "services, second half": _SECOND_HALF,
-    "backing servers": ("images", "operator"),
-    "alerts": ("tests/alerts",),
-}
-"""Integration tests by what they are of: processes of their own, because most of what they do is wait."""
+INTEGRATION = ("suuupra", "services", "images", "operator", "tests/alerts")
+"""One heap that as many processes share as run at once: each takes the next file, so that none ends long before."""
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
 imports takes longer than to run it."""
@@ -96,12 +75,18 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
     """
     coverage.forget()
     servers = {"SUUUPRA_TEST_IMAGES": _named(images.servers(knobs))}
+    claims = _nothing_claimed()
     but = " and not slow" if fast else ""
     made = _tests if fast else _recorded
     checks = [
         *(
-            made(f"integration, {what}", "-m", f"integration{but}", *folders, **servers)
-            for what, folders in INTEGRATION.items()
+            made(
+                f"integration, {number} of {AT_ONCE}",
+                *("-m", f"integration{but}", *INTEGRATION),
+                **servers,
+                SUUUPRA_TEST_SHARE=f"{number}/{AT_ONCE}:{claims}",
+            )
+            for number in range(1, AT_ONCE + 1)
         ),
         *(
             made(f"unit, {what}, Python {PYTHON}", "-m", f"{PLAIN}{but}", f"--ignore={CONFORMANCE}", *folders)
@@ -116,6 +101,14 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
     if not fast:
         checks.append(Check("unit, Python 3.13", _in_image(images.tests(knobs).reference)))
     return _side_by_side(checks, AT_ONCE)
+
+
+def _nothing_claimed() -> Path:
+    """The folder in which the integration tests' processes say what they took (suuupra.testing.sharing)."""
+    folder = paths.STATE / "claims"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _with_cluster(run: Run) -> list[Verdict]:

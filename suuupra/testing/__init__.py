@@ -20,5 +20,7 @@
 
 A test outside services/NAME/tests says `@pytest.mark.service("name")`. Containers carry the label `suuupra.test`;
 they go when the session ends, also on Ctrl-C, and what a killed session left behind goes when the next one starts.
+A service as a process of its own, to be killed, is `suuupra.testing.forking.start("suuupra", "work", "payments", …)`.
+Several pytest processes share the files of one run by `SUUUPRA_TEST_SHARE` (suuupra.testing.sharing).
 `SUUUPRA_TEST_IMAGES="postgres=repository/postgres:tag,kafka=…"` picks images; else the newest built ones are used.
 """

@@ -1,5 +1,6 @@
 """The fixtures for servers and databases. See the package's docstring for the list."""
 
+import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from suuupra.testing.secrets import MemorySecrets, OpenBaoServer
 from suuupra.testing.smtp import MailServer
 from suuupra.testing.valkey import ValkeyServer
 
-pytest_plugins = ["suuupra.testing.services"]
+pytest_plugins = ["suuupra.testing.services", "suuupra.testing.sharing"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # How long an example takes says more of what else the machine does than of the code.
     hypothesis.settings.register_profile("suuupra", deadline=None)
     hypothesis.settings.load_profile("suuupra")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected is kept to the end: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +63,7 @@ def postgres(containers: None) -> Iterator[PostgresServer]:
     try:
         yield server
     finally:
-        server.container.remove()
+        server.stop()
 
 
 @pytest.fixture(scope="session")

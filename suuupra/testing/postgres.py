@@ -18,6 +18,7 @@ LOGIN: Final = "service_login"
 PASSWORD: Final = "a-test-password"  # noqa: S105 (of a server that lives for one test session)
 
 _ROLES: Final = f"""
+ALTER ROLE postgres PASSWORD '{PASSWORD}';
 CREATE ROLE {OWNER} NOLOGIN;
 CREATE ROLE service_app NOLOGIN;
 CREATE ROLE {LOGIN} LOGIN PASSWORD '{PASSWORD}' IN ROLE service_app;
@@ -43,7 +44,9 @@ class PostgresServer:
     """The session's PostgreSQL, with the roles that the operator makes for a service."""
 
     container: Container
+    _address: tuple[str, int]
     _templates: dict[Schema | None, str] = field(default_factory=dict)
+    _kept: psycopg.Connection[Any] | None = None
 
     @classmethod
     def start(cls, *, in_memory: bool = False, durable: bool = False) -> "PostgresServer":
@@ -55,11 +58,15 @@ class PostgresServer:
         options = ["--tmpfs", "/run/postgresql:uid=65532", "--shm-size", "128m"]
         if in_memory:
             options += ["--tmpfs", "/data:uid=65532,gid=65532,mode=0700"]
-        secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}")
+        # What a password costs to guess is paid by every connection of every test, in the client.
+        secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_SCRAM_ITERATIONS=1")
         careless = ("FSYNC", "SYNCHRONOUS_COMMIT", "FULL_PAGE_WRITES")
         speed = () if durable else [it for name in careless for it in ("--env", f"POSTGRES_SET_{name}=off")]
-        server = cls(Container.run("postgres", 5432, *options, *secrets, *speed))
-        server.container.wait(lambda _: server.answers())
+        container = Container.run("postgres", 5432, *options, *secrets, *speed)
+        server = cls(container, ("127.0.0.1", container.port))
+        container.wait(lambda _: server.answers())
+        if in_memory:  # nobody restarts it
+            server._address = container.nearest(5432)
         server.execute("postgres", _ROLES)
         return server
 
@@ -84,7 +91,8 @@ class PostgresServer:
         return _Owner(SecretStr(self.admin_url(database)))
 
     def _url(self, user: str, database: str) -> str:
-        return f"postgresql://{user}:{PASSWORD}@127.0.0.1:{self.container.port}/{database}"
+        host, port = self._address
+        return f"postgresql://{user}:{PASSWORD}@{host}:{port}/{database}"
 
     def execute(self, database: str, statements: str | sql.Composed) -> list[Any]:
         """Run SQL as superuser outside a transaction; the rows of the last statement, if it has any."""
@@ -94,18 +102,27 @@ class PostgresServer:
 
     def create(self, schema: Schema | None) -> str:
         """A new database migrated to the head of `schema`; its name."""
+        return self.copy(self._template(schema))
+
+    def copy(self, database: str) -> str:
+        """A new database like one that nobody is connected to; its name."""
         name = f"test_{uuid4().hex[:12]}"
-        self._copy(self._template(schema), name)
+        self._copy(database, name)
         return name
 
     def drop(self, database: str) -> None:
         """Delete a database, whoever is still connected."""
-        self.execute(
-            "postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
-        )
+        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        self._administer(statement.format(sql.Identifier(database)))
+
+    def stop(self) -> None:
+        """Kill and delete it."""
+        self._let_go()
+        self.container.remove()
 
     def restart(self) -> None:
         """Restart the server process as a node would, and wait until it answers again."""
+        self._let_go()
         docker("restart", "--time", "10", self.container.id)
         self.container.wait(lambda _: self.answers())
 
@@ -130,4 +147,14 @@ class PostgresServer:
     def _copy(self, template: str, name: str) -> None:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY FILE_COPY")
         identifiers = (sql.Identifier(name), sql.Identifier(template), sql.Identifier(OWNER))
-        self.execute("postgres", statement.format(*identifiers))
+        self._administer(statement.format(*identifiers))
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+
+    def _administer(self, statement: sql.Composed) -> None:
+        """Run a statement of the server's, on the connection that is kept for these."""
+        if self._kept is None or self._kept.closed:
+            self._kept = psycopg.connect(self.admin_url("postgres"), autocommit=True)
+        self._kept.execute(statement)

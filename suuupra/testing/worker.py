@@ -3,19 +3,18 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from suuupra import failpoints
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 
 
 @contextmanager
 def working(
     service: str, environment: Mapping[str, str], *, failpoint: str = ""
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[forking.Process]:
     """The worker, killed at the end if it still lives."""
     whole = {
         **os.environ,
@@ -24,13 +23,13 @@ def working(
         "SUUUPRA_LOG_LEVEL": "warning",
         failpoints.VARIABLE: failpoint,
     }
-    with subprocess.Popen([sys.executable, "-m", "suuupra", "work", service], env=whole) as process:
+    with forking.start("suuupra", "work", service, environment=whole) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-async def killed_itself(process: "subprocess.Popen[bytes]") -> bool:
+async def killed_itself(process: forking.Process) -> bool:
     """Wait for its end; whether a failpoint was the cause."""
     return await asyncio.to_thread(process.wait, 90) == -signal.SIGKILL

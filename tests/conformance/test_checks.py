@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .tree import ROOT, is_test, parsed, python_files
+from .tree import ROOT, is_test, nodes, python_files
 
 NUMBER = re.compile(r"\b([OMT]\d{1,2})\b")
 IN_NAME = re.compile(r"(?:^|_)([omt]\d{1,2})(?=_|$)")
@@ -19,7 +19,7 @@ def documented() -> set[str]:
 
 
 def named_in(path: Path) -> Iterator[str]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
             yield from (number.upper() for number in IN_NAME.findall(node.name))
             yield from NUMBER.findall(ast.get_docstring(node) or "")

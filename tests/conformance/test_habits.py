@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .tree import ROOT, is_test, parsed, python_files, tracked
+from .tree import ROOT, is_test, nodes, python_files, tracked
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 70
@@ -17,7 +17,7 @@ SHAPELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
 def definitions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -104,14 +104,14 @@ def test_no_error_is_swallowed() -> None:
     found = [
         f"{path}:{node.lineno}"
         for path in python_files()
-        for node in ast.walk(parsed(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler) and swallowed(node)
     ]
     assert found == []
 
 
 def floats_near_money(path: Path) -> Iterator[int]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Money":
             parts = (*node.args, *(keyword.value for keyword in node.keywords))
             if any(isinstance(part, ast.Constant) and isinstance(part.value, float) for part in parts):

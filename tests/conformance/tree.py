@@ -40,6 +40,12 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse((ROOT / path).read_text(), filename=str(path))
 
 
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every statement and expression of a file: to walk a tree costs more than all that is asked of it."""
+    return tuple(ast.walk(parsed(path)))
+
+
 def is_test(path: Path) -> bool:
     return "tests" in path.parts
 

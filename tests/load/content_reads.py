@@ -103,7 +103,7 @@ def measure() -> Sequence[Figure]:
         with _content(url) as content:
             return _figures(content, f"/v1/lessons/{lesson}")
     finally:
-        server.container.remove()
+        server.stop()
 
 
 def _figures(content: _Server, lesson: str) -> list[Figure]:

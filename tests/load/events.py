@@ -127,7 +127,7 @@ def _latency(samples: Sequence[float]) -> Figure:
 async def _bench() -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         postgres, broker = PostgresServer.start(), None
-        stack.callback(postgres.container.remove)
+        stack.callback(postgres.stop)
         broker = KafkaServer.start()
         stack.callback(broker.container.remove)
         schema = Schema(Path(data.__path__[0]) / "ledger" / "versions")

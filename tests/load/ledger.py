@@ -141,7 +141,7 @@ def _postings(name: str, journals: float, peer: str, ratio: float, bound: str) -
 async def _bench() -> AsyncIterator[Bench]:
     async with AsyncExitStack() as stack:
         postgres = PostgresServer.start(durable=True)
-        stack.callback(postgres.container.remove)
+        stack.callback(postgres.stop)
         broker = KafkaServer.start()
         stack.callback(broker.container.remove)
         name = postgres.create(Schema.of("ledger"))

@@ -23,6 +23,7 @@ from services.api_gateway.domain.routes import Claimed, Endpoint, Service, Snaps
 from services.api_gateway.usecases.apply import Builder
 from services.api_gateway.usecases.serve import Draining, Gateway
 from suuupra.clock import SystemClock
+from suuupra.trust import authorities
 
 ISSUER = "http://localhost:8080"
 AUDIENCE = "suuupra"
@@ -240,7 +241,9 @@ async def running(
     gateway = Gateway(settled, source, SystemClock(), concurrency=1, draining=draining, builder=builder)
     task = asyncio.create_task(gateway.run())
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=20, verify=authorities()
+        ) as http:
             rig = Rig(gateway, source, issuer, port, folder, http, task)
             await until(lambda: gateway.status.live or task.done())
             yield rig

@@ -22,6 +22,7 @@ from services.api_gateway.cluster.api import NoAccount, PodAccount
 from services.api_gateway.settings import Settings
 from services.api_gateway.tests.rig import AUDIENCE, ISSUER, Issuer, eventually, free_port, listens, until
 from suuupra.settings import SettingsError, example, load
+from suuupra.trust import authorities
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Process:
 
     async def asks(self, port: int, path: str) -> httpx.Response | None:
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(verify=authorities()) as http:
                 return await http.get(f"http://127.0.0.1:{port}{path}")
         return None
 

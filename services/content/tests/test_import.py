@@ -1,13 +1,13 @@
 """Imports end to end: the command in a process of its own, on real servers."""
 
+import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from services.content.tests import pictures
 from suuupra.db import Database
+from suuupra.testing import forking
 
 pytestmark = pytest.mark.integration
 
@@ -61,24 +62,29 @@ def chapter(n: int, words: str = WORDS) -> str:
 class Command:
     """`python -m suuupra content import`, with a pod's environment."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
         self._environment = {**os.environ, **environment, "NO_COLOR": "1"}
+        self._folder = folder
 
-    def start(self, *arguments: str | Path) -> "subprocess.Popen[str]":
-        line = [sys.executable, "-m", "suuupra", "content", "import", *map(str, arguments)]
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(line, env=self._environment, **pipes)
+    def start(self, *arguments: str | Path, out: IO[Any], err: IO[Any]) -> forking.Process:
+        line = ("suuupra", "content", "import", *map(str, arguments))
+        return forking.start(*line, environment=self._environment, out=out.fileno(), err=err.fileno())
 
     def run(self, *arguments: str | Path) -> tuple[int, str, str]:
         """Exit code, what it said, what it complained of."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=120)
-            return process.returncode, out, err
+        said = [self._folder / f"{uuid4().hex}.{name}" for name in ("out", "err")]
+        with (
+            said[0].open("wb") as out,
+            said[1].open("wb") as err,
+            self.start(*arguments, out=out, err=err) as process,
+        ):
+            code = process.wait(120)
+        return code, said[0].read_text(), said[1].read_text()
 
 
 @pytest.fixture
-def command(environment: dict[str, str]) -> Command:
-    return Command(environment)
+def command(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Command:
+    return Command(environment, tmp_path_factory.mktemp("said"))
 
 
 async def numbers(database: Database) -> dict[str, int]:
@@ -198,9 +204,14 @@ async def test_pictures_and_links_are_readable_afterwards(
 async def test_an_import_that_was_killed_goes_on(
     book: Path, command: Command, database: Database, reader: httpx.AsyncClient, line: str
 ) -> None:
-    with command.start(book, "--publish") as process:
-        assert process.stdout is not None
-        _read_until(process.stdout, line)
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading) as said,
+        os.fdopen(writing, "w") as pipe,
+        command.start(book, "--publish", out=pipe, err=pipe) as process,
+    ):
+        pipe.close()
+        _read_until(said, line)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     shown = (await reader.get("/v1/courses")).json()["items"]
@@ -233,9 +244,8 @@ def _lines(stream: IO[str]) -> Iterator[str]:
 
 
 async def test_two_imports_at_once_make_one_course(book: Path, command: Command, database: Database) -> None:
-    with command.start(book, "--publish") as one, command.start(book, "--publish") as two:
-        assert {process.communicate(timeout=120)[1] for process in (one, two)} == {""}
-    assert (one.returncode, two.returncode) == (0, 0)
+    runs = await asyncio.gather(*(asyncio.to_thread(command.run, book, "--publish") for _ in range(2)))
+    assert [(code, err) for code, _, err in runs] == [(0, ""), (0, "")]
     counted = await numbers(database)
     assert (counted["course"], counted["lesson"], counted["media"]) == (1, 9, 8)
 

@@ -28,6 +28,7 @@ from suuupra.settings import load
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.secrets import MemorySecrets
 from suuupra.testing.smtp import MailServer
+from suuupra.trust import authorities
 
 SITE = "http://identity.test"
 SHOP = Client(
@@ -177,14 +178,16 @@ def new_user(provider_database: Database) -> MakeUser:
 async def outside(provider: Process) -> AsyncIterator[httpx.AsyncClient]:
     """Whoever has no browser: clients, and attackers."""
     limits = httpx.Limits(max_connections=50)
-    async with httpx.AsyncClient(base_url=provider.url, timeout=30, limits=limits) as client:
+    async with httpx.AsyncClient(
+        base_url=provider.url, timeout=30, limits=limits, verify=authorities()
+    ) as client:
         yield client
 
 
 @pytest_asyncio.fixture
 async def person(provider: Process) -> AsyncIterator[Browser]:
     """A browser at the process."""
-    async with httpx.AsyncClient(base_url=provider.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=provider.url, timeout=30, verify=authorities()) as client:
         yield Browser(client)
 
 

@@ -5,8 +5,6 @@ IDENTITY_TEST_FOLDER says where both are. Everything else comes from the environ
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -26,6 +24,7 @@ from suuupra import logs, serving
 from suuupra.clock import SystemClock
 from suuupra.secrets_store import Secret, SecretChanged, SecretsStore
 from suuupra.settings import load
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 
 FOLDER: Final = "IDENTITY_TEST_FOLDER"
@@ -137,7 +136,7 @@ def started(database_url: str, folder: Path, **environment: str) -> Iterator[Pro
         **CHEAP,
         **environment,
     }
-    with subprocess.Popen([sys.executable, "-m", __name__], env=told) as process:
+    with forking.start(__name__, environment=told) as process:
         try:
             _until_ready(process, f"http://127.0.0.1:{ops}/readyz")
             yield Process(url, folder)
@@ -145,18 +144,19 @@ def started(database_url: str, folder: Path, **environment: str) -> Iterator[Pro
             process.terminate()
 
 
-def _until_ready(process: "subprocess.Popen[bytes]", address: str) -> None:
+def _until_ready(process: forking.Process, address: str) -> None:
     deadline, last = time.monotonic() + START_SECONDS, ""
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            answer = httpx.get(address, timeout=2)
-        except httpx.TransportError as error:
-            last = str(error)
-        else:
-            last = answer.text
-            if answer.status_code == 200:
-                return
-        time.sleep(0.05)
+    with httpx.Client(timeout=2) as client:  # one for all: to make one costs more than to ask
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                answer = client.get(address)
+            except httpx.TransportError as error:
+                last = str(error)
+            else:
+                last = answer.text
+                if answer.status_code == 200:
+                    return
+            time.sleep(0.05)
     raise AssertionError(f"identity did not become ready: {last or process.poll()}")
 
 

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +18,7 @@ from services.notifications.tests.happenings import Learner
 from suuupra import failpoints
 from suuupra.clock import FakeClock
 from suuupra.db import Database
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.smtp import MailServer
@@ -35,7 +34,7 @@ def clock() -> FakeClock:
 
 
 @contextmanager
-def working(settings: Settings, issuer: Issuer, failpoint: str) -> Iterator["subprocess.Popen[bytes]"]:
+def working(settings: Settings, issuer: Issuer, failpoint: str) -> Iterator[forking.Process]:
     """`python -m suuupra work notifications`, killed at the end if it still lives."""
     environment = {
         **os.environ,
@@ -51,9 +50,7 @@ def working(settings: Settings, issuer: Issuer, failpoint: str) -> Iterator["sub
         "SUUUPRA_OPS_PORT": str(free_port()),
         failpoints.VARIABLE: failpoint,
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "suuupra", "work", "notifications"], env=environment
-    ) as process:
+    with forking.start("suuupra", "work", "notifications", environment=environment) as process:
         try:
             yield process
         finally:
@@ -66,7 +63,7 @@ async def states(database: Database) -> list[tuple[str, int]]:
         return [(row[0], row[1]) for row in rows]
 
 
-async def killed_itself(process: "subprocess.Popen[bytes]") -> bool:
+async def killed_itself(process: forking.Process) -> bool:
     return await asyncio.to_thread(process.wait, 90) == -signal.SIGKILL
 
 

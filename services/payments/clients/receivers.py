@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from services.payments.domain.webhooks import Forbidden, check_address, check_resolved
+from suuupra.trust import authorities
 
 ANSWER_SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 3.0
@@ -57,6 +58,7 @@ class Receivers:
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             follow_redirects=False,
             trust_env=False,
+            verify=authorities(trust_env=False),
             transport=transport,
             limits=httpx.Limits(max_keepalive_connections=0),
         )

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Literal
 import httpx
 
 from suuupra import failpoints
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.testing.waiting import until
 
@@ -21,7 +20,7 @@ from suuupra.testing.waiting import until
 class Process:
     """A running one."""
 
-    process: "subprocess.Popen[bytes]"
+    process: forking.Process
     url: str
     ops: str
 
@@ -32,15 +31,16 @@ class Process:
     async def ready(self) -> None:
         """Wait until it says that it is ready."""
 
-        async def well() -> bool:
-            assert self.process.poll() is None, "it ended by itself"
-            try:
-                async with httpx.AsyncClient(trust_env=False) as http:
-                    return (await http.get(f"{self.ops}/readyz")).status_code == 200
-            except httpx.TransportError:
-                return False
+        async with httpx.AsyncClient(trust_env=False) as http:
 
-        await until(well, limit=90)
+            async def well() -> bool:
+                assert self.process.poll() is None, "it ended by itself"
+                try:
+                    return (await http.get(f"{self.ops}/readyz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(well, limit=90)
 
 
 @contextmanager
@@ -66,8 +66,7 @@ def started(
         "SUUUPRA_LOG_LEVEL": "error",
         failpoints.VARIABLE: failpoint,
     }
-    command = [sys.executable, "-m", "suuupra", role, service]
-    with subprocess.Popen(command, env=whole) as process:
+    with forking.start("suuupra", role, service, environment=whole) as process:
         try:
             yield Process(process, url, f"http://127.0.0.1:{ops}")
         finally:

@@ -42,6 +42,11 @@ class Merchant:
 
     # What it does
 
+    def take_over(self, other: "Merchant") -> None:
+        """Be the one that registered, with its keys."""
+        self.key, self.signer, self._switch_keys = other.key, other.signer, other._switch_keys
+        self.received += other.received
+
     async def register(self) -> httpx.Response:
         account = upi.Account(bank="asha", number=ACCOUNT)
         address = upi.Address(vpa=VPA, name="Suuupra", type="ENTITY", mcc="8299", account=account)

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
@@ -17,6 +15,7 @@ from services.upi_core.tests.merchant import Merchant
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
 from suuupra import failpoints
 from suuupra.clock import SystemClock
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.waiting import until
@@ -42,12 +41,11 @@ class Process:
             "SUUUPRA_DRAIN_SECONDS": "0",
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forking.Process | None = None
 
     def start(self, failpoint: str = "", **environment: str) -> None:
         values = {**self._environment, **environment, failpoints.VARIABLE: failpoint}
-        command = [sys.executable, "-m", "suuupra", "serve", self._service]
-        self._process = subprocess.Popen(command, env=values)
+        self._process = forking.start("suuupra", "serve", self._service, environment=values)
 
     async def ready(self) -> None:
         """Until it answers."""

@@ -2,7 +2,7 @@
 
 import importlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,14 +12,17 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from services.upi_core.contract import SWITCH
 from services.upi_core.tests.merchant import CODE, Merchant
 from services.upi_core.tests.mesh import Mesh
 from suuupra import discovery
 from suuupra.clock import FakeClock
 from suuupra.courier import Courier
 from suuupra.db import Database
+from suuupra.migrations import Schema
 from suuupra.schedule import Scheduler
 from suuupra.testing.issuer import Issuer
+from suuupra.testing.postgres import PostgresServer
 
 BANKS = ("asha", "banyan", "cedar")
 PAYER = "meera@banyan"
@@ -184,8 +187,12 @@ async def opened(
     *,
     rulebook: Mapping[str, Any] | None = None,
     profiles: Mapping[str, Mapping[str, Any]] | None = None,
+    known: Town | None = None,
 ) -> AsyncIterator[Town]:
-    """A town whose participants have joined. `profiles`: bank → what its BANK_PROFILE says."""
+    """A town whose participants have joined. `profiles`: bank → what its BANK_PROFILE says.
+
+    `known`: another one, in which all have joined, and of whose databases `new_database` gives copies.
+    """
     clock, mesh = FakeClock(), Mesh()
     auth = {"issuer": issuer.issuer, "audience": issuer.audience, "jwks": json.dumps(issuer.jwks())}
     given = {
@@ -215,12 +222,49 @@ async def opened(
         stack.push_async_callback(town.http.aclose)
         for app in banks.values():
             stack.push_async_callback(app.state.membership._client.aclose)
-        for app in banks.values():
-            assert await app.state.membership.once()
-        joined = await merchant.register()
-        assert joined.status_code == 200, joined.text
-        await town.due()
+        if known is None:
+            await _join(town)
+        else:
+            await _remember(town, known)
         yield town
+
+
+async def _join(town: Town) -> None:
+    for app in town.banks.values():
+        assert await app.state.membership.once()
+    joined = await town.merchant.register()
+    assert joined.status_code == 200, joined.text
+    await town.due()
+
+
+async def _remember(town: Town, known: Town) -> None:
+    """What processes know once they have joined: the switch's keys, the merchant its own, and what was said."""
+    town.merchant.take_over(known.merchant)
+    town.mesh.sent += known.mesh.sent
+    for app in town.banks.values():
+        await app.state.verifier._find_key(SWITCH, "not a key")
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """A town that was left, and its databases in the order in which they are asked for."""
+
+    names: Sequence[str]
+    town: Town
+
+
+async def founded(
+    postgres: PostgresServer, issuer: Issuer, schemas: Callable[[str], Schema | None]
+) -> Copies:
+    """A town in which all have joined and nothing has happened, to be copied."""
+    names: list[str] = []
+
+    def make(service: str) -> str:
+        names.append(postgres.create(schemas(service)))
+        return postgres.url(names[-1])
+
+    async with opened(make, issuer) as town:
+        return Copies(names, town)
 
 
 def _bank(code: str, new_database: NewDatabase, profiles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Reads KIT_NAME, KIT_KAFKA and KIT_DATABASE; SIGTERM stops it.
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +18,13 @@ from suuupra.db import Database
 from suuupra.inbox import on
 from suuupra.relay import Relay
 from suuupra.running import Runnable
+from suuupra.testing import forking
 from suuupra.tests.data.conftest import Settings
 from suuupra.tests.data.ledger import Counted, record
 
 
 @contextmanager
-def started(role: str, settings: Settings, *, failpoint: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def started(role: str, settings: Settings, *, failpoint: str = "") -> Iterator[forking.Process]:
     """The process, killed at the end if it still lives."""
     environment = {
         **os.environ,
@@ -33,14 +33,14 @@ def started(role: str, settings: Settings, *, failpoint: str = "") -> Iterator[s
         "KIT_DATABASE": settings.database_url.get_secret_value(),
         failpoints.VARIABLE: failpoint,
     }
-    with subprocess.Popen([sys.executable, "-m", __name__, role], env=environment) as process:
+    with forking.start(__name__, role, environment=environment) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-async def killed_itself(process: subprocess.Popen[bytes]) -> bool:
+async def killed_itself(process: forking.Process) -> bool:
     """Wait for its end; whether a failpoint was the cause."""
     return await asyncio.to_thread(process.wait, 60) == -signal.SIGKILL
 

@@ -107,7 +107,7 @@ def lone_postgres(containers: None) -> Iterator[PostgresServer]:
     try:
         yield server
     finally:
-        server.container.remove()
+        server.stop()
 
 
 async def test_postgresql_restarted_under_load_loses_no_committed_event(

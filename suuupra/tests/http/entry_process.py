@@ -5,14 +5,13 @@ KIT_DATABASE, SUUUPRA_HTTP_PORT and SUUUPRA_OPS_PORT say where; SUUUPRA_FAILPOIN
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from suuupra import app, failpoints, serving
 from suuupra.db import Database
 from suuupra.settings import ServiceSettings, load
+from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.tests.http.entry_service import router
 
@@ -20,7 +19,7 @@ from suuupra.tests.http.entry_service import router
 class Process:
     """A running one, with the address of its API."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int) -> None:
+    def __init__(self, process: forking.Process, port: int) -> None:
         self._process = process
         self.url = f"http://127.0.0.1:{port}"
 
@@ -40,7 +39,7 @@ def started(database_url: str, *, failpoint: str = "") -> Iterator[Process]:
         "SUUUPRA_OPS_PORT": str(free_port()),
         failpoints.VARIABLE: failpoint,
     }
-    with subprocess.Popen([sys.executable, "-m", __name__], env=environment) as process:
+    with forking.start(__name__, environment=environment) as process:
         try:
             yield Process(process, port)
         finally:
