@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 _TRANSACTIONS = """
 ALTER TABLE rail_transaction ADD ended_at timestamptz;
