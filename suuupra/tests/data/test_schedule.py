@@ -175,7 +175,9 @@ async def test_m19_a_row_that_came_into_hand_while_it_was_asked_for_is_left_wher
         asking = asyncio.create_task(scheduler._next())
 
         async def asked() -> bool:
-            blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'scheduled'::regclass")
+            blocked = text(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'scheduled'::regclass"
+            )
             return await tx.scalar(blocked) == 1
 
         await until(asked)
