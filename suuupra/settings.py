@@ -13,7 +13,15 @@ import json
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,6 +56,11 @@ def _mailbox(value: str) -> str:
     if "@" not in parseaddr(value)[1] or not value.isprintable():
         raise ValueError("must be one mailbox, Name <name@host>")
     return value
+
+
+def said_by_the_resource(name: str) -> AliasChoices:
+    """The variable of that name without a prefix: what a SuuupraService's `env` may hold. For a field's `validation_alias`."""
+    return AliasChoices(name.upper(), name)
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -26,6 +26,8 @@ class Learner:
 NOOR = Account("noor@asha", "1357")
 """Has ₹150, from the beginning."""
 TRIES = 5
+SETTLED_MS = 60_000
+"""Longer than the rail needs to find out how a payment ended that a bank was silent about."""
 
 
 Seen = Callable[[Page, str], None]
@@ -122,7 +124,7 @@ def pay(context: BrowserContext, page: Page, account: Account) -> None:
         handset = phone(context, page, account)
         approve(handset, account.pin)
         page.bring_to_front()  # a tab that nobody looks at does not listen
-        expect(paid.or_(another)).to_be_visible()
+        expect(paid.or_(another)).to_be_visible(timeout=SETTLED_MS)
         handset.close()
         if paid.is_visible():
             return
