@@ -15,8 +15,8 @@ from suuupra_operator.kinds import Kind
 from .cluster import Client, connected
 from .report import Figure, over, say
 
-MEMORY_ALLOWED_GIB = 4.0
-CORES_ALLOWED = 0.5
+MEMORY_ALLOWED_GIB = 6.0
+CORES_ALLOWED = 0.7
 WINDOW_SECONDS = 90
 GROUPS = {"suuupra": "services", "suuupra-system": "operator", "suuupra-infra": "backing servers"}
 PLATFORM = "the platform"

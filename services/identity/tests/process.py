@@ -85,6 +85,7 @@ class Process:
 
     url: str
     folder: Path
+    pid: int
 
     def advance(self, seconds: float) -> None:
         """Let its clock jump ahead."""
@@ -140,7 +141,7 @@ def started(database_url: str, folder: Path, **environment: str) -> Iterator[Pro
     with subprocess.Popen([sys.executable, "-m", __name__], env=told) as process:
         try:
             _until_ready(process, f"http://127.0.0.1:{ops}/readyz")
-            yield Process(url, folder)
+            yield Process(url, folder, process.pid)
         finally:
             process.terminate()
 
