@@ -158,7 +158,10 @@ class Till:
         async def payer() -> list[float]:
             return [await self._pay() for _ in left]
 
-        return [one for each in await asyncio.gather(*(payer() for _ in range(at_once))) for one in each]
+        paid = [one for each in await asyncio.gather(*(payer() for _ in range(at_once))) for one in each]
+        if self.rail.merchant.tasks:  # it answers confirmations
+            await asyncio.wait(self.rail.merchant.tasks)
+        return paid
 
     async def _pay(self) -> float:
         merchant = self.rail.merchant
