@@ -22,7 +22,9 @@ from .report import say
 from .stage import PAYERS, PIN, Stage
 
 LOOK_SECONDS: Final = 0.04
-"""Between two questions whether the order may be paid; after half a second a tenth of what was waited already."""
+"""Between two questions whether the order may be paid; after PROMPT_SECONDS a quarter of what was waited already, since
+a learner may ask twenty times a second."""
+PROMPT_SECONDS: Final = 0.3
 PATIENCE_SECONDS: Final = 120.0
 CARTS_AT_ONCE: Final = 4
 _REQUEST: Final = re.compile(r"/phone/requests/[0-9a-f-]{36}")
@@ -119,7 +121,7 @@ class Crowd:
                 items = [] if answer.status == 429 else (await _body(answer))["items"]
             if items:
                 return str(items[0]["id"])
-            await asyncio.sleep(LOOK_SECONDS if waited < 0.5 else waited / 10)
+            await asyncio.sleep(LOOK_SECONDS if waited < PROMPT_SECONDS else waited / 4)
         raise Refused(f"order {order} may still not be paid after {PATIENCE_SECONDS:.0f} s")
 
     async def _ask(self, method: str, path: str, **more: Any) -> Any:

@@ -19,6 +19,7 @@ import aiohttp
 import uvloop
 
 from .buyers import Bought, Crowd, Journal
+from .by_hand import platform_of
 from .cluster import Client, connected
 from .footprint import busiest, node_of, snapshot
 from .report import Figure, over, percentile, say
@@ -115,7 +116,8 @@ def measure() -> Sequence[Figure]:
 
 async def _measure() -> Sequence[Figure]:
     async with connected() as client:
-        url, learners, staff = await people(client)
+        url = (await platform_of(client)).public_url
+        staff, learners = await asyncio.to_thread(people)
         async with widened_rail(client, url), on_sale(url, staff) as variant:
             bare = await asyncio.to_thread(bare_hops)
             say("the bare hops are measured")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -25,23 +26,32 @@ from bringup import tools
 from suuupra_operator.cluster import Object
 from suuupra_operator.kinds import RAIL
 from suuupra_operator.primaries import is_ready
-from world.people import PASSWORD
-from world.platform import Platform
 
 from . import bare
-from .by_hand import platform_of
 from .cluster import NAMESPACE, Client, NoCluster
 
 NAME: Final = "upi"
 BANK: Final = "bench"
 PIN: Final = "1234"
 PAYERS: Final = [f"b{number}@{BANK}" for number in range(50)]
-LEARNERS: Final = [f"bench{number}@suuupra.example" for number in range(12)]
+LEARNERS: Final = [f"bench{number}@suuupra.example" for number in range(60)]
 STAFF: Final = "bench@suuupra.example"
 PRODUCT: Final = "Bench"
 PHONE: Final = "/phone"
 WIDE: Final[Object] = {"rate": "2000/s", "burst": 8000, "by": "address"}
 READY_SECONDS: Final = 300.0
+_PEOPLE: Final = """
+import json, sys
+from services.identity.cli import app
+
+staff, *learners = json.loads(sys.argv[1])
+role = {staff: ["--role", "operator"]}
+for email in (staff, *learners):
+    app(["create-user", email, "--name", "Bench", "--keep", *role.get(email, [])], standalone_mode=False)
+for email in (staff, *learners):
+    app(["token", email], standalone_mode=False)
+"""
+"""The commands that an operator has, many of them in one process."""
 
 
 @dataclass(frozen=True)
@@ -141,19 +151,23 @@ async def _phone_is_wide(url: str) -> bool:
         return said is not None and int(said[0]) >= 1000 and PAYERS[-1] in await answer.text()
 
 
-async def people(client: Client) -> tuple[str, tuple[str, ...], str]:
-    """The platform's address, tokens of learners, and one of staff that sells and reads the ledger."""
-    url = (await platform_of(client)).public_url
-    platform = Platform(url, (tools.path("kubectl"),), NAMESPACE)
-    password = [f"SUUUPRA_NEW_PASSWORD={PASSWORD}"]
+def people() -> tuple[str, tuple[str, ...]]:
+    """A token of staff that sells and reads the ledger, and tokens of learners; nobody knows their passwords."""
+    asked = json.dumps([STAFF, *LEARNERS])
+    told = _inside(
+        "identity", _PEOPLE, "env", f"SUUUPRA_NEW_PASSWORD={secrets.token_urlsafe(20)}", argument=asked
+    )
+    staff, *learners = told.splitlines()[-1 - len(LEARNERS) :]
+    return staff, tuple(learners)
 
-    def make() -> list[str]:
-        for email, role in ((STAFF, ["--role", "operator"]), *((one, []) for one in LEARNERS)):
-            platform.identity("create-user", email, "--name", "Bench", "--keep", *role, env=password)
-        return [platform.identity("token", email) for email in (STAFF, *LEARNERS)]
 
-    staff, *learners = await asyncio.to_thread(make)
-    return url, tuple(learners), staff
+def _inside(deployment: str, program: str, *before: str, argument: str = "") -> str:
+    """What a Python program prints that runs in a pod of ours."""
+    command = [tools.path("kubectl"), "-n", NAMESPACE, "exec", "-i", f"deploy/{deployment}", "--", *before]
+    ran = subprocess.run([*command, "python", "-", argument], input=program, capture_output=True, text=True)
+    if ran.returncode:
+        raise RuntimeError(f"a program inside {deployment} failed: {ran.stderr[-2000:]}")
+    return ran.stdout
 
 
 @asynccontextmanager
@@ -195,19 +209,5 @@ async def _json(request: Any) -> Any:
 
 def bare_hops() -> Bare:
     """Measured by a program inside the ledger's worker, with its servers."""
-    command = [
-        tools.path("kubectl"),
-        "-n",
-        NAMESPACE,
-        "exec",
-        "-i",
-        "deploy/ledger-worker",
-        "--",
-        "python",
-        "-",
-    ]
-    program = Path(bare.__file__).read_text()
-    ran = subprocess.run(command, input=program, capture_output=True, text=True)
-    if ran.returncode:
-        raise RuntimeError(f"the bare hops could not be measured: {ran.stderr[-2000:]}")
-    return Bare(**json.loads(ran.stdout.splitlines()[-1]))
+    told = _inside("ledger-worker", Path(bare.__file__).read_text())
+    return Bare(**json.loads(told.splitlines()[-1]))
