@@ -30,7 +30,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -53,6 +53,8 @@ PARALLEL: Final = 4
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 GRACE_SECONDS: Final = 10.0
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _LOCKS: Final = 0x5375_0003
 """First key of the advisory locks that let one `put` of a kind and key follow another."""
 
@@ -86,14 +88,14 @@ DELETE FROM scheduled WHERE id IN (
 _INSERT: Final = text("""
 INSERT INTO scheduled (kind, key, due_at, next_at, payload)
 VALUES (:kind, :key, :due_at, :due_at, CAST(:payload AS jsonb))
-RETURNING pg_notify(:channel, '')
+RETURNING pg_notify(:channel, :note)
 """)
 _REPLACE: Final = text("""
 WITH gone AS (DELETE FROM scheduled WHERE id IN (
     SELECT id FROM scheduled WHERE kind = :kind AND key = :key FOR UPDATE SKIP LOCKED))
 INSERT INTO scheduled (kind, key, due_at, next_at, payload)
 VALUES (:kind, :key, :due_at, :due_at, CAST(:payload AS jsonb))
-RETURNING pg_notify(:channel, '')
+RETURNING pg_notify(:channel, :note)
 """)
 _CLAIM: Final = text("""
 DELETE FROM scheduled s WHERE s.id = (
@@ -143,7 +145,8 @@ async def put(
     same = {"kind": kind, "key": str(key)}
     if not (first or locked):  # by itself: what the next statement sees includes what the last holder put
         await tx.execute(_LOCK, {**same, "locks": _LOCKS})
-    values = {**same, "due_at": due_at, "payload": json.dumps(payload or {}), "channel": CHANNEL}
+    bell = {"channel": CHANNEL, "note": due_at.isoformat()}
+    values = {**same, **bell, "due_at": due_at, "payload": json.dumps(payload or {})}
     await tx.execute(_INSERT if first else _REPLACE, values)
 
 
@@ -235,16 +238,19 @@ class Scheduler:
             self._trouble = None
             while True:
                 bell.quiet()
-                await self.handle_due()
-                await bell.rings_within(await self._pause(), self._clock)
+                wait = await self._wait()
+                if wait <= 0:  # to claim what is not there would cost ten times as much as looking
+                    await self.handle_due()
+                    wait = await self._wait()
+                await bell.rings_within(max(wait, BUSY_SECONDS), self._clock)
 
-    async def _pause(self) -> float:
-        """Seconds until something is due, at most POLL_SECONDS; what is overdue still is in another's hands."""
+    async def _wait(self) -> float:
+        """Seconds until something is due, at most POLL_SECONDS; below zero: for how long it has been."""
         async with self._database.reading() as tx:
             first: datetime | None = await tx.scalar(_NEXT, {"kinds": list(self._handlers)})
         wait = POLL_SECONDS if first is None else (first - self._clock.now()).total_seconds()
         _overdue.set(max(0.0, -wait))
-        return min(max(wait, BUSY_SECONDS), POLL_SECONDS)
+        return min(wait, POLL_SECONDS)
 
     async def _drain(self) -> int:
         done = 0
@@ -310,35 +316,45 @@ def _is_away(error: Exception) -> bool:
 
 
 class _Bell:
-    """Rings when something was put by whichever process."""
+    """Rings when something was put, by whichever process, that is due before the next look."""
 
-    def __init__(self, listening: asyncio.Task[None], rung: asyncio.Event) -> None:
-        self._listening = listening
-        self._rung = rung
+    def __init__(self, notes: AsyncIterator[str]) -> None:
+        self._rung = asyncio.Event()
+        self._earliest = _NEVER
+        """Of what was put since it was quiet."""
+        self._look_at = _ALWAYS
+        """When is looked next; while nobody waits for it nothing rings."""
+        self._listening = asyncio.create_task(self._listen(notes), name="schedule bell")
 
     @classmethod
     @asynccontextmanager
     async def hung(cls, database: Database) -> AsyncIterator["_Bell"]:
-        rung = asyncio.Event()
         async with database.listening(CHANNEL) as notes:
-
-            async def listen() -> None:
-                async for _ in notes:
-                    rung.set()
-
-            listening = asyncio.create_task(listen(), name="schedule bell")
+            bell = cls(notes)
             try:
-                yield cls(listening, rung)
+                yield bell
             finally:
-                listening.cancel()
-                await asyncio.wait([listening])
+                bell._listening.cancel()
+                await asyncio.wait([bell._listening])
+
+    async def _listen(self, notes: AsyncIterator[str]) -> None:
+        async for note in notes:
+            # One without a time is of a process that does not tell it yet.
+            due = datetime.fromisoformat(note) if note else _ALWAYS
+            self._earliest = min(self._earliest, due)
+            if due < self._look_at:
+                self._rung.set()
 
     def quiet(self) -> None:
         """Forget what rang before what is looked at next."""
         self._rung.clear()
+        self._earliest, self._look_at = _NEVER, _ALWAYS
 
     async def rings_within(self, seconds: float, clock: Clock) -> None:
         """Return when it rings or after `seconds`; raise when its connection was lost."""
+        self._look_at = clock.now() + timedelta(seconds=seconds)
+        if self._earliest < self._look_at:
+            return
         waits = [asyncio.ensure_future(self._rung.wait()), asyncio.ensure_future(clock.sleep(seconds))]
         try:
             await asyncio.wait([*waits, self._listening], return_when=asyncio.FIRST_COMPLETED)
