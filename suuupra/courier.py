@@ -14,6 +14,7 @@ refuse as well. Everything else means «later».
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -43,6 +44,8 @@ KEPT: Final = timedelta(days=2)
 PARALLEL: Final = 64
 BATCH: Final = 200
 GRACE_SECONDS: Final = 5.0
+GATHER_SECONDS: Final = 0.05
+"""How long an acknowledgement waits for others to be noted with it: one commit is then for all."""
 _REFUSED_STATUSES: Final = frozenset({400, 409, 413, 422})
 
 _CREATE: Final = """
@@ -188,6 +191,7 @@ class Courier:
         self._slots = asyncio.Semaphore(PARALLEL)
         self._ended: list[tuple[UUID, str]] = []
         self._ending: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._trouble: str | None = None
 
@@ -240,9 +244,11 @@ class Courier:
         return len(messages)
 
     async def settled(self) -> None:
-        """Wait until nothing is in hand."""
+        """Wait until nothing is in hand, and everything is noted."""
+        self._hurry.set()
         while self._tasks or self._ending:
             await asyncio.wait([*self._tasks, *([self._ending] if self._ending else [])])
+        self._hurry.clear()
 
     async def run(self) -> None:
         """Send again what was not acknowledged, until stop()."""
@@ -314,6 +320,7 @@ class Courier:
 
     async def _note_ends(self) -> None:
         try:
+            await self._gathered()
             while self._ended:
                 ended, self._ended = self._ended, []
                 values = {"ids": [one for one, _ in ended], "outcomes": [outcome for _, outcome in ended]}
@@ -323,6 +330,11 @@ class Courier:
             _log.warning("acknowledgements could not be noted", error=str(error))
         finally:
             self._ending = None
+
+    async def _gathered(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._hurry.wait()
 
     async def _claim(self) -> Sequence[Outgoing]:
         now = self._clock.now()
