@@ -19,7 +19,7 @@ from typing import Any, Final
 import aiohttp
 
 from .report import say
-from .stage import PAYERS, PIN, Stage
+from .stage import PAYERS, PIN, Tokens
 
 LOOK_SECONDS: Final = 0.04
 """Between two questions whether the order may be paid; after PROMPT_SECONDS a quarter of what was waited already, since
@@ -58,8 +58,10 @@ class Journal:
 class Crowd:
     """Buyers with one pool of connections."""
 
-    stage: Stage
     session: aiohttp.ClientSession
+    variant: str
+    tokens: Tokens = Tokens((), "")
+    """To be had fresh before anybody arrives: a token is good for ten minutes."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     async def carts(self, count: int) -> list[str]:
@@ -74,7 +76,7 @@ class Crowd:
 
     async def _cart(self) -> str:
         cart = (await self._patiently("POST", "/v1/carts", json={"currency": "INR"}))["id"]
-        line = f"/v1/carts/{cart}/lines/{self.stage.variant}"
+        line = f"/v1/carts/{cart}/lines/{self.variant}"
         await self._patiently("PUT", line, json={"quantity": 1})
         return str(cart)
 
@@ -99,8 +101,8 @@ class Crowd:
         return bought, faults
 
     async def _buy(self, cart: str) -> Bought:
-        number = next(self._numbers)
-        me = {"Authorization": f"Bearer {self.stage.tokens[number % len(self.stage.tokens)]}"}
+        number, learners = next(self._numbers), self.tokens.learners
+        me = {"Authorization": f"Bearer {learners[number % len(learners)]}"}
         once = me | {"Idempotency-Key": f"bench-{cart}"}
         order = await self._ask("POST", "/v1/orders", json={"cart_id": cart}, headers=once)
         payment = await self._payable(order["id"], me)
@@ -152,7 +154,7 @@ class Crowd:
     async def _newest(self, orders: set[str], known: Mapping[str, Journal]) -> dict[str, Journal]:
         """What is known, and what the newest pages have beyond it."""
         found, query = dict(known), {"limit": "100", "kind": "transfer"}
-        staff = {"Authorization": f"Bearer {self.stage.finance}"}
+        staff = {"Authorization": f"Bearer {self.tokens.finance}"}
         while True:
             page = await self._patiently("GET", "/v1/ledger/journals", params=query, headers=staff)
             refs = {(one["reference"] or "").removeprefix("order:"): one for one in page["items"]}

@@ -23,7 +23,7 @@ from .by_hand import platform_of
 from .cluster import Client, connected
 from .footprint import busiest, node_of, snapshot
 from .report import Figure, over, percentile, say
-from .stage import Bare, Stage, bare_hops, on_sale, people, widened_rail
+from .stage import Bare, Tokens, bare_hops, make_people, on_sale, widened_rail
 
 WARM: Final = (5.0, 30)
 RUNS: Final = ((10.0, 200), (20.0, 300), (50.0, 500))
@@ -117,19 +117,21 @@ def measure() -> Sequence[Figure]:
 async def _measure() -> Sequence[Figure]:
     async with connected() as client:
         url = (await platform_of(client)).public_url
-        staff, learners = await asyncio.to_thread(people)
-        async with widened_rail(client, url), on_sale(url, staff) as variant:
+        await asyncio.to_thread(make_people)
+        say("the rail is widened")
+        async with widened_rail(client, url), on_sale(url) as variant:
             bare = await asyncio.to_thread(bare_hops)
             say("the bare hops are measured")
-            runs = await _runs(client, Stage(url, variant, learners, staff))
+            runs = await _runs(client, url, variant)
     return figures(bare, runs, os.cpu_count() or 1)
 
 
-async def _runs(client: Client, stage: Stage) -> list[Run]:
+async def _runs(client: Client, url: str, variant: str) -> list[Run]:
     limits = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-    async with aiohttp.ClientSession(stage.url, connector=limits) as session:
-        crowd = Crowd(stage, session)
+    async with aiohttp.ClientSession(url, connector=limits) as session:
+        crowd = Crowd(session, variant)
         carts = iter(await crowd.carts(WARM[1] + sum(count for _, count in RUNS)))
+        crowd.tokens = await asyncio.to_thread(Tokens.now)
         await _run(client, crowd, WARM[0], [next(carts) for _ in range(WARM[1])])
         return [await _run(client, crowd, rate, [next(carts) for _ in range(count)]) for rate, count in RUNS]
 

@@ -45,25 +45,32 @@ import json, sys
 from services.identity.cli import app
 
 staff, *learners = json.loads(sys.argv[1])
-role = {staff: ["--role", "operator"]}
-for email in (staff, *learners):
-    app(["create-user", email, "--name", "Bench", "--keep", *role.get(email, [])], standalone_mode=False)
-for email in (staff, *learners):
+for email, role in ((staff, ["--role", "operator"]), *((email, []) for email in learners)):
+    app(["create-user", email, "--name", "Bench", "--keep", *role], standalone_mode=False)
+"""
+_TOKENS: Final = """
+import json, sys
+from services.identity.cli import app
+
+for email in json.loads(sys.argv[1]):
     app(["token", email], standalone_mode=False)
 """
 """The commands that an operator has, many of them in one process."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What buyers need: where, what, and who they are."""
+class Tokens:
+    """Who buys, and who looks into the ledger."""
 
-    url: str
-    variant: str
-    tokens: tuple[str, ...]
-    """Of learners."""
+    learners: tuple[str, ...]
     finance: str
     """A token that reads the ledger."""
+
+    @classmethod
+    def now(cls) -> Tokens:
+        """With fresh tokens."""
+        staff, *learners = tokens_of(STAFF, *LEARNERS)
+        return cls(tuple(learners), staff)
 
 
 @dataclass(frozen=True)
@@ -151,14 +158,15 @@ async def _phone_is_wide(url: str) -> bool:
         return said is not None and int(said[0]) >= 1000 and PAYERS[-1] in await answer.text()
 
 
-def people() -> tuple[str, tuple[str, ...]]:
-    """A token of staff that sells and reads the ledger, and tokens of learners; nobody knows their passwords."""
-    asked = json.dumps([STAFF, *LEARNERS])
-    told = _inside(
-        "identity", _PEOPLE, "env", f"SUUUPRA_NEW_PASSWORD={secrets.token_urlsafe(20)}", argument=asked
-    )
-    staff, *learners = told.splitlines()[-1 - len(LEARNERS) :]
-    return staff, tuple(learners)
+def make_people() -> None:
+    """Accounts for staff and learners, unless they are there. Nobody knows their passwords."""
+    password = f"SUUUPRA_NEW_PASSWORD={secrets.token_urlsafe(20)}"
+    _inside("identity", _PEOPLE, "env", password, argument=json.dumps([STAFF, *LEARNERS]))
+
+
+def tokens_of(*emails: str) -> list[str]:
+    """An access token of each, good for ten minutes."""
+    return _inside("identity", _TOKENS, argument=json.dumps(emails)).splitlines()[-len(emails) :]
 
 
 def _inside(deployment: str, program: str, *before: str, argument: str = "") -> str:
@@ -171,16 +179,24 @@ def _inside(deployment: str, program: str, *before: str, argument: str = "") -> 
 
 
 @asynccontextmanager
-async def on_sale(url: str, token: str) -> AsyncIterator[str]:
+async def on_sale(url: str) -> AsyncIterator[str]:
     """The variant of a product that costs one rupee and opens no course, for sale while the body runs."""
-    headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(url, headers=headers, raise_for_status=True) as session:
+    async with _seller(url) as session:
         product = await _product(session)
         await _sell(session, product["id"], True)
-        try:
-            yield str(product["variants"][0]["id"])
-        finally:
+    try:
+        yield str(product["variants"][0]["id"])
+    finally:
+        async with _seller(url) as session:
             await _sell(session, product["id"], False)
+
+
+@asynccontextmanager
+async def _seller(url: str) -> AsyncIterator[aiohttp.ClientSession]:
+    (token,) = await asyncio.to_thread(tokens_of, STAFF)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(url, headers=headers, raise_for_status=True) as session:
+        yield session
 
 
 async def _product(session: aiohttp.ClientSession) -> Mapping[str, Any]:
