@@ -60,7 +60,7 @@ class Crowd:
 
     session: aiohttp.ClientSession
     variant: str
-    tokens: Tokens = Tokens((), "")
+    tokens: Tokens = field(default_factory=lambda: Tokens((), ""))
     """To be had fresh before anybody arrives: a token is good for ten minutes."""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
