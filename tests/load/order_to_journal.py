@@ -151,9 +151,11 @@ async def _run(client: Client, crowd: Crowd, rate: float, carts: Sequence[str]) 
 async def _reading(client: Client) -> Snapshot:
     """The counters of the node as they are now: the first that the kubelet takes from now on, within 15 s."""
     node, asked = await node_of(client), datetime.now(UTC)
-    while (found := await snapshot(client, node))["", ""].at < asked:
+    while True:
+        found = await snapshot(client, node)
+        if found["", ""].at >= asked:
+            return found
         await asyncio.sleep(0.5)
-    return found
 
 
 def figures(bare: Bare, runs: Sequence[Run], cores: int) -> list[Figure]:
