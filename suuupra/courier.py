@@ -79,6 +79,8 @@ class Courier(Generic[Letter, Result]):
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._running: set[asyncio.Task[None]] = set()
         self._rounds = Rounds(self.name, database, clock, channel=post.channel)
+        self.waited_for = asyncio.Event()
+        """Somebody waits until all is settled: a post that gathers what it notes does so no longer."""
 
     async def run(self) -> None:
         """Deliver until stop()."""
@@ -110,14 +112,18 @@ class Courier(Generic[Letter, Result]):
         """Claim and deliver all that is due now, and return how many; what `run` does, and tests."""
         count = 0
         while letters := await self._claim(self._parallel):
-            await asyncio.gather(*map(self.submit, letters))
+            for letter in letters:
+                self.submit(letter)
+            await self.settled()
             count += len(letters)
         return count
 
     async def settled(self) -> None:
         """Wait until nothing is in hand."""
+        self.waited_for.set()
         while self._running:
             await asyncio.wait(set(self._running))
+        self.waited_for.clear()
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         if len(self._running) >= self._parallel:

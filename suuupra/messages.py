@@ -14,6 +14,7 @@ refuse as well. Everything else means «later».
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -41,6 +42,8 @@ POLL_SECONDS: Final = 1.0
 LEAST_KEPT: Final = timedelta(days=2)
 """How long messages are remembered at the least: longer than any sender goes on."""
 PARALLEL: Final = 64
+GATHER_SECONDS: Final = 0.05
+"""How long an acknowledgement waits for others to be noted with it: one commit is then for all."""
 _REFUSED_STATUSES: Final = frozenset({400, 409, 413, 422})
 
 _CREATE: Final = """
@@ -191,6 +194,7 @@ class Messenger:
         self._post = _Post(client, signer, address, clock, refusal, refused)
         self._client = client
         self.courier = Courier(database, self._post, clock, parallel=PARALLEL, poll_seconds=POLL_SECONDS)
+        self._post.hurry = self.courier.waited_for
 
     async def open(self) -> None:
         """Connections are made when they are needed."""
@@ -265,6 +269,8 @@ class _Post:
         self._refused = refused
         self._ended: list[tuple[UUID, str]] = []
         self._ending: asyncio.Task[None] | None = None
+        self.hurry = asyncio.Event()
+        """Somebody waits for what is noted."""
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Outgoing]:
         """Those whose pause is over; what nobody needs any more has ended."""
@@ -324,6 +330,7 @@ class _Post:
 
     async def _note_ends(self, database: Database) -> None:
         try:
+            await self._gathered()
             while self._ended:
                 ended, self._ended = self._ended, []
                 values = {"ids": [one for one, _ in ended], "outcomes": [outcome for _, outcome in ended]}
@@ -331,6 +338,11 @@ class _Post:
                     await tx.execute(_END, values)
         finally:
             self._ending = None
+
+    async def _gathered(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self.hurry.wait()
 
 
 def _outgoing(row: Any) -> Outgoing:

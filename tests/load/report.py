@@ -34,6 +34,9 @@ Every page begins with when, on which commit and on which machine it was measure
   is better (a time, memory), 1.00× means the same.
 - **what bounds it**: what would have to change for a better figure.
 
+`order_to_journal` needs a crowd: while it runs the rail has a bank more and a wider limit at the phone, and what learners
+`bench0@…` to `bench59@…` bought for one rupee each stays in the books, as everything does.
+
 Rates are told per second of one core's time where they could be, so that a shared machine blurs them less. Times are
 told by the one who waits, as p50 and p95 or p99.
 """

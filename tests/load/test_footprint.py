@@ -27,9 +27,9 @@ def used(cores: float, gib: float, kubernetes: float = 0.0) -> tuple[Snapshot, S
 @pytest.mark.parametrize(
     ("cores", "gib", "broken"),
     [
-        (0.4, 3.9, []),
-        (0.6, 3.9, [f"processor, {PLATFORM}"]),
-        (0.4, 4.1, [f"memory, {PLATFORM}"]),
+        (0.6, 5.9, []),
+        (0.8, 5.9, [f"processor, {PLATFORM}"]),
+        (0.6, 6.1, [f"memory, {PLATFORM}"]),
     ],
 )
 def test_a_platform_beyond_its_budget_breaks_it_whatever_kubernetes_takes(

@@ -84,6 +84,7 @@ class Process:
 
     url: str
     folder: Path
+    pid: int
 
     def advance(self, seconds: float) -> None:
         """Let its clock jump ahead."""
@@ -139,7 +140,7 @@ def started(database_url: str, folder: Path, **environment: str) -> Iterator[Pro
     with forking.start(__name__, environment=told) as process:
         try:
             _until_ready(process, f"http://127.0.0.1:{ops}/readyz")
-            yield Process(url, folder)
+            yield Process(url, folder, process.pid)
         finally:
             process.terminate()
 

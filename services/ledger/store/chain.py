@@ -183,28 +183,23 @@ def _journal_columns(journals: Sequence[Journal]) -> dict[str, Any]:
     }
 
 
+_ENTRY_COLUMNS: Final = (
+    *("entry_sequences", "entry_effective", "legs", "transfers", "pending"),
+    *("currencies", "accounts", "sides", "amounts", "seals"),
+)
+
+
 def _entry_columns(appended: Appended) -> dict[str, str]:
-    pairs = list(zip(appended.journals, appended.entries, strict=True))
-    times = {journal.sequence: moment(journal.draft.effective_at) for journal in appended.journals}
-    legs = [
-        (journal.sequence, *numbered) for journal in appended.journals for numbered in journal.draft.legs()
-    ]
-    return {
-        "entry_sequences": _array(sequence for sequence, *_ in legs),
-        "entry_effective": _array(times[sequence] for sequence, *_ in legs),
-        "legs": _array(number for _, number, *_ in legs),
-        "transfers": _array(number for _, _, number, _, _ in legs),
-        "pending": _array(transfer.pending for *_, transfer, _ in legs),
-        "currencies": _array(transfer.currency for *_, transfer, _ in legs),
-        "accounts": _array(leg.account for *_, leg in legs),
-        "sides": _array(leg.side for *_, leg in legs),
-        "amounts": _array(leg.amount for *_, leg in legs),
-        "seals": _array(
-            seal_of(journal.sequence, times[journal.sequence], entry)
-            for journal, entries in pairs
-            for entry in entries
-        ),
-    }
+    rows: list[tuple[str, ...]] = []
+    for journal, entries in zip(appended.journals, appended.entries, strict=True):
+        sequence, time = journal.sequence, moment(journal.draft.effective_at)
+        of = str(sequence)
+        for (number, index, transfer, leg), entry in zip(journal.draft.legs(), entries, strict=True):
+            seal, pending = seal_of(sequence, time, entry), "t" if transfer.pending else "f"
+            place = (of, time, str(number), str(index), pending)
+            rows.append((*place, transfer.currency, leg.account, leg.side, str(leg.amount), str(seal)))
+    columns = zip(*rows, strict=True) if rows else ((),) * len(_ENTRY_COLUMNS)
+    return {name: "{" + ",".join(column) + "}" for name, column in zip(_ENTRY_COLUMNS, columns, strict=True)}
 
 
 def _day_columns(days: Mapping[Day, tuple[int, int]]) -> dict[str, str]:

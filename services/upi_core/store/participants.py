@@ -71,11 +71,15 @@ RETURNING vpa
 """)
 _FIND: Final = text("""
 SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
-FROM address a JOIN participant p ON p.code = a.participant WHERE a.vpa = :vpa AND p.active
+FROM address a JOIN participant p ON p.code = a.participant WHERE a.vpa = ANY(:vpas) AND p.active
 """)
 _DEMO: Final = text("""
 SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
 FROM address a JOIN participant p ON p.code = a.participant WHERE a.demo AND p.active ORDER BY a.name, a.vpa LIMIT 100
+""")
+_DEMO_PAYER: Final = text("""
+SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
+FROM address a JOIN participant p ON p.code = a.participant WHERE a.vpa = :vpa AND a.demo AND p.active
 """)
 _ASKED: Final = text("UPDATE participant SET asked_at = :now WHERE code = :code AND active RETURNING code")
 _BEAT: Final = text("UPDATE participant SET beat_at = :now WHERE code = :code")
@@ -123,13 +127,23 @@ async def remove(tx: Transaction, code: str) -> None:
 
 async def find(tx: Transaction, vpa: str) -> Entry | None:
     """Whose the address is."""
-    row = (await tx.execute(_FIND, {"vpa": vpa})).one_or_none()
-    return None if row is None else Entry(*row)
+    return (await find_all(tx, [vpa])).get(vpa)
+
+
+async def find_all(tx: Transaction, vpas: Sequence[str]) -> dict[str, Entry]:
+    """Whose the addresses are, by address, of those that somebody has."""
+    return {row.vpa: Entry(*row) for row in await tx.execute(_FIND, {"vpas": list(vpas)})}
 
 
 async def demo_payers(tx: Transaction) -> Sequence[Entry]:
     """The accounts that the phone page can play."""
     return [Entry(*row) for row in await tx.execute(_DEMO)]
+
+
+async def demo_payer(tx: Transaction, vpa: str) -> Entry | None:
+    """The account with that address, if the phone page can play it."""
+    row = (await tx.execute(_DEMO_PAYER, {"vpa": vpa})).one_or_none()
+    return None if row is None else Entry(*row)
 
 
 async def asked(tx: Transaction, code: str, now: datetime) -> bool:

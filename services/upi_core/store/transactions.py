@@ -86,9 +86,13 @@ VALUES (:id, :type, :state, :code, :rrn, :amount_minor, :note, :ref_id, :mode, :
 ON CONFLICT (id) DO NOTHING RETURNING id
 """)
 _SAVE: Final = text("""
-UPDATE txn SET state = :state, code = :code, checks = :checks, reversals = :reversals, late_credit = :late_credit,
-    updated_at = :now, credential = CASE WHEN :state = 'initiated' THEN credential END
-WHERE id = :id
+WITH saved AS (
+    UPDATE txn SET state = CAST(:state AS text), code = CAST(:code AS text), checks = :checks, reversals = :reversals,
+        late_credit = :late_credit, updated_at = :now,
+        credential = CASE WHEN CAST(:state AS text) = 'initiated' THEN credential END
+    WHERE id = :id)
+INSERT INTO txn_event (txn_id, at, note, state, code, detail)
+VALUES (:id, :now, :note, CAST(:state AS text), CAST(:code AS text), CAST(:detail AS jsonb))
 """)
 _TOLD: Final = text("UPDATE txn SET told = :told WHERE id = :id")
 _CREDENTIAL: Final = text("UPDATE txn SET credential = :credential WHERE id = :id")
@@ -232,11 +236,13 @@ async def add(tx: Transaction, txn: Txn) -> bool:
     return await tx.scalar(_ADD, values) is not None
 
 
-async def save(tx: Transaction, txn_id: str, payment: Payment, now: datetime) -> None:
-    """Keep what was decided. A PIN is not kept beyond the step that needs it."""
+async def save(
+    tx: Transaction, txn_id: str, payment: Payment, now: datetime, note: str, detail: Mapping[str, Any]
+) -> None:
+    """Keep what was decided, with its line of the timeline. A PIN is not kept beyond the step that needs it."""
     values = {"state": payment.state.value, "code": _value(payment.code), "checks": payment.checks}
-    more = {"reversals": payment.reversals, "late_credit": payment.late_credit}
-    await tx.execute(_SAVE, {**values, **more, "id": txn_id, "now": now})
+    more = {"reversals": payment.reversals, "late_credit": payment.late_credit, "note": note}
+    await tx.execute(_SAVE, {**values, **more, "id": txn_id, "now": now, "detail": json.dumps(detail)})
 
 
 async def told(tx: Transaction, txn_id: str, result: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from services.upi_core.tests.merchant import Merchant
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
@@ -43,6 +44,12 @@ class Process:
         }
         self._process: forking.Process | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self, failpoint: str = "", **environment: str) -> None:
         values = {**self._environment, **environment, failpoints.VARIABLE: failpoint}
         self._process = forking.start("suuupra", "serve", self._service, environment=values)
@@ -70,8 +77,12 @@ class Process:
             self._process.wait(30)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn inside the test, which keeps its signals."""
+
+    @classmethod
+    def of(cls, app: FastAPI, port: int) -> "Server":
+        return cls(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
 
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
         return nullcontext()
@@ -80,7 +91,13 @@ class _Server(uvicorn.Server):
 class Rail:
     """A switch, two banks and a merchant."""
 
-    def __init__(self, new_database: NewDatabase, issuer: Issuer, rulebook: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        new_database: NewDatabase,
+        issuer: Issuer,
+        rulebook: Mapping[str, Any],
+        merchant: type[Merchant] = Merchant,
+    ) -> None:
         auth = {
             "SUUUPRA_ISSUER": issuer.issuer,
             "SUUUPRA_AUDIENCE": issuer.audience,
@@ -97,12 +114,8 @@ class Rail:
         )
         self.banks = {code: self._bank(code, new_database) for code in ("asha", "banyan")}
         port = free_port()
-        self.merchant = Merchant(self.switch.url, f"http://127.0.0.1:{port}", SystemClock(), None)
-        self._server = _Server(
-            uvicorn.Config(
-                self.merchant.app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"
-            )
-        )
+        self.merchant = merchant(self.switch.url, f"http://127.0.0.1:{port}", SystemClock(), None)
+        self._server = Server.of(self.merchant.app, port)
         self.http = httpx.AsyncClient(base_url=self.switch.url, timeout=10)
 
     def _bank(self, code: str, new_database: NewDatabase) -> Process:
@@ -173,16 +186,18 @@ class Rail:
 
 
 @asynccontextmanager
-async def running(new_database: NewDatabase, issuer: Issuer, **rulebook: Any) -> AsyncIterator[Rail]:
+async def running(
+    new_database: NewDatabase, issuer: Issuer, *, merchant: type[Merchant] = Merchant, **rulebook: Any
+) -> AsyncIterator[Rail]:
     """The rail, not yet started; whatever lives at the end is killed."""
-    rail = Rail(new_database, issuer, rulebook)
-    merchant = asyncio.create_task(rail._server.serve())
+    rail = Rail(new_database, issuer, rulebook, merchant)
+    serving = asyncio.create_task(rail._server.serve())
     try:
         yield rail
     finally:
         for process in rail.processes:
             process.kill()
         rail._server.should_exit = True
-        await merchant
+        await serving
         await rail.http.aclose()
         await rail.merchant.close()

@@ -1,6 +1,7 @@
 """What others answer and ask: each message of the rail has one function here, all inside the caller's transaction."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -84,8 +85,9 @@ async def resp_auth(tx: Transaction, rail: Rail, sender: str, message: RespAuthD
         if await rail.directory.participant(payee.account.bank) is None:
             happening = machine.AuthRefused(Code.PAYEE_BANK_DOWN)
         else:
-            await transactions.give_account(tx, txn.id, payee.account.bank, payee.account.number)
-            txn = await transactions.lock(tx, txn.id) or txn
+            account = payee.account
+            await transactions.give_account(tx, txn.id, account.bank, account.number)
+            txn = replace(txn, payee=replace(txn.payee, bank=account.bank, number=account.number))
     await steps.apply(tx, rail, txn, happening, {"by": sender})
 
 

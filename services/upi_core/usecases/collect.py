@@ -35,4 +35,4 @@ async def ask_payer(tx: Transaction, rail: Rail, txn: Txn) -> None:
         created_at=now,
     )
     await requests.add(tx, request)
-    await steps.start_timer(tx, rail, txn.id, EXPIRES, txn.expires_at - now)
+    await steps.start_timer(tx, rail, txn.id, EXPIRES, txn.expires_at - now, first=True)

@@ -66,8 +66,8 @@ async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, cod
 
 
 async def _pay(tx: Transaction, rail: Rail, sender: str, request: ReqPay, declined: bool) -> Txn | None:
-    payer = await participants.find(tx, request.payer.vpa)
-    payee = await participants.find(tx, request.payee.vpa)
+    found = await participants.find_all(tx, [request.payer.vpa, request.payee.vpa])
+    payer, payee = found.get(request.payer.vpa), found.get(request.payee.vpa)
     if payer is None or payee is None:
         unknown = request.payer.vpa if payer is None else request.payee.vpa
         return await _refuse(tx, rail, sender, request, await _who(rail, unknown))
@@ -186,13 +186,13 @@ async def _count(tx: Transaction, rail: Rail, txn: Txn) -> Txn:
 
 
 async def ask_payee(tx: Transaction, rail: Rail, txn: Txn) -> None:
-    """Ask the payee's PSP whether it takes the payment."""
+    """Ask the payee's PSP whether it takes a payment that is new."""
     now = rail.clock.now()
     timer = rail.rules.scaled(rail.rules.pay_timer)
     await rail.post(
         tx, txn.payee_psp, Api.REQ_AUTH_DETAILS, writing.auth_request(txn, now), expires_at=now + timer
     )
-    await steps.start_timer(tx, rail, txn.id, AUTH, timer)
+    await steps.start_timer(tx, rail, txn.id, AUTH, timer, first=True)
 
 
 async def approve_collect(tx: Transaction, rail: Rail, txn: Txn, credential: str) -> Txn:

@@ -87,7 +87,7 @@ async def open_link(
 ) -> PaymentRequest:
     """The request of a link on the phone of a demo payer; opened twice it is one."""
     opened = await read_link(tx, rail, text)
-    payer = next((one for one in await participants.demo_payers(tx) if one.vpa == payer_vpa), None)
+    payer = await participants.demo_payer(tx, payer_vpa)
     if payer is None:
         raise invalid("form.payer", "must be one of the accounts shown", "choose an account")
     minor = opened.link.am.minor if opened.link.am else _amount(amount)

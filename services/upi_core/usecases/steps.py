@@ -53,8 +53,7 @@ async def apply(
     if decision.note is None:
         return txn
     now = rail.clock.now()
-    await transactions.save(tx, txn.id, decision.payment, now)
-    await transactions.add_event(tx, txn.id, now, decision.note, decision.payment, detail or {})
+    await transactions.save(tx, txn.id, decision.payment, now, decision.note, detail or {})
     after = replace(txn, payment=decision.payment)
     if txn.type == "COLLECT" and txn.payment.state is State.INITIATED:
         await requests.ended(tx, txn.id, "expired" if after.payment.state is State.EXPIRED else "sent")
@@ -98,9 +97,12 @@ async def _do(tx: Transaction, rail: Rail, txn: Txn, action: machine.Action) -> 
     return txn
 
 
-async def start_timer(tx: Transaction, rail: Rail, txn_id: str, step: str, wait: timedelta) -> None:
-    """The transaction's timer; the one before is over."""
-    await schedule.put(tx, TIMER, txn_id, rail.clock.now() + wait, {"step": step})
+async def start_timer(
+    tx: Transaction, rail: Rail, txn_id: str, step: str, wait: timedelta, *, first: bool = False
+) -> None:
+    """The timer of a transaction that is locked, or `first` of a new one; the one before is over."""
+    due = rail.clock.now() + wait
+    await schedule.put(tx, TIMER, txn_id, due, {"step": step}, first=first, locked=True)
 
 
 def _timer_of(rules: Rulebook, leg: LegName, reversals: int) -> timedelta:

@@ -240,6 +240,22 @@ async def test_a_use_case_may_put_and_cancel_while_the_handler_waits_for_what_it
     assert row.due_at == after(clock, 60)
 
 
+async def test_of_what_is_put_under_the_aggregates_own_lock_the_last_stands_alone(
+    database: Database, clock: FakeClock
+) -> None:
+    lock, order = text("SELECT pg_advisory_xact_lock(2)"), []
+
+    async def use_case(turn: int) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(lock)
+            order.append(turn)
+            await schedule.put(tx, "note", "a", after(clock, 60 + turn), {"turn": turn}, locked=True)
+
+    await asyncio.gather(*(use_case(turn) for turn in range(5)))
+    (row,) = await waiting(database)
+    assert row.due_at == after(clock, 60 + order[-1])
+
+
 async def test_an_attempt_that_failed_gives_way_to_what_was_put_meanwhile(
     database: Database, clock: FakeClock
 ) -> None:

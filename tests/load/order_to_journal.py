@@ -1,0 +1,211 @@
+"""From order.created to the journal in the ledger, by orders placed and paid through the gateway of `make up`'s cluster.
+
+The clock starts with the order's own `created_at` and stops with the journal's `posted_at`; both are taken inside a
+transaction, a commit before others can see them, and all clocks are one machine's. In between a buyer acts as fast as
+the platform answers (buyers.py), at a steady rate for each run. Beside it stand the bare hops that the way is made of,
+measured on the same servers while nothing else went on: what Kafka, PostgreSQL and HTTP alone would take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import aiohttp
+import uvloop
+
+from .buyers import Bought, Crowd, Journal
+from .by_hand import platform_of
+from .cluster import Client, connected
+from .footprint import Snapshot, busiest, node_of, snapshot
+from .report import Figure, over, percentile, say
+from .stage import Bare, Tokens, bare_hops, make_people, on_sale, widened_rail
+
+WARM: Final = (5.0, 30)
+RUNS: Final = ((10.0, 300), (20.0, 400), (50.0, 500))
+"""Orders a second, and how many."""
+GOAL_MS: Final = 500.0
+"""For p95 at the highest rate."""
+CREDITED_AFTER_MS: Final = 20.0
+"""The latency of the merchant's bank, as manifests/rails/upi.yaml has it; the payers' has none."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """A part of the way, and what it is made of when nothing of ours is on it."""
+
+    name: str
+    kafka: int
+    commits: int
+    http: int
+    waits_ms: float = 0.0
+
+    def bare_ms(self, bare: Bare, share: float) -> float:
+        """Milliseconds of the bare hops, each at this share of its own samples."""
+        parts = ((self.kafka, bare.kafka), (self.commits, bare.commit), (self.http, bare.http))
+        return self.waits_ms + sum(count * percentile(samples, share) * 1000 for count, samples in parts)
+
+
+HOPS: Final = (
+    # the order and the intent are committed; the buyer looks once
+    Hop("order.created → payable", kafka=1, commits=2, http=1),
+    # an attempt and a request on the phone, each committed
+    Hop("payable → approved", kafka=0, commits=2, http=2),
+    # the approval, six messages and the confirmation; a commit of whoever takes each
+    Hop("approved → payment.succeeded", kafka=0, commits=8, http=8, waits_ms=CREDITED_AFTER_MS),
+    Hop("payment.succeeded → journal", kafka=1, commits=0, http=0),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of so many orders a second."""
+
+    offered: float
+    bought: Sequence[Bought]
+    journals: dict[str, Journal]
+    faults: Sequence[str]
+    cores: float
+    """Of the node, on average from before the first order until up to 15 s after the last journal."""
+    busiest: str
+
+    @property
+    def paid(self) -> list[tuple[Bought, Journal]]:
+        return [(one, self.journals[one.order]) for one in self.bought if one.order in self.journals]
+
+    @property
+    def reached(self) -> float:
+        """Journals a second, from the first order to the last journal."""
+        began = min(one.created for one, _ in self.paid)
+        return len(self.paid) / (max(journal.posted for _, journal in self.paid) - began)
+
+    @property
+    def lost(self) -> int:
+        """Orders without a journal."""
+        return len(self.faults) + len(self.bought) - len(self.paid)
+
+    def whole_ms(self, share: float) -> float:
+        """From the order's creation to its journal's."""
+        return percentile([journal.posted - one.created for one, journal in self.paid], share) * 1000
+
+    def hops_ms(self, share: float) -> list[float]:
+        """Of each of HOPS. They add up to the whole for one order, not for a percentile of all."""
+        columns = zip(*(_parts(one, journal) for one, journal in self.paid), strict=True)
+        return [percentile(column, share) * 1000 for column in columns]
+
+
+def _parts(one: Bought, journal: Journal) -> tuple[float, float, float, float]:
+    return (
+        one.payable - one.created,
+        one.approved - one.payable,
+        journal.succeeded - one.approved,
+        journal.posted - journal.succeeded,
+    )
+
+
+def measure() -> Sequence[Figure]:
+    """Widen the rail, measure, put it back."""
+    return uvloop.run(_measure())
+
+
+async def _measure() -> Sequence[Figure]:
+    async with connected() as client:
+        url = (await platform_of(client)).public_url
+        await asyncio.to_thread(make_people)
+        say("the rail is widened")
+        async with widened_rail(client, url), on_sale(url) as variant:
+            bare = await asyncio.to_thread(bare_hops)
+            say("the bare hops are measured")
+            runs = await _runs(client, url, variant)
+    return figures(bare, runs, os.cpu_count() or 1)
+
+
+async def _runs(client: Client, url: str, variant: str) -> list[Run]:
+    limits = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    async with aiohttp.ClientSession(url, connector=limits) as session:
+        crowd = Crowd(session, variant)
+        carts = iter(await crowd.carts(WARM[1] + sum(count for _, count in RUNS)))
+        crowd.tokens = await asyncio.to_thread(Tokens.now)
+        await _run(client, crowd, WARM[0], [next(carts) for _ in range(WARM[1])])
+        return [await _run(client, crowd, rate, [next(carts) for _ in range(count)]) for rate, count in RUNS]
+
+
+async def _run(client: Client, crowd: Crowd, rate: float, carts: Sequence[str]) -> Run:
+    before = await _reading(client)
+    bought, faults = await crowd.arrive(carts, rate)
+    journals = await crowd.journals({one.order for one in bought})
+    cores, most = busiest(before, await _reading(client))
+    made = Run(rate, bought, journals, faults, cores, most)
+    say(
+        f"{rate:.0f} orders/s: {made.reached:.1f} journals/s, p95 {_ms(made.whole_ms(0.95))}, {made.lost} lost"
+    )
+    for fault in sorted(set(faults))[:3]:
+        say(f"  {fault}")
+    return made
+
+
+async def _reading(client: Client) -> Snapshot:
+    """The counters of the node as they are now: the first that the kubelet takes from now on, within 15 s."""
+    node, asked = await node_of(client), datetime.now(UTC)
+    while True:
+        found = await snapshot(client, node)
+        if found["", ""].at >= asked:
+            return found
+        await asyncio.sleep(0.5)
+
+
+def figures(bare: Bare, runs: Sequence[Run], cores: int) -> list[Figure]:
+    """Each rate beside the bare hops, the highest beside its goal, the parts of the way, and the curve."""
+    lowest, highest = runs[0], runs[-1]
+    return [
+        *(_whole(run, share, bare, cores) for run in (lowest, highest) for share in (0.5, 0.95)),
+        _goal(highest, cores),
+        *(_hop(place, lowest, bare) for place in range(len(HOPS))),
+        *(_curve(run, cores) for run in runs),
+    ]
+
+
+def _bare_ms(bare: Bare, share: float) -> float:
+    return sum(hop.bare_ms(bare, share) for hop in HOPS)
+
+
+def _whole(run: Run, share: float, bare: Bare, cores: int) -> Figure:
+    ours, hops = run.whole_ms(share), _bare_ms(bare, share)
+    name = f"order.created → journal, {run.offered:.0f} orders/s: p{share * 100:.0f}"
+    return Figure(name, _ms(ours), f"the bare hops {_ms(hops)}", over(ours, hops), _bound(run, cores))
+
+
+def _goal(run: Run, cores: int) -> Figure:
+    ours, name = run.whole_ms(0.95), f"the same at {run.offered:.0f} orders/s: p95, beside its goal"
+    return Figure(name, _ms(ours), _ms(GOAL_MS), over(ours, GOAL_MS), _bound(run, cores))
+
+
+def _hop(place: int, run: Run, bare: Bare) -> Figure:
+    hop, share = HOPS[place], 0.5
+    ours, hops = run.hops_ms(share)[place], hop.bare_ms(bare, share)
+    made_of = [f"{hop.kafka} through Kafka"] * bool(hop.kafka)
+    made_of += [f"{hop.commits} commits"] * bool(hop.commits)
+    made_of += [f"{hop.http} HTTP"] * bool(hop.http)
+    made_of += [f"{hop.waits_ms:.0f} ms of the bank's latency"] * bool(hop.waits_ms)
+    p95 = f"p95 {_ms(run.hops_ms(0.95)[place])}"
+    name = f"{hop.name}, {run.offered:.0f} orders/s: p50"
+    return Figure(name, f"{_ms(ours)} ({p95})", f"bare {_ms(hops)}", over(ours, hops), ", ".join(made_of))
+
+
+def _curve(run: Run, cores: int) -> Figure:
+    ours = f"{run.reached:.1f} journals/s, p50 {_ms(run.whole_ms(0.5))}, p95 {_ms(run.whole_ms(0.95))}"
+    lost = f", {run.lost} of {run.lost + len(run.paid)} not paid" if run.lost else ""
+    peer = f"{run.offered:.0f} orders/s offered"
+    return Figure("reached" + lost, ours, peer, over(run.reached, run.offered), _bound(run, cores))
+
+
+def _bound(run: Run, cores: int) -> str:
+    return f"{run.cores:.1f} of {cores} cores, the buyers' process beside them: {run.busiest}"
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
