@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bringup.knobs import load
 from bringup.tools import path as tool
 
 from .cluster.kube import Kube
-from .cluster.picture import picture
+from .cluster.picture import shown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -43,12 +42,4 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     report = outcome.get_result()  # type: ignore[attr-defined]
     fixtures = getattr(item, "funcargs", {})
     if report.failed and "kube" in fixtures:
-        report.sections.append(("the cluster at that moment", _seen(fixtures["kube"])))
-
-
-def _seen(kube: Kube) -> str:
-    """The picture, or why there is none: a report must not fail because its subject is away."""
-    try:
-        return picture(kube)
-    except subprocess.SubprocessError as error:
-        return f"the cluster could not be asked: {error}"
+        report.sections.append(("the cluster at that moment", shown(fixtures["kube"])))
