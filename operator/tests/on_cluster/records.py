@@ -12,7 +12,7 @@ from suuupra.testing.containers import docker
 from .machines import Servers
 
 READING = ("select", "show", "set", "begin", "commit", "deallocate")
-STATEMENT = re.compile(r" LOG:  (?:statement|execute [^:]*): (.*)")
+STATEMENT = re.compile(r" LOG:  (?:statement|execute [^:]*):\s*(.*)")
 
 METADATA = "/data/log/__cluster_metadata-0"
 NOTHING = 20
