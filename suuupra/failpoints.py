@@ -1,9 +1,10 @@
 """Named points at which a test may kill this very process, to prove what survives it.
 
 `SUUUPRA_FAILPOINTS=relay.sent` kills the process (SIGKILL: nothing is flushed, closed or rolled back by us) the
-first time it reaches `hit("relay.sent")`; `relay.sent:3` the third time; several are separated by commas. Without
-the variable a hit is one look into an empty dict. The variable is read once, at import, and the operator refuses
-to set variables that start with SUUUPRA_, so that a resource cannot arm one.
+first time it reaches `hit("relay.sent")`; `relay.sent:3` the third time; `relay.sent=SIGSTOP` freezes it there instead,
+until somebody sends SIGCONT; several are separated by commas. Without the variable a hit is one look into an empty
+dict. The variable is read once, at import, and the operator refuses to set variables that start with SUUUPRA_, so
+that a resource cannot arm one.
 
 The points there are:
 
@@ -22,27 +23,42 @@ The points there are:
 | `courier.sent.API`      | it was sent, maybe acknowledged; nothing of that is noted                     |
 | `switch.API-TYPE.handled`, `.committed`   | the switch has handled a message, not committed; committed, not acknowledged |
 | `bank.LEG.booked`, `.committed` | a bank has done a leg, not committed; committed, not acknowledged |
+| `operator.WRITE`, `.allowed` | a write of the operator was answered (of a child: `operator.WRITE.KIND`, too); the API server has said that a write elsewhere is the operator's to do, and nothing of it was sent |
 """
 
 import os
 import signal
+from dataclasses import dataclass
 from typing import Final
 
 VARIABLE: Final = "SUUUPRA_FAILPOINTS"
 
 
-def _armed(text: str) -> dict[str, int]:
-    """Name of each armed point → how many hits are left until it kills."""
-    pairs = (item.partition(":") for item in text.split(",") if item)
-    return {name.strip(): int(count or 1) for name, _, count in pairs}
+@dataclass
+class _Point:
+    """Hits that are left until the signal is sent."""
+
+    left: int
+    sent: signal.Signals
 
 
-_remaining = _armed(os.environ.get(VARIABLE, ""))
+def _armed(text: str) -> dict[str, _Point]:
+    """By name: what is armed."""
+    found: dict[str, _Point] = {}
+    for item in filter(None, text.split(",")):
+        where, _, sent = item.strip().partition("=")
+        name, _, count = where.partition(":")
+        found[name] = _Point(int(count or 1), signal.Signals[sent or "SIGKILL"])
+    return found
+
+
+_points = _armed(os.environ.get(VARIABLE, ""))
 
 
 def hit(name: str) -> None:
-    """Kill this process when the point is armed and due."""
-    if name in _remaining:
-        _remaining[name] -= 1
-        if _remaining[name] <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+    """Kill or freeze this process when the point is armed and due."""
+    point = _points.get(name)
+    if point is not None:
+        point.left -= 1
+        if point.left == 0:
+            os.kill(os.getpid(), point.sent)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from bringup.tools import path as tool
 from .cluster.banks import banks, money
 from .cluster.books import Ledger, assert_all_agree, assert_sound, finance_token, staff
 from .cluster.kube import Kube, eventually
-from .cluster.picture import picture
+from .cluster.picture import shown
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLED_WITHIN = 60.0
@@ -56,12 +55,4 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.CallI
     report = outcome.get_result()  # type: ignore[attr-defined]
     fixtures = getattr(item, "funcargs", {})
     if report.failed and "kube" in fixtures:
-        report.sections.append(("the cluster at that moment", _seen(fixtures["kube"])))
-
-
-def _seen(kube: Kube) -> str:
-    """The picture, or why there is none: a report must not fail because its subject is away."""
-    try:
-        return picture(kube)
-    except subprocess.SubprocessError as error:
-        return f"the cluster could not be asked: {error}"
+        report.sections.append(("the cluster at that moment", shown(fixtures["kube"])))

@@ -14,6 +14,8 @@ import yaml
 from bringup.refusals import Refusal
 from bringup.tools import path as tool
 
+from suuupra.testing import golden
+
 CHARTS = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -62,11 +64,8 @@ class Chart:
 
 
 def compare(name: str, rendered: str) -> None:
-    """Fail when a render is not the one that was reviewed. UPDATE_GOLDEN=1 takes the new one, for a change that is meant."""
-    golden = GOLDEN / f"{name}.yaml"
-    if os.environ.get("UPDATE_GOLDEN"):
-        golden.write_text(rendered)
-    assert rendered == golden.read_text(), "when the change is meant: UPDATE_GOLDEN=1 pytest charts/tests"
+    """Fail when a render is not the one that was reviewed."""
+    golden.compare(GOLDEN / f"{name}.yaml", rendered)
 
 
 def named(objects: list[Object], kind: str, name: str) -> Object:

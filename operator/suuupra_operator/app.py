@@ -189,7 +189,7 @@ class Operator:
         """One reconcile, and what the queue is told afterwards. Only a lost Lease ends the worker."""
         with metrics.RECONCILE_SECONDS.time():
             outcome, word = await self._reconcile(key)
-        metrics.RECONCILES.labels(word).inc()
+        metrics.RECONCILES.labels(key.kind, word).inc()
         if outcome.retry:
             self.queue.failed(key)
             return

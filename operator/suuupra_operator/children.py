@@ -238,7 +238,7 @@ class Children:
             if desired["kind"] == JOB.name or self._agrees(desired, live):
                 return None
         drifted = self.cache.lost(subject, name_of(desired)) or (
-            live is not None and drift.is_current(desired, live)
+            live is not None and (drift.is_current(desired, live) or bool(drift.written_by_others(live)))
         )
         await self._apply(desired, live)
         self.cache.found(subject, name_of(desired))
@@ -274,7 +274,7 @@ class Children:
         self.cache.put(live)
 
     async def _applied(self, desired: Object) -> Object:
-        async with self._gate.kubernetes(Write.CHILD_APPLIED):
+        async with self._gate.kubernetes(Write.CHILD_APPLIED, desired["kind"]):
             return await self._cluster.apply(desired)
 
     async def _overwrite(self, desired: Object, live: Object) -> None:

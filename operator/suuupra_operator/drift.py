@@ -55,6 +55,17 @@ def holds(desired: Any, live: Any) -> bool:
             return bool(_scalar(desired) == _scalar(live))
 
 
+def written_by_others(live: Object) -> set[str]:
+    """Keys of ``data`` whose value somebody else has written since it was last applied."""
+    return {
+        field.removeprefix("f:")
+        for entry in live.get("metadata", {}).get("managedFields", [])
+        if entry.get("manager") != FIELD_MANAGER
+        for field in entry.get("fieldsV1", {}).get("f:data", {})
+        if field != "."
+    }
+
+
 def foreign_fields(desired: Object, live: Object) -> list[str]:
     """JSON pointers of fields that somebody else put into ``spec`` or ``data`` and that are not desired.
 

@@ -10,6 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 
+from suuupra_operator import metrics
 from suuupra_operator.backends import Backends, users
 from suuupra_operator.cluster import Cluster
 from suuupra_operator.errors import ApiError, OperatorError, Unreachable
@@ -54,6 +55,7 @@ class Monitor:
             if began - resynced >= self.resync:
                 resynced = began
                 self.primaries.enqueue_all()
+                metrics.RESYNCS.inc()
             await asyncio.sleep(max(0.2, self.every - (time.monotonic() - began)))
 
     async def read(self) -> None:

@@ -16,7 +16,7 @@ from suuupra_operator import metrics
 
 
 class Write(StrEnum):
-    """The writes, as ``<backend>.<what>``. Failpoint of each: ``operator.<backend>.<what>``."""
+    """The writes, as ``<backend>.<what>``. Failpoint of each: ``operator.<backend>.<what>``; see `suuupra.failpoints`."""
 
     FINALIZER_ADDED = "kubernetes.finalizer-added"
     FINALIZER_REMOVED = "kubernetes.finalizer-removed"
@@ -84,16 +84,19 @@ class Gate:
         return self._fence.check
 
     @asynccontextmanager
-    async def kubernetes(self, write: Write) -> AsyncIterator[None]:
-        """A write to the API server: the client itself checks the fence as it sends."""
+    async def kubernetes(self, write: Write, kind: str = "") -> AsyncIterator[None]:
+        """A write to the API server, of an object of this kind: the client itself checks the fence as it sends."""
         self._fence.check()
         yield
         _done(write)
+        if kind:
+            failpoints.hit(f"operator.{write.value}.{kind}")
 
     @asynccontextmanager
     async def external(self, write: Write) -> AsyncIterator[None]:
         """A write to a server that knows nothing of the Lease: the API server is asked first."""
         await self._fence.confirm()
+        failpoints.hit(f"operator.{write.value}.allowed")
         self._fence.check()
         yield
         _done(write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,14 @@ def last_words(kube: Kube, namespace: str, pod: str) -> Iterator[str]:
             "logs", "-n", namespace, pod, f"--tail={LOG_LINES}", "--all-containers", previous, check=False
         )
         yield logs.stdout or logs.stderr
+
+
+def shown(kube: Kube) -> str:
+    """The picture, or why there is none: a report must not fail because its subject is away."""
+    try:
+        return picture(kube)
+    except subprocess.SubprocessError as error:
+        return f"the cluster could not be asked: {error}"
 
 
 def picture(kube: Kube) -> str:

@@ -42,6 +42,7 @@ told by the one who waits, as p50 and p95 or p99.
 """
 _BY_HAND = (
     "- [Bring-up, timed](bring-up.md), recorded from the tables that `make up` and `make test` print",
+    "- [Kafka and PostgreSQL away for ten minutes each](outage.md), recorded by tests/recovery/outage.py",
 )
 """Pages that no benchmark writes."""
 

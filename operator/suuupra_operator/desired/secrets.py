@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from suuupra_operator.desired.environment import (
@@ -13,6 +14,7 @@ from suuupra_operator.desired.environment import (
     objects_secret,
 )
 from suuupra_operator.desired.subject import Manifest, Subject
+from suuupra_operator.drift import written_by_others
 
 
 def database_login(subject: Subject, login: str, password: str) -> Manifest:
@@ -45,6 +47,13 @@ def decoded(secret: Mapping[str, object]) -> dict[str, str]:
         except ValueError:
             continue
     return values
+
+
+def kept(secret: Mapping[str, Any]) -> dict[str, str]:
+    """Credentials of a Secret as we wrote them. One that somebody wrote over is lost like one that was deleted: a
+    value that came by hand is nothing that a server or a running pod knows."""
+    by_hand = written_by_others(dict(secret))
+    return {key: value for key, value in decoded(secret).items() if key not in by_hand}
 
 
 def _login(subject: Subject, login: str, password: str) -> dict[str, str]:

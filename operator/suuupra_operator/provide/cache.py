@@ -10,7 +10,7 @@ from suuupra_operator.children import Children
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired import keyspace
 from suuupra_operator.desired.environment import cache_secret
-from suuupra_operator.desired.secrets import cache_login, decoded
+from suuupra_operator.desired.secrets import cache_login, kept
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.errors import Permanent
 from suuupra_operator.kinds import SECRET
@@ -72,7 +72,7 @@ class CacheProvider:
 
     def _held(self, subject: Subject) -> str:
         live = self._children.cache.get(SECRET, subject.namespace, cache_secret(subject))
-        return decoded(live or {}).get("password", "")
+        return kept(live or {}).get("password", "")
 
 
 def _url(subject: Subject, name: str, password: str) -> str:

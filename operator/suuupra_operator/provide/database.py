@@ -11,7 +11,7 @@ from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.databases import Databases
 from suuupra_operator.desired.environment import database_secret, migration_secret
-from suuupra_operator.desired.secrets import database_login, decoded, migration_login
+from suuupra_operator.desired.secrets import database_login, kept, migration_login
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.errors import Permanent
 from suuupra_operator.kinds import SECRET
@@ -128,8 +128,8 @@ class DatabaseProvider:
         secret = self._children.cache.get(SECRET, subject.namespace, database_secret(subject))
         last = status.database.login if status.database is not None else ""
         handled = (secret or {}).get("metadata", {}).get("annotations", {}).get(ROTATED, "")
-        login = choose(names, decoded(secret or {}), handled, subject.annotations.get(ROTATE, ""), last)
-        owner = decoded(self._children.cache.get(SECRET, subject.namespace, migration_secret(subject)) or {})
+        login = choose(names, kept(secret or {}), handled, subject.annotations.get(ROTATE, ""), last)
+        owner = kept(self._children.cache.get(SECRET, subject.namespace, migration_secret(subject)) or {})
         known = owner.get("username") == names.migrate and owner.get("password")
         return login, Login(names.migrate, known or scram.new_password(), fresh=not known)
 

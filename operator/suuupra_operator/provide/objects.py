@@ -8,7 +8,7 @@ from suuupra_operator.buckets import Buckets, policy_of, same_policy, user_of
 from suuupra_operator.children import Children
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.environment import buckets, objects_secret
-from suuupra_operator.desired.secrets import decoded, objects_key
+from suuupra_operator.desired.secrets import kept, objects_key
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.kinds import SECRET
 
@@ -55,7 +55,7 @@ class ObjectsProvider:
     async def _key(self, subject: Subject, user: str) -> tuple[str, str]:
         """The key of the Secret while the store knows it, else a new one."""
         live = self._children.cache.get(SECRET, subject.namespace, objects_secret(subject))
-        held = decoded(live or {})
+        held = kept(live or {})
         if held.get("secretKey") and held.get("accessKey") in self._store.known().users[user].keys:
             return held["accessKey"], held["secretKey"]
         return await self._store.new_key(user)

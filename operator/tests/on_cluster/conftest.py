@@ -18,6 +18,7 @@ import pytest_asyncio
 from .api import Api
 from .launcher import Launcher
 from .machines import KindCluster, Servers
+from .picture import pytest_runtest_makereport as pytest_runtest_makereport
 from .process import Crew, OperatorProcess
 
 SESSION = "session"

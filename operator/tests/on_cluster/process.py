@@ -105,6 +105,11 @@ class OperatorProcess:
         await eventually(self.ended, within, lambda: f"its end by {at}:\n{self.log()[-2000:]}")
         return self.code
 
+    def stopped(self) -> bool:
+        """Whether a signal has stopped it."""
+        state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state == "T"
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 

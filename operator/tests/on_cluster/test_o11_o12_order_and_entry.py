@@ -9,9 +9,8 @@ from typing import Any
 
 import yaml
 
-from suuupra.testing.containers import docker
-
 from .api import NO_PODS, Api
+from .outage import away, noticed
 from .process import OperatorProcess
 from .waiting import eventually
 
@@ -28,18 +27,25 @@ async def test_o11_a_dependent_waits_until_the_other_is_ready(api: Api, operator
 
 
 async def test_o11_a_server_that_comes_later_is_waited_for(api: Api, operator: OperatorProcess) -> None:
-    docker("pause", api.servers.postgres.id)
-    try:
-        await eventually(
-            lambda: operator.total("suuupra_operator_backend_up", backend="postgres") == 0, 60, "noticed"
-        )
-        await api.service("shop", NO_PODS | {"database": {}})
-        waiting = await api.until("shop", "DatabaseReady", reason="PostgreSQLUnreachable", within=60)
-        assert waiting["status"] == "False"
-        assert await api.get("Deployment", "shop") is None
-    finally:
-        docker("unpause", api.servers.postgres.id)
-    await api.ready("shop", 60)
+    servers = api.servers
+    topics = {"publishes": [{"topic": "order.created", "partitions": 1}]}
+    needs: dict[str, tuple[dict[str, Any], str, str]] = {
+        "with-database": ({"database": {}}, "DatabaseReady", "PostgreSQLUnreachable"),
+        "with-topics": ({"events": topics}, "TopicsReady", "KafkaUnreachable"),
+        "with-bucket": ({"buckets": [{"name": "media"}]}, "BucketsReady", "ObjectStoreUnreachable"),
+    }
+    with away(servers.postgres, servers.kafka, servers.objects):
+        for server in ("postgres", "kafka", "objects"):
+            await noticed(operator, server)
+        for name, (spec, _, _) in needs.items():
+            await api.service(name, NO_PODS | spec)
+        for name, (_, part, reason) in needs.items():
+            waiting = await api.until(name, part, reason=reason, within=60)
+            assert waiting["status"] == "False"
+        for name in needs:
+            assert await api.get("Deployment", name) is None
+    for name in needs:
+        await api.ready(name, 60)
 
 
 async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: OperatorProcess) -> None:

@@ -6,6 +6,7 @@ does that nobody configured, so the times here are the real ones.
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import pytest_asyncio
 from suuupra_operator.cluster import Object
 from suuupra_operator.settings import Settings
 
-from .api import EVERY_PART, Api
+from .api import EVERY_PART, NO_PODS, Api
 from .machines import logs_in
 from .process import Crew, OperatorProcess
 from .waiting import eventually
@@ -31,6 +32,13 @@ KINDS = {
     "HorizontalPodAutoscaler": ["shop"],
     "PodDisruptionBudget": ["shop"],
 }
+LABELS = {
+    "app.kubernetes.io/name": "workload",
+    "app.kubernetes.io/instance": "shop",
+    "app.kubernetes.io/part-of": "suuupra",
+    "app.kubernetes.io/managed-by": "suuupra-operator",
+}
+BY_HAND = base64.b64encode(b"by hand").decode()
 
 
 @dataclass
@@ -44,6 +52,18 @@ class Shop:
     def corrected(self, kind: str) -> float:
         """How often the operator says it has put one kind right."""
         return self.operator.total("drift_corrected_total", kind=kind)
+
+    def looks(self) -> float:
+        """How often it has looked at a service."""
+        return self.operator.total("suuupra_operator_reconciles_total", kind="SuuupraService")
+
+    async def counted(self, kind: str, times: float) -> None:
+        """The operator counts once it has its answer, a moment after others can see what was written."""
+        told = f"{times:g} times that {kind} was put right"
+        await eventually(
+            lambda: self.corrected(kind) >= times, 2, lambda: f"{told}: {self.operator.metrics()}"
+        )
+        assert self.corrected(kind) == times, told
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -74,8 +94,10 @@ async def test_o1_every_child_exists_owned_labelled_and_applied_by_one_manager(s
     for child in children:
         meta = child["metadata"]
         assert meta["ownerReferences"][0]["uid"] == shop.made["metadata"]["uid"]
-        assert meta["labels"]["app.kubernetes.io/managed-by"] == "suuupra-operator"
-        assert meta["labels"]["app.kubernetes.io/name"] == "workload"
+        labels = {key: value for key, value in meta["labels"].items() if key.startswith("app.kubernetes.io/")}
+        versioned = {"app.kubernetes.io/version": "v1"} if child["kind"] in ("Deployment", "Job") else {}
+        part = "work" if meta["name"] == "shop-worker" else "migrate" if child["kind"] == "Job" else "serve"
+        assert labels == LABELS | versioned | {"app.kubernetes.io/component": part}
         appliers = {m["manager"] for m in meta["managedFields"] if m["operation"] == "Apply"}
         assert appliers == {"suuupra-operator"}
         updaters = [
@@ -84,7 +106,7 @@ async def test_o1_every_child_exists_owned_labelled_and_applied_by_one_manager(s
         assert {m["manager"] for m in updaters} <= {"kube-controller-manager"}
 
 
-@pytest.mark.parametrize("child", [kind for kind in KINDS if kind != "Secret"])
+@pytest.mark.parametrize("child", KINDS)
 async def test_o1_a_deleted_child_comes_back_and_is_counted(shop: Shop, child: str) -> None:
     api, counted = shop.api, shop.corrected(child)
     for name in KINDS[child]:
@@ -98,7 +120,7 @@ async def test_o1_a_deleted_child_comes_back_and_is_counted(shop: Shop, child: s
 
         await eventually(returned, BY_WATCH_SECONDS, f"{child} {name} is back")
         assert time.monotonic() - began < BY_WATCH_SECONDS
-    assert shop.corrected(child) == counted + len(KINDS[child])
+    await shop.counted(child, counted + len(KINDS[child]))
 
 
 EDITS = {
@@ -109,6 +131,7 @@ EDITS = {
     "HorizontalPodAutoscaler": ("shop", {"spec": {"maxReplicas": 50}}),
     "PodDisruptionBudget": ("shop", {"spec": {"maxUnavailable": 100}}),
     "ServiceAccount": ("shop", {"automountServiceAccountToken": True}),
+    "Secret": ("shop-db", {"data": {"url": BY_HAND, "extra": BY_HAND}}),
 }
 
 
@@ -125,7 +148,7 @@ async def test_o1_an_edited_child_is_put_right_and_counted(shop: Shop, child: st
         return {part: (await api.must(child, name)).get(part) for part in parts} == before
 
     await eventually(restored, BY_WATCH_SECONDS, f"{child} {name} as it was")
-    assert shop.corrected(child) == counted + 1
+    await shop.counted(child, counted + 1)
     said = [event["message"] for event in await api.events("shop") if event["reason"] == "DriftCorrected"]
     assert any(text.startswith(f"{child} {name} was changed by hand") for text in said)
 
@@ -147,17 +170,84 @@ async def test_o1_what_is_added_by_hand_goes_and_a_restart_by_kubectl_stays(shop
 
 
 async def test_o1_a_lost_secret_becomes_a_rotation_and_the_pods_follow(shop: Shop) -> None:
+    before, counted = await shop.api.secret("shop-db"), shop.corrected("Secret")
+    await shop.api.delete("Secret", "shop-db")
+    await _rotated(shop, before, counted)
+
+
+async def test_o1_a_password_written_into_a_secret_by_hand_becomes_a_rotation_and_never_a_login(
+    shop: Shop,
+) -> None:
+    before, counted = await shop.api.secret("shop-db"), shop.corrected("Secret")
+    await shop.api.merge("Secret", "shop-db", {"data": {"password": BY_HAND}})
+    await _rotated(shop, before, counted)
+    by_hand = before["url"].replace(before["password"], "by%20hand")
+    for login in ("shop_app_a", "shop_app_b"):
+        assert not logs_in(by_hand.replace(before["username"], login))
+
+
+async def _rotated(shop: Shop, before: dict[str, str], counted: float) -> None:
+    """The other login is in the Secret and works, and so does the one before it until the last pod has followed."""
     api = shop.api
-    before = await api.secret("shop-db")
-    await api.delete("Secret", "shop-db")
 
-    async def back() -> bool:
-        return await api.get("Secret", "shop-db") is not None
+    async def other() -> bool:
+        found = await api.get("Secret", "shop-db")
+        return found is not None and (await api.secret("shop-db"))["username"] != before["username"]
 
-    await eventually(back, BY_WATCH_SECONDS, "the Secret is back")
+    await eventually(other, BY_WATCH_SECONDS, "the Secret holds another login")
     after = await api.secret("shop-db")
     assert {before["username"], after["username"]} == {"shop_app_a", "shop_app_b"}
+    assert logs_in(after["url"])
+    await shop.counted("Secret", counted + 1)
     await api.ready("shop", 90)
+    await eventually(lambda: not logs_in(before["url"]), 30, "the old login is retired")
+
+
+async def test_o1_an_owners_login_and_a_key_written_over_by_hand_are_made_anew(shop: Shop) -> None:
+    api, counted = shop.api, shop.corrected("Secret")
+    damage = {"shop-db-owner": "password", "shop-objects": "secretKey"}
+    before = {name: (await api.secret(name))[key] for name, key in damage.items()}
+    for name, key in damage.items():
+        await api.merge("Secret", name, {"data": {key: BY_HAND}})
+
+    async def anew() -> bool:
+        now = {name: (await api.secret(name))[key] for name, key in damage.items()}
+        return all(now[name] not in (before[name], "by hand") for name in damage)
+
+    await eventually(anew, BY_WATCH_SECONDS, "both Secrets hold something new")
+    await shop.counted("Secret", counted + 2)
+    assert logs_in((await api.secret("shop-db-owner"))["url"])
+    key = await api.secret("shop-objects")
+    store = api.servers.store("s3", key["accessKey"], key["secretKey"])
+    store.put_object(Bucket="shop-media", Key="a", Body=b"a")
+
+
+async def test_o1_a_migration_that_is_through_is_not_run_again_when_its_job_is_deleted(shop: Shop) -> None:
+    api = shop.api
+    (job,) = await api.children("shop", "Job")
+    looks, counted = shop.looks(), shop.corrected("Job")
+    await api.delete("Job", job["metadata"]["name"])
+    await api.gone("Job", job["metadata"]["name"])
+    await eventually(lambda: shop.looks() > looks, BY_WATCH_SECONDS, "the operator has looked")
+    await api.until("shop", "MigrationsReady", status="True")
+    assert await api.children("shop", "Job") == []
+    assert shop.corrected("Job") == counted
+
+
+async def test_o1_a_migration_job_deleted_before_it_is_through_comes_back_and_is_counted(shop: Shop) -> None:
+    api, counted = shop.api, shop.corrected("Job")
+    spec = NO_PODS | {"database": {}, "env": {"WORKLOAD_MIGRATION": "select pg_sleep(2)"}}
+    await api.service("slow", spec)
+
+    async def another(than: str) -> str:
+        jobs = {job["metadata"]["uid"] for job in await api.children("slow", "Job")} - {than}
+        return next(iter(jobs), "")
+
+    first = await eventually(lambda: another(""), 30, "its Job")
+    await api.delete("Job", (await api.children("slow", "Job"))[0]["metadata"]["name"])
+    await eventually(lambda: another(first), BY_WATCH_SECONDS, "the Job is back")
+    await shop.counted("Job", counted + 1)
+    await api.ready("slow")
 
 
 async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted(shop: Shop) -> None:

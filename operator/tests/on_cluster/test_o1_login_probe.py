@@ -23,8 +23,14 @@ async def test_o1_a_changed_password_is_found_by_a_login_where_verifiers_cannot_
     login = await api.secret("shop-db")
     assert logs_in(login["url"])
 
+    counted = operator.total("drift_corrected_total", kind="PostgresRole")
     api.servers.psql(f"alter role {login['username']} password 'changed by hand'")
     assert not logs_in(login["url"])
 
     await eventually(lambda: logs_in(login["url"]), BY_READ_SECONDS, "the Secret's password works again")
     assert (await api.secret("shop-db")) == login
+
+    def once() -> bool:
+        return operator.total("drift_corrected_total", kind="PostgresRole") == counted + 1
+
+    await eventually(once, 5, "it is counted")

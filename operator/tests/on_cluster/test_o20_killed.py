@@ -1,7 +1,8 @@
-"""O20: killed after any one of its writes, it converges: nothing double, nothing orphaned.
+"""O20: killed after a write of any kind, it converges: nothing double, nothing orphaned.
 
 One resource is made, changed and left by operators that die one after the other: each is killed by SIGKILL after its
-first write of one kind, and the next one goes on from whatever it finds, until that dies at the next kind.
+first write of one kind, and the next one goes on from whatever it finds, until that dies at the next kind. Children are
+written side by side, so each kind of child is also missed by itself, and killed at.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 import redis
+from suuupra_operator import kinds
+from suuupra_operator.kinds import JOB
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
 from suuupra_operator.writes import Write
 
@@ -37,6 +40,7 @@ MAKING = (
     Write.VAULT_POLICY_PUT,
     Write.VAULT_ROLE_PUT,
     Write.CACHE_USER_PUT,
+    f"{Write.CHILD_APPLIED}.{JOB.name}",
     Write.EVENT,
 )
 CHANGING = (
@@ -62,6 +66,16 @@ LEAVING = (
     Write.FINALIZER_REMOVED,
 )
 RELEASING = (Write.ORPHANS_RECORDED,)
+CHILDREN = {
+    "ConfigMap": ["shop-dashboard", "shop-rules"],
+    "Deployment": ["shop", "shop-worker"],
+    "NetworkPolicy": ["shop"],
+    "PodDisruptionBudget": ["shop"],
+    "Secret": ["shop-cache", "shop-db", "shop-db-owner", "shop-objects"],
+    "Service": ["shop"],
+    "ServiceAccount": ["shop"],
+}
+SCALED = CHILDREN | {"HorizontalPodAutoscaler": ["shop"]}
 OF_RAILS = (Write.RAIL_REGISTERED, Write.PARTICIPANT_REMOVED, Write.RAIL_DEREGISTERED)
 """Killed at in test_rails.py, where there is a rail."""
 
@@ -74,26 +88,19 @@ WHOLE: dict[str, Any] = NO_PODS | {
     "events": {"reclaim": "Delete", "publishes": [PUBLISHED]},
 }
 CHANGED = WHOLE | {
-    "events": {"reclaim": "Delete", "publishes": [PUBLISHED | {"partitions": 4, "retention": "2h"}]}
+    "replicas": {"min": 1, "max": 2},
+    "events": {"reclaim": "Delete", "publishes": [PUBLISHED | {"partitions": 4, "retention": "2h"}]},
 }
 pytestmark = pytest.mark.timeout(600)
 
-CHILDREN = {
-    "ConfigMap": ["shop-dashboard", "shop-rules"],
-    "Deployment": ["shop", "shop-worker"],
-    "NetworkPolicy": ["shop"],
-    "PodDisruptionBudget": ["shop"],
-    "Secret": ["shop-cache", "shop-db", "shop-db-owner", "shop-objects"],
-    "Service": ["shop"],
-    "ServiceAccount": ["shop"],
-}
-
 
 def test_o20_every_kind_of_write_is_killed_at() -> None:
-    assert {*MAKING, *CHANGING, *LEAVING, *RELEASING, *OF_RAILS} == {*Write}
+    points = {*MAKING, *CHANGING, *LEAVING, *RELEASING, *OF_RAILS}
+    points |= {f"{Write.CHILD_APPLIED}.{kind}" for kind in SCALED}
+    assert points == {*Write, *(f"{Write.CHILD_APPLIED}.{kind.name}" for kind in kinds.CHILDREN)}
 
 
-async def test_o20_killed_after_every_write_while_making_it_converges(api: Api, alone: Crew) -> None:
+async def test_o20_killed_after_a_write_of_each_kind_while_making_it_converges(api: Api, alone: Crew) -> None:
     await _settled(api, alone)
     await api.service("shop", WHOLE)
 
@@ -104,7 +111,7 @@ async def test_o20_killed_after_every_write_while_making_it_converges(api: Api, 
     await _is_made_once(api, partitions=2)
 
 
-async def test_o20_killed_after_every_write_while_changing_and_releasing_it_converges(
+async def test_o20_killed_after_a_write_of_each_kind_while_changing_and_releasing_it_converges(
     api: Api, alone: Crew
 ) -> None:
     await _made(api, alone)
@@ -115,10 +122,16 @@ async def test_o20_killed_after_every_write_while_changing_and_releasing_it_conv
 
     await alone.stand()
     await api.ready("shop")
-    await _is_made_once(api, partitions=4)
+    await _is_made_once(api, partitions=4, children=SCALED)
     (container,) = (await api.must("Deployment", "shop"))["spec"]["template"]["spec"]["containers"]
     assert "ADDED" not in {variable["name"] for variable in container["env"]}
     assert api.servers.topic_config("order.created")["retention.ms"] == "7200000"
+
+    await alone.end()
+    await _killed_at_each_kind_of_child(api, alone)
+    await alone.stand()
+    await api.ready("shop")
+    await _is_made_once(api, partitions=4, children=SCALED)
 
     await alone.end()
     shop = await api.must("SuuupraService", "shop")
@@ -134,7 +147,7 @@ async def test_o20_killed_after_every_write_while_changing_and_releasing_it_conv
     assert api.servers.databases() == {"shop"}
 
 
-async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan(
+async def test_o20_killed_after_a_write_of_each_kind_while_leaving_it_ends_without_orphan(
     api: Api, alone: Crew
 ) -> None:
     await _made(api, alone)
@@ -157,20 +170,34 @@ async def test_o20_killed_after_every_write_while_leaving_it_ends_without_orphan
     assert servers.psql("select word from kept", "restored") == ["whole"]
 
 
-async def _killed_at_each(crew: Crew, writes: Sequence[Write]) -> None:
-    """One operator after the other, each killed after its first write of one kind, the next one standing by."""
-    process = _doomed(crew, writes[0])
-    for write, following in pairwise([*writes, None]):
+async def _killed_at_each(crew: Crew, points: Sequence[str]) -> None:
+    """One operator after the other, each killed at the first write of one kind, the next one standing by."""
+    process = _doomed(crew, points[0])
+    for point, following in pairwise([*points, None]):
         await eventually(lambda: process.leads() or process.ended(), 60, process.log)  # noqa: B023 - asked at once
         successor = _doomed(crew, following) if following else None
-        code = await process.died(60, f"its {write.value}")
-        assert code == -signal.SIGKILL, f"not killed at {write}: {process.log()[-2000:]}"
-        await crew.forget_lease()
+        await _killed(crew, process, point)
         process = successor or process
 
 
-def _doomed(crew: Crew, write: Write) -> OperatorProcess:
-    return crew.start(SUUUPRA_FAILPOINTS=f"operator.{write.value}")
+async def _killed_at_each_kind_of_child(api: Api, crew: Crew) -> None:
+    """All of one kind are missing, and the operator that makes them is killed after the first."""
+    for kind, names in SCALED.items():
+        for name in names:
+            await api.delete(kind, name)
+            await api.gone(kind, name)
+        point = f"{Write.CHILD_APPLIED}.{kind}"
+        await _killed(crew, _doomed(crew, point), point)
+
+
+async def _killed(crew: Crew, process: OperatorProcess, point: str) -> None:
+    code = await process.died(60, f"its {point}")
+    assert code == -signal.SIGKILL, f"not killed at {point}: {process.log()[-2000:]}"
+    await crew.forget_lease()
+
+
+def _doomed(crew: Crew, point: str) -> OperatorProcess:
+    return crew.start(SUUUPRA_FAILPOINTS=f"operator.{point}")
 
 
 async def _settled(api: Api, crew: Crew) -> None:
@@ -187,12 +214,13 @@ async def _made(api: Api, crew: Crew) -> None:
     await crew.end()
 
 
-async def _is_made_once(api: Api, *, partitions: int) -> None:
+async def _is_made_once(api: Api, *, partitions: int, children: dict[str, list[str]] = CHILDREN) -> None:
     """Everything is there, once, and works."""
-    children = await api.children("shop")
-    names = {kind: sorted(c["metadata"]["name"] for c in children if c["kind"] == kind) for kind in CHILDREN}
-    assert names == CHILDREN
-    assert len([c for c in children if c["kind"] == "Job"]) == 1
+    found: dict[str, list[str]] = {}
+    for child in await api.children("shop"):
+        found.setdefault(child["kind"], []).append(child["metadata"]["name"])
+    assert len(found.pop(JOB.name)) == 1
+    assert {kind: sorted(names) for kind, names in found.items()} == children
     servers = api.servers
     assert servers.topics() == {"order.created": partitions, "order.created.dlt": 1}
     assert servers.databases() == {"shop"}

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from .api import EVERY_PART, NAMESPACE, NO_PODS, Api
-from .machines import HTTP_PORT
+from .machines import HTTP_PORT, logs_in
 from .process import Crew, OperatorProcess
 from .waiting import eventually
 
@@ -74,8 +74,34 @@ async def test_o5_the_application_may_use_tables_and_not_make_them(made: Api) ->
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(forbidden)
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(app.replace("/shop", "/postgres")).execute("select * from pg_authid")
+    assert {"vector", "pg_trgm"} <= {*api.servers.psql("select extname from pg_extension", "shop")}
+
+
+async def test_o5_a_login_gets_into_its_own_database_and_no_other(made: Api) -> None:
+    databases = {"shop": "shop", "older": "common"}
+    for name, mine in databases.items():
+        for secret in (f"{name}-db", f"{name}-db-owner"):
+            url = (await made.secret(secret))["url"]
+            assert logs_in(url)
+            for elsewhere in {*databases.values(), "postgres"} - {mine}:
+                with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+                    psycopg.connect(url.replace(f"/{mine}?", f"/{elsewhere}?"), connect_timeout=5)
+
+
+async def test_o5_the_password_is_generated_once(made: Api, crew: Crew) -> None:
+    operator = await crew.stand()
+
+    def looks() -> float:
+        return operator.total("suuupra_operator_reconciles_total", kind="SuuupraService")
+
+    before = [await made.secret(name) for name in ("shop-db", "shop-db-owner")]
+    seen = looks()
+    await made.service("shop", NO_PODS | {"database": {"extensions": ["vector", "pg_trgm", "citext"]}})
+    await made.ready("shop")
+    await made.delete("Service", "shop")
+    await eventually(lambda: looks() >= seen + 2, 20, "two more looks at it")
+
+    assert [await made.secret(name) for name in ("shop-db", "shop-db-owner")] == before
 
 
 async def test_o5_no_password_reaches_postgres_log_or_the_resource(made: Api, crew: Crew) -> None:

@@ -13,9 +13,8 @@ from typing import Any
 import psycopg
 import pytest_asyncio
 
-from suuupra.testing.containers import docker
-
 from .api import NO_PODS, Api
+from .outage import away
 from .process import Crew
 
 
@@ -42,7 +41,9 @@ SPECS = {
     "kept": _kept("kept"),
     "deleted": _deleted("deleted"),
     "dumped": NO_PODS | {"database": {"reclaim": "Snapshot"}},
-    "waiting": _kept("waiting", "Delete"),
+    "of-postgres": NO_PODS | {"database": {"reclaim": "Delete"}},
+    "of-kafka": NO_PODS | {"events": _deleted("of-kafka")["events"]},
+    "of-objects": NO_PODS | {"buckets": _deleted("of-objects")["buckets"]},
     "released": _kept("released", "Delete"),
 }
 
@@ -105,27 +106,31 @@ async def test_o8_snapshot_keeps_a_dump_that_can_be_restored_and_deletes_the_dat
     assert servers.psql("select word from kept", "restored") == ["whole"]
 
 
-async def test_o8_a_deletion_waits_for_a_server_that_is_away_and_says_so(made: Api) -> None:
-    docker("pause", made.servers.postgres.id)
-    try:
-        await made.delete("SuuupraService", "waiting")
-        waiting = await made.until("waiting", "Ready", reason="WaitingToDelete", within=60)
-        assert "suuupra.io/release=true" in waiting["message"]
-    finally:
-        docker("unpause", made.servers.postgres.id)
-    await made.gone("SuuupraService", "waiting")
-    assert "waiting" not in made.servers.databases()
+async def test_o8_a_deletion_waits_for_a_server_that_is_away_says_so_and_ends_when_it_is_back(
+    made: Api,
+) -> None:
+    servers = made.servers
+    waits = {"of-postgres": "PostgreSQL", "of-kafka": "Kafka", "of-objects": "ObjectStore"}
+    servers.s3.put_object(Bucket="of-objects-media", Key="a", Body=b"a")
+    with away(servers.postgres, servers.kafka, servers.objects):
+        for name in waits:
+            await made.delete("SuuupraService", name)
+        for name, server in waits.items():
+            waiting = await made.until(name, "Ready", reason="WaitingToDelete", within=60)
+            assert f"{server} does not answer" in waiting["message"]
+            assert "suuupra.io/release=true" in waiting["message"]
+    for name in waits:
+        await made.gone("SuuupraService", name)
+    left = {*servers.databases(), *servers.roles(), *servers.topics(), *servers.buckets(), *servers.users()}
+    assert [thing for thing in left if thing.startswith(("of-", "of_", "suuupra.of-"))] == []
 
 
 async def test_o8_release_lets_go_at_once_and_records_what_stays(made: Api) -> None:
     released = await made.must("SuuupraService", "released")
-    docker("pause", made.servers.postgres.id)
-    try:
+    with away(made.servers.postgres):
         await made.annotate("released", release="true")
         await made.delete("SuuupraService", "released")
         await made.gone("SuuupraService", "released", within=20)
-    finally:
-        docker("unpause", made.servers.postgres.id)
     record = (await made.must("ConfigMap", "suuupra-orphans", "suuupra-system"))["data"]
     line = record[f"suuupra.released.{released['metadata']['uid']}"]
     assert "database/released" in line

@@ -15,6 +15,7 @@ from suuupra_operator.catalog import Catalog, Database, Names, Role
 from suuupra_operator.claims import Claims, claims_of
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.deployment import deployments
+from suuupra_operator.desired.secrets import database_login, kept
 from suuupra_operator.errors import LeadershipLost
 from suuupra_operator.leadership import FENCE_SECONDS, Leadership
 from suuupra_operator.models import SuuupraServiceSpec
@@ -85,6 +86,25 @@ def test_o1_a_restart_by_kubectl_is_no_foreign_field() -> None:
         {"manager": "kubectl-rollout", "operation": "Update", "fieldsV1": {"f:spec": fields}}
     ]
     assert drift.foreign_fields(desired, live) == ["/spec/template/metadata/annotations/other"]
+
+
+def _secret(manager: str, *keys: str) -> dict[str, Any]:
+    """One of ours, whose keys this manager was the last to write."""
+    secret: dict[str, Any] = database_login(subject(), "shop_app_a", "ours")
+    fields = {"f:data": {".": {}} | {f"f:{key}": {} for key in keys}}
+    secret["metadata"]["managedFields"] = [{"manager": manager, "operation": "Update", "fieldsV1": fields}]
+    return secret
+
+
+def test_o1_a_credential_written_over_by_hand_is_a_lost_one() -> None:
+    ours = kept(_secret("suuupra-operator", "username", "password", "url"))
+    assert (ours["username"], ours["password"]) == ("shop_app_a", "ours")
+    by_hand = _secret("kubectl-edit", "password")
+    assert drift.written_by_others(by_hand) == {"password"}
+    assert "password" not in kept(by_hand)
+    assert choose(Names("shop"), kept(by_hand), "", "", "shop_app_a").name == "shop_app_b"
+    address = _secret("kubectl-edit", "url")
+    assert choose(Names("shop"), kept(address), "", "", "shop_app_a").password == "ours"
 
 
 # --- claims

@@ -1,0 +1,110 @@
+"""A route comes to the gateway with its resource, with its limit, and goes with it: from kubectl to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from .kube import WORKLOADS, Kube, eventually
+
+pytestmark = pytest.mark.cluster
+
+SEEN_SECONDS = 2.0
+"""Within which the gateway does as the resource says."""
+BURST = 20
+"""More than is asked while the gateway does not know the pod yet, which counts as well."""
+PROGRAM = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"of the resource"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def name(kube: Kube) -> Iterator[str]:
+    """Of a resource and of the one pod behind it, both gone after the test."""
+    chosen = f"routed-{uuid4().hex[:8]}"
+    yield chosen
+    kube.delete("suuupraservice", chosen, "--timeout=60s")
+    kube.delete("pod", chosen, "--grace-period=0", "--force")
+
+
+def resource(name: str, path: str) -> dict[str, Any]:
+    route = {"path": path, "methods": ["GET"], "auth": "none", "limit": {"rate": "1/m", "burst": BURST}}
+    spec = {"service": "web", "replicas": {"min": 0}, "routes": [route]}
+    metadata = {"name": name, "namespace": WORKLOADS}
+    return {"apiVersion": "suuupra.io/v1alpha1", "kind": "SuuupraService", "metadata": metadata, "spec": spec}
+
+
+def pod(kube: Kube, name: str) -> dict[str, Any]:
+    """Answers 200 whatever it is asked, in the place of the resource's own pods, in the image of another's."""
+    web = kube.items("pods", "-l", "app.kubernetes.io/instance=web,app.kubernetes.io/component=serve")[0]
+    labels = {"app.kubernetes.io/instance": name, "app.kubernetes.io/component": "serve"}
+    spec = web["spec"]
+    container = spec["containers"][0]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": WORKLOADS, "labels": labels},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": spec["securityContext"],
+            "containers": [
+                {
+                    "name": "serve",
+                    "image": container["image"],
+                    "imagePullPolicy": container["imagePullPolicy"],
+                    "command": ["python", "-c", PROGRAM],
+                    "ports": [{"name": "http", "containerPort": 8000}],
+                    "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1},
+                    "securityContext": container["securityContext"],
+                    "resources": {"requests": {"cpu": "1m", "memory": "32Mi"}},
+                }
+            ],
+        },
+    }
+
+
+def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_and_go_with_it(
+    kube: Kube, platform_url: str, name: str
+) -> None:
+    path = f"/v1/{name}"
+
+    def answer() -> httpx.Response:
+        return httpx.get(platform_url + path)
+
+    assert answer().status_code == 404
+    kube.apply(pod(kube, name))
+    kube.run("wait", f"pod/{name}", "-n", WORKLOADS, "--for=condition=Ready", "--timeout=60s")
+
+    kube.apply(resource(name, path))
+    kube.await_ready(name, within=30)
+    first = eventually(lambda: _as(answer(), 200), SEEN_SECONDS, f"{path} is routed")
+    assert first.text == "of the resource"
+
+    served = 1
+    while (last := answer()).status_code == 200 and served <= BURST:
+        served += 1
+    assert last.status_code == 429
+    assert 1 < served <= BURST
+    assert int(last.headers["retry-after"]) > 0
+
+    kube.delete("suuupraservice", name, "--timeout=60s")
+    eventually(lambda: _as(answer(), 404), SEEN_SECONDS, f"{path} is routed no more")
+
+
+def _as(answer: httpx.Response, status: int) -> httpx.Response | None:
+    return answer if answer.status_code == status else None
