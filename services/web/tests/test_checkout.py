@@ -285,6 +285,8 @@ async def test_an_order_can_be_canceled_and_put_into_the_cart_again(
 ) -> None:
     order = await pay(learner, world)
     await learner.post(f"/checkout/{order}/cancel", headers=OURS)
+    assert "The order is being closed" in (await learner.get(f"/checkout/{order}")).text
+    world.till.tell(order, "closed", status="canceled")
     assert "You have canceled this order" in (await learner.get(f"/checkout/{order}")).text
     again = await learner.post(f"/orders/{order}/again", headers=OURS)
     assert again.headers["location"] == "/cart"
@@ -398,6 +400,7 @@ async def test_a_stream_survives_services_that_are_away_for_a_moment(
         assert not stream.done()
         world.network.failing.clear()
         world.shop.settle(order, "canceled")
+        world.till.tell(order, "closed", status="canceled")
         answer = await asyncio.wait_for(stream, 5)
     assert marks(answer)[-1].startswith("canceled")
 
