@@ -148,7 +148,7 @@ class Crowd:
             if len(fresh) > len(found):
                 deadline = time.monotonic() + PATIENCE_SECONDS
             found = fresh
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
         return found
 
     async def _newest(self, orders: set[str], known: Mapping[str, Journal]) -> dict[str, Journal]:

@@ -40,10 +40,10 @@ Every page begins with when, on which commit and on which machine it was measure
 Rates are told per second of one core's time where they could be, so that a shared machine blurs them less. Times are
 told by the one who waits, as p50 and p95 or p99.
 """
-_BY_HAND = (
-    "- [Bring-up, timed](bring-up.md), recorded from the tables that `make up` and `make test` print",
-    "- [Kafka and PostgreSQL away for ten minutes each](outage.md), recorded by tests/recovery/outage.py",
-)
+_BY_HAND = {
+    "bring-up": "- [Bring-up, timed](bring-up.md), recorded from the tables that `make up` and `make test` print",
+    "outage": "- [Kafka and PostgreSQL away for ten minutes each](outage.md), recorded by tests/recovery/outage.py",
+}
 """Pages that no benchmark writes."""
 
 
@@ -133,7 +133,7 @@ def keep(slug: str, title: str, figures: Sequence[Figure]) -> Path:
 def index(titles: Mapping[str, str]) -> Path:
     """Write docs/bench/README.md: how to read the pages, and which there are."""
     target = RESULTS / "README.md"
-    kept = [slug for slug in titles if (RESULTS / f"{slug}.md").exists()]
-    pages = [*_BY_HAND, *(f"- [{titles[slug]}]({slug}.md)" for slug in kept)]
+    lines = _BY_HAND | {slug: f"- [{title}]({slug}.md)" for slug, title in titles.items()}
+    pages = [line for slug, line in lines.items() if (RESULTS / f"{slug}.md").exists()]
     target.write_text("\n".join([_HOW_TO_READ, *pages, ""]))
     return target

@@ -148,7 +148,7 @@ async def _until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
     while not await holds():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{READY_SECONDS:.0f} s went by without {what}")
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.5)
 
 
 async def _phone_is_wide(url: str) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 
 from services.web.tests.conftest import OURS, World, browsing, sign_in
+from services.web.tests.live import looked_again, marks, watching
 from services.web.tests.markup import one, tree
 from services.web.usecases import buying
-from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -327,33 +325,6 @@ async def test_nobody_sees_or_changes_another_persons_order(
 
 
 # Live
-
-
-@asynccontextmanager
-async def watching(client: httpx.AsyncClient, order: UUID) -> AsyncIterator[asyncio.Task[httpx.Response]]:
-    """The live stream, read to its end by a task of its own."""
-    task = asyncio.create_task(client.get(f"/checkout/{order}/events"))
-    try:
-        yield task
-    finally:
-        task.cancel()
-
-
-def marks(answer: httpx.Response) -> list[str]:
-    """What a live stream told, without what only keeps it open."""
-    return [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
-
-
-@asynccontextmanager
-async def looked_again(world: World, service: str, times: int = 1) -> AsyncIterator[None]:
-    """Whoever watches has asked the service so often after what is done within."""
-    before = len(world.network.asked(service))
-    yield
-
-    async def enough() -> bool:
-        return len(world.network.asked(service)) >= before + times
-
-    await until(enough)
 
 
 async def test_the_page_hears_of_a_payment_within_a_moment_and_then_the_stream_ends(
