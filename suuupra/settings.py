@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -56,6 +57,14 @@ def _mailbox(value: str) -> str:
     if "@" not in parseaddr(value)[1] or not value.isprintable():
         raise ValueError("must be one mailbox, Name <name@host>")
     return value
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError("must be a time zone of the IANA database, such as Asia/Kolkata") from error
+    return name
 
 
 def said_by_the_resource(name: str) -> AliasChoices:
@@ -212,6 +221,21 @@ class SmtpSettings(Environment):
     smtp_timeout: float = Field(
         default=10.0, gt=0, le=60, description="seconds that handing over one mail may take, up to 60"
     )
+
+
+class ZoneSettings(Environment):
+    """Whose time is told to people. Stored and exchanged is UTC."""
+
+    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
+        validation_alias=said_by_the_resource("time_zone"),
+        default="Asia/Kolkata",
+        description="the time zone of times that people read, for example Asia/Kolkata",
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of times that people read."""
+        return ZoneInfo(self.time_zone)
 
 
 class AuthSettings(Environment):

@@ -2,10 +2,10 @@
 
 from pydantic import Field, SecretStr
 
-from suuupra.settings import DatabaseSettings, HttpAddress, SecretsSettings, ServiceSettings
+from suuupra.settings import DatabaseSettings, HttpAddress, SecretsSettings, ServiceSettings, ZoneSettings
 
 
-class Settings(ServiceSettings, DatabaseSettings, SecretsSettings):
+class Settings(ServiceSettings, DatabaseSettings, SecretsSettings, ZoneSettings):
     """Settings of web. The public URL is identity's issuer too."""
 
     url_content: HttpAddress = Field(

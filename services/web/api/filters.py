@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
 
 import segno
+from jinja2 import pass_context
 from markupsafe import Markup
 
 from services.web.domain.reading import course_url
@@ -94,11 +95,13 @@ def rate(permille: int) -> str:
     return f"{whole}.{rest}%" if rest else f"{whole}%"
 
 
-def moment(at: datetime) -> Markup:
-    """A time as ``<time>``: 23 November 2026, 09:00 UTC."""
-    utc = at.astimezone(UTC)
-    return Markup('<time datetime="{}">{} {}, {} UTC</time>').format(
-        utc.isoformat(timespec="seconds"), utc.day, f"{utc:%B %Y}", f"{utc:%H:%M}"
+@pass_context
+def moment(shown: Mapping[str, object], at: datetime) -> Markup:
+    """A time as ``<time>``, in the `zone` of the page: 23 November 2026, 14:30 IST."""
+    zone = shown.get("zone")
+    local = at.astimezone(zone if isinstance(zone, tzinfo) else UTC)
+    return Markup('<time datetime="{}">{} {}, {}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"), local.day, f"{local:%B %Y}", f"{local:%H:%M %Z}"
     )
 
 

@@ -129,10 +129,11 @@ async def page(
     **shown: object,
 ) -> Response:
     """A page. `url` is its one address, which others may link to. `cache` None: anybody may keep it who has no cookie."""
-    own = {"section": "", "phone_page": settings_of(request).has_phone}
+    settings = settings_of(request)
+    own = {"section": "", "phone_page": settings.has_phone, "zone": settings.zone}
     context = {"head": await head.get(), **own, **shown}
     if url is not None:
-        context |= {"origin": settings_of(request).public_url, "path": url}
+        context |= {"origin": settings.public_url, "path": url}
     response = templates.TemplateResponse(request, template, context, status_code=status)
     response.headers["Cache-Control"] = cache or (PRIVATE if _knows(request) else PUBLIC)
     response.headers["Vary"] = "Cookie"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -77,6 +77,7 @@ async def show(request: Request, head: HeadOfPage, asked: Asked, order: Wanted) 
         rows=[drawing.row(story.lanes, step.moment) for step in story.steps],
         places=drawing.places(story.lanes),
         wanted=order,
+        zone=UTC,  # as in logs, beside which it is read
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -61,7 +63,9 @@ def test_money_is_written_with_the_currencys_own_decimals(units: int, currency: 
 
 def test_rates_times_and_what_is_left_are_written_for_people() -> None:
     assert (rate(180), rate(125), rate(0)) == ("18%", "12.5%", "0%")
-    assert moment(EPOCH) == '<time datetime="2026-11-23T09:00:00+00:00">23 November 2026, 09:00 UTC</time>'
+    written = '<time datetime="2026-11-23T09:00:00+00:00">23 November 2026, {}</time>'
+    assert moment({"zone": ZoneInfo("Asia/Kolkata")}, EPOCH) == written.format("14:30 IST")
+    assert moment({"zone": UTC}, EPOCH) == written.format("09:00 UTC")
     assert (clock(299), clock(60), clock(0)) == ("4:59", "1:00", "0:00")
 
 
