@@ -41,7 +41,7 @@ async def request(person: Person, method: str, path: str, body: Any = None) -> i
 
 
 def filled(path: str, **ids: str) -> str:
-    names = ("product_id", "variant_id", "list_id", "coupon_id", "cart_id", "order_id")
+    names = ("product_id", "variant_id", "list_id", "coupon_id", "cart_id", "order_id", "refund_id")
     return path.format(**{name: ids.get(name, str(uuid4())) for name in names})
 
 
@@ -54,7 +54,7 @@ async def test_nobody_gets_401_wherever_somebody_must_be_known(app: FastAPI, nob
 async def test_a_learner_gets_403_where_only_sellers_or_support_may(app: FastAPI, learner: Person) -> None:
     for method, path in operations(app):
         selling = path.startswith(SELLERS) or (path.startswith("/v1/products") and method != "GET")
-        refunding = path.endswith("/refunds")
+        refunding = "/refunds" in path
         if selling or refunding:
             assert await request(learner, method, filled(path)) == 403, (method, path)
 
@@ -66,7 +66,7 @@ async def test_a_peers_order_is_not_there(
     payment_id = await deliveries.pay(order)
     peer = signed_in()
     for method, path in operations(app):
-        if "{order_id}" in path and not path.endswith("/refunds"):
+        if "{order_id}" in path and "/refunds" not in path:
             assert await request(peer, method, filled(path, order_id=order["id"])) == 404, (method, path)
     for query in ({}, {"number": order["number"]}, {"payment_id": str(payment_id)}):
         assert ok(await peer.get("/v1/orders", **query))["items"] == []

@@ -154,7 +154,7 @@ async def test_a_refund_that_fails_is_shown_takes_nothing_away_and_is_asked_for_
         49_900,
     )
     assert [entry["what"] for entry in shown["timeline"]].count("refund.failed") == 1
-    assert shown["timeline"][-1]["text"] == "499.00 INR could not go back: The account does not exist."
+    assert shown["timeline"][-1]["text"] == "₹499.00 could not go back: The account does not exist."
     assert len(ok(await learner.get("/v1/entitlements"))["items"]) == 1
 
     again = ok(await support.post(f"{path(order)}/{refund['id']}/retry"))

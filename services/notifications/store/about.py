@@ -15,7 +15,7 @@ FROM notification WHERE data ->> 'order_id' = :order_id AND data ? 'order_id'
 UNION ALL
 SELECT id, 'email', kind, state, attempts, created_at, sent_at, NULL, refusal
 FROM mail WHERE data ->> 'order_id' = :order_id AND data ? 'order_id'
-ORDER BY created_at, channel, id LIMIT :limit
+ORDER BY created_at, channel, kind, id LIMIT :limit
 """)
 
 

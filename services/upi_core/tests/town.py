@@ -1,5 +1,6 @@
 """A whole rail inside the test: the switch, three banks, a merchant's PSP, one clock, and real databases."""
 
+import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -64,6 +65,7 @@ class Town:
                 await courier.settled()
             for task in list(self.merchant.tasks):
                 await task
+            await asyncio.sleep(0)  # what is done is taken off the list by the loop
 
     async def due(self) -> None:
         """Everything that is due now."""

@@ -86,7 +86,8 @@ async def _order(sources: Sources, wanted: str) -> tuple[UUID, OrderView | None,
             raise _no_order(f"There is no order {wanted.upper()}.")
         id_ = found.id
     try:
-        return id_, await _order_by_id(sources, id_), ()
+        order = await _order_by_id(sources, id_)
+        return order.id, order, ()
     except (Away, errors.TooManyRequests) as problem:
         return id_, None, (_missing("commerce", problem),)
 
