@@ -37,8 +37,13 @@ def name(kube: Kube) -> Iterator[str]:
     """Of a resource and of the one pod behind it, both gone after the test."""
     chosen = f"routed-{uuid4().hex[:8]}"
     yield chosen
-    kube.delete("suuupraservice", chosen, "--timeout=60s")
-    kube.delete("pod", chosen, "--grace-period=0", "--force")
+    withdraw(kube, chosen)
+
+
+def withdraw(kube: Kube, name: str) -> None:
+    """The pod first: a resource goes only when the pods that bear its name have ended."""
+    kube.delete("pod", name, "--grace-period=0", "--force")
+    kube.delete("suuupraservice", name, "--timeout=60s")
 
 
 def resource(name: str, path: str) -> dict[str, Any]:
@@ -102,7 +107,7 @@ def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_and_go_
     assert 1 < served <= BURST
     assert int(last.headers["retry-after"]) > 0
 
-    kube.delete("suuupraservice", name, "--timeout=60s")
+    withdraw(kube, name)
     eventually(lambda: _as(answer(), 404), SEEN_SECONDS, f"{path} is routed no more")
 
 
