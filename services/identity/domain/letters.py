@@ -23,7 +23,10 @@ LIFE: Final = {Kind.CONFIRM: timedelta(hours=24), Kind.RECOVER: timedelta(hours=
 LATEST: Final = timedelta(hours=24)
 """Age at which a letter that could not be sent is not sent any more."""
 MOST_AN_HOUR: Final = 5
-"""Letters to one address in an hour: forms must not become a way to flood a mailbox."""
+"""Letters of one kind to one address in an hour: forms must not become a way to flood a mailbox. Of one kind, so that
+whoever signs up with somebody's address does not keep the letters from them by which they recover."""
+UNLIMITED: Final = frozenset({Kind.CHANGED})
+"""A warning: never left out. No form causes it but by the right link."""
 
 
 @dataclass(frozen=True, slots=True)
