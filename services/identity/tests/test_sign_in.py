@@ -1,15 +1,18 @@
 """Signing in and recovering, and that nothing of it tells whether an address has an account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
+from services.identity.domain.letters import MOST_AN_HOUR
 from services.identity.tests.beginnings import NEW, SendLetters, link_in, request_of, sign_up
 from services.identity.tests.browser import Browser, answered
 from services.identity.tests.conftest import SITE, make_user
+from services.identity.usecases import recovering
 from services.identity.usecases.hashing import HashingBusy
 from suuupra.clock import FakeClock
 from suuupra.db import Database
@@ -54,6 +57,41 @@ async def test_recovery_looks_the_same_with_and_without_an_account(
     assert answers[0] == answers[1]
     await send_letters()
     assert mail_server.recipients == ["known@example.org"]
+
+
+async def test_recovery_does_the_same_work_with_and_without_an_account(
+    database: Database, clock: FakeClock
+) -> None:
+    """The same statements, and a commit that has to reach the disk, also when there were too many already."""
+    await make_user(database, "known@example.org")
+    await make_user(database, "disabled@example.org")
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE account SET disabled_at = now() WHERE email LIKE 'disabled%'"))
+    for _ in range(MOST_AN_HOUR + 1):
+        done = {}
+        for email in ("known@example.org", "unknown@example.org", "disabled@example.org"):
+            with recorded() as statements:
+                await recovering.ask(database, clock, email)
+            done[email] = statements
+        assert len({tuple(statements) for statements in done.values()}) == 1, done
+    writes = text("SELECT email, count(*) FROM letter GROUP BY email ORDER BY email")
+    async with database.reading() as tx:
+        kept = [tuple(row) for row in await tx.execute(writes)]
+    names = ("disabled@example.org", "known@example.org", "unknown@example.org")
+    assert kept == [(name, MOST_AN_HOUR) for name in names]
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
 
 
 async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(

@@ -184,9 +184,8 @@ async def test_who_signs_up_with_somebodys_address_keeps_no_other_letters_from_t
     async with database.transaction() as tx:
         account = await accounts.by_email(tx, "asha@example.org")
         assert account is not None
-        whose = {"email": account.email, "name": account.name}
         for _ in range(6):
-            await writing.ask(tx, Kind.CHANGED, clock.now(), **whose, account_id=account.id)
+            await writing.ask(tx, Kind.CHANGED, clock.now(), email=account.email, name=account.name)
     await send_letters()
     subjects = [it["subject"] for it in mail_server.messages[5:]]
     assert subjects == ["Choose a new password", *["Your password was changed"] * 7]

@@ -20,13 +20,17 @@ _OPENS: Final = (Kind.RECOVER, Kind.KNOWN)
 
 
 async def ask(database: Database, clock: Clock, email: str) -> None:
-    """Send a link, if the address has an account; whoever asks sees no difference."""
+    """Send a link, if the address has an account. Whoever asks sees no difference, nor is there one in what is done:
+    a letter to nobody is written and thrown away."""
+    now = clock.now()
     async with database.transaction() as tx:
         account = await accounts.by_email(tx, email)
         if account is not None and account.active:
             await writing.ask(
-                tx, Kind.RECOVER, clock.now(), email=account.email, name=account.name, account_id=account.id
+                tx, Kind.RECOVER, now, email=account.email, name=account.name, account_id=account.id
             )
+        else:
+            await writing.ask(tx, Kind.NOBODY, now, email=email, name="")
 
 
 async def look(database: Database, clock: Clock, token: str) -> str:

@@ -88,6 +88,8 @@ class Writer:
         if row is None or row.sent_at is not None or now - row.created_at > letters.LATEST:
             return
         kind = Kind(row.kind)
+        if kind is Kind.NOBODY:
+            return
         link = self._site + _PAGES[kind]
         if kind in LIFE:
             token = secrets.token_urlsafe(32)
