@@ -14,11 +14,12 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from suuupra import errors, openapi
-from suuupra.auth import Authenticator
+from suuupra.auth import Authenticator, takes_nobody
 from suuupra.clock import Clock, SystemClock
 from suuupra.edge import Activity, Edge
 from suuupra.health import Health
@@ -37,11 +38,15 @@ R = TypeVar("R")
 
 
 class _Application(FastAPI):
-    """FastAPI whose OpenAPI document tells how operations fail."""
+    """FastAPI whose OpenAPI document tells how operations fail, and which do without a token."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_schema = openapi.with_problems(super().openapi())
+            for route in self.routes:
+                if isinstance(route, APIRoute) and route.include_in_schema and takes_nobody(route.dependant):
+                    for method in route.methods or ():
+                        openapi.without_token(self.openapi_schema["paths"][route.path_format][method.lower()])
         return self.openapi_schema
 
 

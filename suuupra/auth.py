@@ -10,9 +10,11 @@ Every service judges the token itself; that the gateway did so before is defence
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
@@ -36,6 +38,7 @@ __all__ = [
     "require_any_scope",
     "require_scope",
     "require_user",
+    "takes_nobody",
 ]
 
 _FIX = "send Authorization: Bearer followed by an access token of this platform"
@@ -167,6 +170,18 @@ def require_scope(*scopes: str) -> RequireUser:
 def require_any_scope(*scopes: str) -> RequireUser:
     """A dependency that gives the caller when the token carries one of `scopes`; else 401 or 403."""
     return RequireUser(_TOKEN, *scopes, one=True)
+
+
+def takes_nobody(dependant: Dependant) -> bool:
+    """Whether a route that takes tokens, by these dependencies, answers without one too."""
+    kinds = {type(call) for call in _calls(dependant)}
+    return OptionalUser in kinds and RequireUser not in kinds
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    yield dependant.call
+    for inner in dependant.dependencies:
+        yield from _calls(inner)
 
 
 User = Annotated[Principal, Depends(require_user)]

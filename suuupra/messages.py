@@ -7,13 +7,15 @@ pauses, by whichever process is alive. A message may have an end, after which te
 Taking: `await take(tx, …)` in the transaction of what the message does. False means that it was taken before. The
 same id with other content raises IdReused and does nothing (M4).
 
+What nobody may keep, such as a PIN's ciphertext, is taken out of a message when it ends: `kept` says how.
+
 The receiver acknowledges with 2xx. What a refusal looks like inside a 2xx is said by `refusal`; 400, 409, 413 and 422
 refuse as well. Everything else means «later».
 """
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,9 +83,11 @@ _AGAIN: Final = text("""
 UPDATE message_out SET next_at = :next_at, attempts = 1, outcome = NULL
 WHERE id = :id AND outcome IS DISTINCT FROM 'withdrawn' RETURNING id, recipient, path, body
 """)
-_WITHDRAW: Final = text("UPDATE message_out SET outcome = 'withdrawn' WHERE id = :id AND outcome IS NULL")
+_WITHDRAW: Final = text(
+    "UPDATE message_out SET outcome = 'withdrawn' WHERE id = :id AND outcome IS NULL RETURNING id, body"
+)
 _EXPIRE: Final = text(
-    "UPDATE message_out SET outcome = 'expired' WHERE outcome IS NULL AND expires_at <= :now"
+    "UPDATE message_out SET outcome = 'expired' WHERE outcome IS NULL AND expires_at <= :now RETURNING id, body"
 )
 _CLAIM: Final = text("""
 UPDATE message_out SET attempts = attempts + 1,
@@ -95,10 +99,11 @@ RETURNING id, recipient, path, body
 """)
 _NEXT: Final = text("SELECT min(next_at) FROM message_out WHERE outcome IS NULL")
 _END: Final = text("""
-UPDATE message_out m SET outcome = e.outcome
-FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[])) AS e (id, outcome)
+UPDATE message_out m SET outcome = e.outcome, body = coalesce(e.body, m.body)
+FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:bodies AS bytea[])) AS e (id, outcome, body)
 WHERE m.id = e.id AND m.outcome IS NULL
 """)
+_KEEP: Final = text("UPDATE message_out SET body = :body WHERE id = :id")
 _TAKE: Final = text("""
 INSERT INTO message_in (sender, id, fingerprint, taken_at) VALUES (:sender, :id, :fingerprint, :now)
 ON CONFLICT DO NOTHING
@@ -160,6 +165,9 @@ Refusal = Callable[[bytes], str | None]
 Refused = Callable[[Outgoing, str], Awaitable[None]]
 """What to do about a refused message."""
 
+Kept = Callable[[bytes], bytes]
+"""The body of a message that ended → what is kept of it; what is taken out is not sent again either."""
+
 
 async def _nothing(_message: Outgoing, _reason: str) -> None:
     """A refusal that nobody acts on; it is logged."""
@@ -187,11 +195,12 @@ class Messenger:
         *,
         refusal: Refusal = lambda _: None,
         refused: Refused = _nothing,
+        kept: Kept = lambda body: body,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._clock = clock
         client = http_client("", timeout=ANSWER_SECONDS, transport=transport)
-        self._post = _Post(client, signer, address, clock, refusal, refused)
+        self._post = _Post(client, signer, address, clock, refusal, refused, kept)
         self._client = client
         self.courier = Courier(database, self._post, clock, parallel=PARALLEL, poll_seconds=POLL_SECONDS)
         self._post.hurry = self.courier.waited_for
@@ -234,7 +243,7 @@ class Messenger:
 
     async def withdraw(self, tx: Transaction, message_id: UUID) -> None:
         """Do not send it (again). What is under way cannot be called back."""
-        await tx.execute(_WITHDRAW, {"id": message_id})
+        await self._post.trim(tx, await tx.execute(_WITHDRAW, {"id": message_id}))
 
     def _when_committed(self, tx: Transaction, message: Outgoing) -> None:
         loop = asyncio.get_running_loop()
@@ -260,6 +269,7 @@ class _Post:
         clock: Clock,
         refusal: Refusal,
         refused: Refused,
+        kept: Kept,
     ) -> None:
         self._client = client
         self._signer = signer
@@ -267,16 +277,28 @@ class _Post:
         self._clock = clock
         self._refusal = refusal
         self._refused = refused
-        self._ended: list[tuple[UUID, str]] = []
+        self._kept = kept
+        self._ended: list[tuple[UUID, str, bytes | None]] = []
         self._ending: asyncio.Task[None] | None = None
         self.hurry = asyncio.Event()
         """Somebody waits for what is noted."""
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Outgoing]:
         """Those whose pause is over; what nobody needs any more has ended."""
-        await tx.execute(_EXPIRE, {"now": now})
+        await self.trim(tx, await tx.execute(_EXPIRE, {"now": now}))
         values = {"now": now, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE, "limit": limit}
         return [_outgoing(row) for row in await tx.execute(_CLAIM, values)]
+
+    async def trim(self, tx: Transaction, ended: Iterable[Any]) -> None:
+        """Keep of messages that ended without an answer what is kept of all."""
+        for row in list(ended):
+            if (body := self._rest(bytes(row.body))) is not None:
+                await tx.execute(_KEEP, {"id": row.id, "body": body})
+
+    def _rest(self, body: bytes) -> bytes | None:
+        """What is kept of it, or None when that is all."""
+        rest = self._kept(body)
+        return None if rest == body else rest
 
     async def next_due(self, tx: Transaction) -> datetime | None:
         due: datetime | None = await tx.scalar(_NEXT)
@@ -318,12 +340,12 @@ class _Post:
             )
             await self._refused(message, ending.reason)
         if ending.outcome is not None:
-            await self._end(database, message.id, ending.outcome)
+            await self._end(database, message, ending.outcome)
         return False
 
-    async def _end(self, database: Database, message_id: UUID, outcome: str) -> None:
+    async def _end(self, database: Database, message: Outgoing, outcome: str) -> None:
         """Many at once are one statement."""
-        self._ended.append((message_id, outcome))
+        self._ended.append((message.id, outcome, self._rest(message.body)))
         if self._ending is None:
             self._ending = asyncio.create_task(self._note_ends(database), name="message ends")
         await asyncio.shield(self._ending)
@@ -333,7 +355,8 @@ class _Post:
             await self._gathered()
             while self._ended:
                 ended, self._ended = self._ended, []
-                values = {"ids": [one for one, _ in ended], "outcomes": [outcome for _, outcome in ended]}
+                ids, outcomes, bodies = (list(column) for column in zip(*ended, strict=True))
+                values = {"ids": ids, "outcomes": outcomes, "bodies": bodies}
                 async with database.transaction() as tx:
                     await tx.execute(_END, values)
         finally:

@@ -104,7 +104,7 @@ class Settings(ServiceSettings, DatabaseSettings, KafkaSettings, SecretsSettings
         validation_alias="IDENTITY_LOGIN_TRIES",
         ge=3,
         le=1000,
-        description="wrong passwords for one address in 15 minutes before the next must wait, 3 to 1000",
+        description="wrong passwords for one address in 15 minutes before the next must wait, those in a browser that its owner signed in with counted apart, 3 to 1000",
     )
     home_path: str = Field(
         default="/session/login",

@@ -6,6 +6,7 @@ from functools import partial
 from services.commerce.contract import (
     EntitlementGranted,
     EntitlementRevoked,
+    OrderCanceled,
     OrderExpired,
     OrderPaid,
     OrderRefunded,
@@ -14,12 +15,21 @@ from services.content.contract import CoursePublished
 from services.identity.contract import UserCreated
 from services.notifications.settings import Settings
 from services.notifications.usecases import telling
-from services.payments.contract import PaymentFailed
+from services.payments.contract import PaymentFailed, PaymentSucceeded
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.inbox import Subscription, on_batch
 
-_TOLD = (OrderPaid, OrderExpired, OrderRefunded, PaymentFailed, EntitlementGranted, EntitlementRevoked)
+_TOLD = (
+    OrderPaid,
+    OrderExpired,
+    OrderCanceled,
+    OrderRefunded,
+    PaymentSucceeded,
+    PaymentFailed,
+    EntitlementGranted,
+    EntitlementRevoked,
+)
 
 
 def consumers(_settings: Settings, clock: Clock | None = None) -> Sequence[Subscription]:

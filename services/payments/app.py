@@ -8,6 +8,7 @@ from services.payments.clients.feed import Feed
 from services.payments.clients.keys import Keys
 from services.payments.clients.rails import RailBook
 from services.payments.clients.receivers import Receivers
+from services.payments.clients.signers import Known
 from services.payments.clients.switch import Switches
 from services.payments.settings import Settings
 from services.payments.usecases.delivering import WebhookPost
@@ -54,5 +55,5 @@ def create_app(
     )
     made.state.rail_post, made.state.rail_courier = post, to_rails
     made.state.webhook_courier = to_receivers
-    made.state.switch_keys = {}  # clients/signers.py
+    made.state.switch_keys = Known()
     return made

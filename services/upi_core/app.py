@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from services.upi_core.api import phone, rail, stories
 from services.upi_core.contract import SWITCH, refusal_in
+from services.upi_core.domain.pins import without_pin
 from services.upi_core.settings import Settings
 from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
@@ -42,6 +43,7 @@ def create_app(
         time,
         refusal=refusal_in,
         refused=refused,
+        kept=without_pin,
         transport=transport,
     )
     means = Rail(messenger, keyring, directory, settings.rulebook, time)

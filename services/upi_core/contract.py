@@ -73,7 +73,7 @@ from services.upi_core.domain.messages import (
     new_txn_id,
     path_of,
 )
-from services.upi_core.domain.pins import EnteredPin, UnreadablePin, open_pin, seal_pin
+from services.upi_core.domain.pins import EnteredPin, UnreadablePin, open_pin, seal_pin, without_pin
 from suuupra import fields
 from suuupra.events import Event
 from suuupra.money import Money
@@ -144,6 +144,7 @@ __all__ = [
     "refusal_in",
     "seal_pin",
     "signed_part",
+    "without_pin",
 ]
 
 

@@ -1,8 +1,17 @@
 """What the web app is told by its environment."""
 
-from pydantic import Field, SecretStr
+from typing import Self
 
-from suuupra.settings import DatabaseSettings, HttpAddress, SecretsSettings, ServiceSettings, ZoneSettings
+from pydantic import Field, SecretStr, model_validator
+
+from suuupra.settings import (
+    DatabaseSettings,
+    HttpAddress,
+    SecretsSettings,
+    ServiceSettings,
+    ZoneSettings,
+    said_by_the_resource,
+)
 
 
 class Settings(ServiceSettings, DatabaseSettings, SecretsSettings, ZoneSettings):
@@ -41,6 +50,38 @@ class Settings(ServiceSettings, DatabaseSettings, SecretsSettings, ZoneSettings)
         default=None,
         description="this client's secret; without it the one that identity keeps in OpenBao for us",
     )
+    seller_name: str | None = Field(
+        default=None,
+        validation_alias=said_by_the_resource("seller_name"),
+        min_length=1,
+        description="who sells, as registered for GST; with the two below receipts are tax invoices",
+    )
+    seller_gstin: str | None = Field(
+        default=None,
+        validation_alias=said_by_the_resource("seller_gstin"),
+        pattern=r"^[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]$",
+        description="the seller's GSTIN, 15 characters",
+    )
+    seller_address: str | None = Field(
+        default=None,
+        validation_alias=said_by_the_resource("seller_address"),
+        min_length=1,
+        description="the seller's registered address, on one line",
+    )
+
+    @model_validator(mode="after")
+    def _sold_by_somebody_or_nobody(self) -> Self:
+        named = (self.seller_name, self.seller_gstin, self.seller_address)
+        if any(named) and not all(named):
+            raise ValueError("set all of SELLER_NAME, SELLER_GSTIN and SELLER_ADDRESS, or none of them")
+        return self
+
+    @property
+    def seller(self) -> tuple[str, str, str] | None:
+        """Name, GSTIN and address: what a tax invoice must name (CGST Rules, 46). None makes it a receipt."""
+        if self.seller_name is None or self.seller_gstin is None or self.seller_address is None:
+            return None
+        return self.seller_name, self.seller_gstin, self.seller_address
 
     @property
     def secure(self) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.upi_core.contract import without_pin
 from suuupra.db import Transaction
 
 
@@ -32,7 +33,8 @@ VALUES (:rail, :txn_id, :leg, :fingerprint, :state, :request, :now)
 ON CONFLICT DO NOTHING RETURNING txn_id
 """)
 _END: Final = text("""
-UPDATE leg SET state = :state, code = :code, posting_id = :posting_id, ended_at = :now
+UPDATE leg SET state = :state, code = :code, posting_id = :posting_id, ended_at = :now,
+    request = :request
 WHERE rail = :rail AND txn_id = :txn_id AND leg = :leg
 """)
 
@@ -54,8 +56,11 @@ async def add(tx: Transaction, leg: Leg, now: datetime) -> bool:
 async def end(
     tx: Transaction, leg: Leg, state: str, code: str | None, posting_id: UUID | None, now: datetime
 ) -> None:
+    """Note how it ended. The encrypted PIN that came with it is kept no longer."""
     values = {"rail": leg.rail, "txn_id": leg.txn_id, "leg": leg.leg, "state": state, "code": code}
-    await tx.execute(_END, {**values, "posting_id": posting_id, "now": now})
+    await tx.execute(
+        _END, {**values, "posting_id": posting_id, "now": now, "request": without_pin(leg.request)}
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from services.bank_simulator.tests.conftest import CounterWith
-from services.bank_simulator.tests.counter import MEERA, RUPEES_250K, SHOP, Counter
+from services.bank_simulator.tests.counter import MEERA, PIN, RUPEES_250K, SHOP, Counter
 from services.upi_core import contract as upi
 from services.upi_core.contract import Code, TxnType
 from suuupra import signatures
+from suuupra.db import Database
 from suuupra.signatures import Signer
+from suuupra.testing.remembered import tables_with
 from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -172,6 +174,42 @@ async def test_a_pin_is_free_again_after_its_block_and_counts_anew(counter: Coun
     counter.clock.advance(24 * 3600 + 1)
     assert await counter.debit(pin="0000") is Code.WRONG_PIN
     assert await counter.debit() is Code.SUCCESS
+
+
+async def test_an_encrypted_pin_is_kept_while_its_debit_is_under_way_and_no_longer(
+    counter_with: CounterWith,
+) -> None:
+    async with counter_with(latency="2s") as counter:
+        database = counter.bank.state.resources.get(Database)
+        for pin in (PIN, "0000"):
+            message = await counter.leg(TxnType.DEBIT, pin=pin)
+            assert message.payer.credential is not None
+            await counter.say(message)
+            assert await tables_with(database, message.payer.credential.data) == ["leg"]
+            await counter.later(2)
+            assert counter.heard[-1].resp.req_msg_id == message.head.msg_id
+            assert await tables_with(database, message.payer.credential.data) == []
+
+
+async def test_no_pin_is_kept_of_a_debit_that_was_lost_or_taken_back_before_it_was_done(
+    counter_with: CounterWith,
+) -> None:
+    async with counter_with(timeoutShare=1.0) as silent:
+        database = silent.bank.state.resources.get(Database)
+        for _ in range(6):  # about half of them are lost
+            message = await silent.leg(TxnType.DEBIT)
+            assert message.payer.credential is not None
+            await silent.ask(message)
+            assert await tables_with(database, message.payer.credential.data) == []
+    async with counter_with(latency="20s") as slow:
+        message = await slow.leg(TxnType.DEBIT)
+        assert message.payer.credential is not None
+        await slow.ask(message)
+        await slow.ask(await slow.leg(TxnType.REVERSAL, txn_id=message.txn.id))
+        await slow.later(20)
+        database = slow.bank.state.resources.get(Database)
+        assert await tables_with(database, message.payer.credential.data) == []
+        assert await slow.balance() == RUPEES_250K
 
 
 # The profile

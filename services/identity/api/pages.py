@@ -66,7 +66,8 @@ async def login(request: Request, db: Db, passwords: Passwords, clock: Now) -> R
     return_to = returning.checked(written.get("return_to"))
     settings, life = settings_of(request), session_life(request)
     try:
-        form = SignInForm(forms.email(written), written.get("password", ""), return_to)
+        given = forms.email(written), written.get("password", "")
+        form = SignInForm(*given, return_to, cookies.known_of(request))
         opened = await signing_in.sign_in(db, passwords, clock, form, life=life, tries=settings.login_tries)
     except FormFault as error:
         shown: dict[str, Any] = {"notice": None, "form": forms.shown(written)}
@@ -198,12 +199,13 @@ async def new_password(request: Request, db: Db, passwords: Passwords, clock: No
     written = await forms.values(request)
     token = written.get("token", "")
     try:
-        await recovering.choose(db, passwords, clock, token, written.get("password", ""))
+        browser = await recovering.choose(db, passwords, clock, token, written.get("password", ""))
     except FormFault as error:
         shown = {"email": await recovering.look(db, clock, token), "token": token, "faults": error.faults}
         return page(request, "new_password.html", shown, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     response = go(address_of("/account/login", notice="changed"))
     cookies.sign_out(response)
+    cookies.remember_browser(response, browser, secure=settings_of(request).secure)
     return response
 
 

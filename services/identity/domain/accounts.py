@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
+
+KNOWN_FOR: Final = timedelta(days=180)
+"""How long a browser is known by, in which somebody signed in."""
 
 
 class Role(StrEnum):

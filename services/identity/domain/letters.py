@@ -16,6 +16,9 @@ class Kind(StrEnum):
     RECOVER = "recover"
     CHANGED = "changed"
     """The password was changed."""
+    NOBODY = "nobody"
+    """To an address without an account, which asked to recover it: kept as any other, so that it takes as long, and
+    not sent."""
 
 
 LIFE: Final = {Kind.CONFIRM: timedelta(hours=24), Kind.RECOVER: timedelta(hours=1)}
@@ -23,7 +26,10 @@ LIFE: Final = {Kind.CONFIRM: timedelta(hours=24), Kind.RECOVER: timedelta(hours=
 LATEST: Final = timedelta(hours=24)
 """Age at which a letter that could not be sent is not sent any more."""
 MOST_AN_HOUR: Final = 5
-"""Letters to one address in an hour: forms must not become a way to flood a mailbox."""
+"""Letters of one kind to one address in an hour: forms must not become a way to flood a mailbox. Of one kind, so that
+whoever signs up with somebody's address does not keep the letters from them by which they recover."""
+UNLIMITED: Final = frozenset({Kind.CHANGED})
+"""A warning: never left out. No form causes it but by the right link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ _IGNORE: Final = "If this was not you, do nothing: nothing changes without this 
 
 
 def write(kind: Kind, *, name: str, site: str, link: str) -> Letter:
-    """The letter. `link` is the address to open; `site` the platform's."""
+    """The letter; there is none to NOBODY. `link` is the address to open; `site` the platform's."""
     match kind:
         case Kind.CONFIRM:
             subject = "Confirm your address"
@@ -59,4 +65,6 @@ def write(kind: Kind, *, name: str, site: str, link: str) -> Letter:
                 f"the password of your account at {site} was just changed, and everybody signed in with it was signed"
                 f" out. If this was not you, choose a new one at once:\n\n{link}"
             )
+        case Kind.NOBODY:
+            raise ValueError("nobody is written to")
     return Letter(subject, f"Hello {name},\n\n{text}{_FOOTER}")

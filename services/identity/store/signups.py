@@ -85,10 +85,12 @@ async def remove_all(tx: Transaction, email: str) -> None:
 # Letters
 
 
-async def letters_since(tx: Transaction, email: str, since: datetime) -> int:
-    """How many letters to an address were asked for since then."""
-    query = text("SELECT count(*) FROM letter WHERE email_key = :key AND created_at > :since")
-    return int(await tx.scalar(query, {"key": email_key(email), "since": since}) or 0)
+async def letters_since(tx: Transaction, kind: Kind, email: str, since: datetime) -> int:
+    """How many letters of a kind to an address were asked for since then."""
+    query = text(
+        "SELECT count(*) FROM letter WHERE email_key = :key AND created_at > :since AND kind = :kind"
+    )
+    return int(await tx.scalar(query, {"key": email_key(email), "since": since, "kind": kind.value}) or 0)
 
 
 async def add_letter(

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from services.identity.domain.accounts import KNOWN_FOR
 from suuupra.sweeping import Swept
 
 _AFTER: Final = timedelta(days=1)
@@ -17,4 +18,5 @@ AGES: Final = {
     Swept("login_failure", "since"): _AFTER,
     Swept("revoked_token", "expires_at"): _AFTER,
     Swept("letter", "created_at"): _LETTERS_AFTER,
+    Swept("known_browser", "seen_at"): KNOWN_FOR,
 }

@@ -1,15 +1,18 @@
 """Signing in and recovering, and that nothing of it tells whether an address has an account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
+from services.identity.domain.letters import MOST_AN_HOUR
 from services.identity.tests.beginnings import NEW, SendLetters, link_in, request_of, sign_up
 from services.identity.tests.browser import Browser, answered
 from services.identity.tests.conftest import SITE, make_user
+from services.identity.usecases import recovering
 from services.identity.usecases.hashing import HashingBusy
 from suuupra.clock import FakeClock
 from suuupra.db import Database
@@ -56,6 +59,41 @@ async def test_recovery_looks_the_same_with_and_without_an_account(
     assert mail_server.recipients == ["known@example.org"]
 
 
+async def test_recovery_does_the_same_work_with_and_without_an_account(
+    database: Database, clock: FakeClock
+) -> None:
+    """The same statements, and a commit that has to reach the disk, also when there were too many already."""
+    await make_user(database, "known@example.org")
+    await make_user(database, "disabled@example.org")
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE account SET disabled_at = now() WHERE email LIKE 'disabled%'"))
+    for _ in range(MOST_AN_HOUR + 1):
+        done = {}
+        for email in ("known@example.org", "unknown@example.org", "disabled@example.org"):
+            with recorded() as statements:
+                await recovering.ask(database, clock, email)
+            done[email] = statements
+        assert len({tuple(statements) for statements in done.values()}) == 1, done
+    writes = text("SELECT email, count(*) FROM letter GROUP BY email ORDER BY email")
+    async with database.reading() as tx:
+        kept = [tuple(row) for row in await tx.execute(writes)]
+    names = ("disabled@example.org", "known@example.org", "unknown@example.org")
+    assert kept == [(name, MOST_AN_HOUR) for name in names]
+
+
+@contextmanager
+def recorded() -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
 async def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
     browser: Browser, database: Database
 ) -> None:
@@ -82,6 +120,65 @@ async def test_one_address_cannot_be_guessed_at_for_ever_known_or_not(
     assert (await browser.sign_in("known@example.org")).status_code == 303
 
 
+async def test_nobody_shuts_somebody_out_of_a_browser_in_which_they_signed_in_before(
+    browser: Browser, open_browser: Callable[[], Browser], database: Database, clock: FakeClock
+) -> None:
+    await make_user(database, "asha@example.org")
+    assert (await browser.sign_in("asha@example.org")).status_code == 303
+    attacker, elsewhere = open_browser(), open_browser()
+    for _ in range(20):
+        await attacker.sign_in("asha@example.org", "a wrong guess 1")
+    assert (await elsewhere.sign_in("asha@example.org")).status_code == 429
+    assert (await browser.sign_in("asha@example.org")).status_code == 303
+    assert (
+        await attacker.sign_in("asha@example.org")
+    ).status_code == 429  # her success opens no door for others
+    for _ in range(20):  # nor is her own browser one to guess in for ever
+        assert (await browser.sign_in("asha@example.org", "a wrong guess 1")).status_code == 422
+    assert (await browser.sign_in("asha@example.org")).status_code == 429
+    clock.advance(timedelta(minutes=15))
+    assert (await browser.sign_in("asha@example.org")).status_code == 303
+
+
+async def test_a_browser_is_known_for_those_only_who_signed_in_there(
+    browser: Browser, open_browser: Callable[[], Browser], database: Database
+) -> None:
+    """Whoever has an account of their own guesses no better at that of others. A shared machine knows all its people."""
+    for email in ("asha@example.org", "ravi@example.org", "thief@example.org"):
+        await make_user(database, email)
+    for email in ("asha@example.org", "ravi@example.org"):
+        assert (await browser.sign_in(email)).status_code == 303
+    thief = open_browser()
+    await thief.sign_in("thief@example.org")
+    for email in ("asha@example.org", "ravi@example.org"):
+        for _ in range(20):
+            await thief.sign_in(email, "a wrong guess 1")
+        assert (await thief.sign_in(email)).status_code == 429
+        assert (await browser.sign_in(email)).status_code == 303
+
+
+async def test_a_new_password_by_mail_ends_the_wait_and_makes_the_browser_known(
+    browser: Browser,
+    open_browser: Callable[[], Browser],
+    database: Database,
+    send_letters: SendLetters,
+    mail_server: MailServer,
+) -> None:
+    await make_user(database, "asha@example.org")
+    attacker = open_browser()
+    for _ in range(20):
+        await attacker.sign_in("asha@example.org", "a wrong guess 1")
+    assert (await browser.sign_in("asha@example.org")).status_code == 429
+    await browser.open("/account/recover")
+    await browser.send(email="asha@example.org")
+    await send_letters()
+    await browser.open(link_in(mail_server))
+    await browser.send(password="another horse battery 9")
+    for _ in range(20):
+        await attacker.sign_in("asha@example.org", "a wrong guess 1")
+    assert (await browser.sign_in("asha@example.org", "another horse battery 9")).status_code == 303
+
+
 # Signing in
 
 
@@ -98,9 +195,10 @@ async def test_the_cookie_is_for_the_protocol_only_and_no_script_reads_it(
     browser: Browser, database: Database
 ) -> None:
     await make_user(database, "asha@example.org")
-    cookie = (await browser.sign_in("asha@example.org")).headers["set-cookie"]
-    assert cookie.startswith("suuupra_sso=")
-    assert {"HttpOnly", "Path=/oauth", "SameSite=lax"} <= set(cookie.split("; "))
+    session, known = (await browser.sign_in("asha@example.org")).headers.get_list("set-cookie")
+    assert (session.partition("=")[0], known.partition("=")[0]) == ("suuupra_sso", "suuupra_known")
+    assert {"HttpOnly", "Path=/oauth", "SameSite=lax"} <= set(session.split("; "))
+    assert {"HttpOnly", "Path=/account/login", "SameSite=lax"} <= set(known.split("; "))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from services.identity.domain.letters import Kind
+from services.identity.store import accounts
 from services.identity.tests.beginnings import NEW, SendLetters, link_in, request_of, sign_up
 from services.identity.tests.browser import PASSWORD, Browser, answered
 from services.identity.tests.conftest import make_user
+from services.identity.usecases import writing
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.testing.smtp import MailServer
@@ -162,6 +165,30 @@ async def test_a_mailbox_cannot_be_flooded(
         assert (await browser.send(email="asha@example.org")).status_code == 303
     await send_letters()
     assert len(mail_server.messages) == 5
+
+
+async def test_who_signs_up_with_somebodys_address_keeps_no_other_letters_from_them(
+    browser: Browser, database: Database, send_letters: SendLetters, mail_server: MailServer, clock: FakeClock
+) -> None:
+    """And the warning that a password was changed is never left out, however often that is."""
+    await make_user(database, "asha@example.org")
+    for _ in range(9):
+        await sign_up(browser, email="asha@example.org")
+    await send_letters()
+    assert [it["subject"] for it in mail_server.messages] == ["You already have an account"] * 5
+    await browser.open("/account/recover")
+    await browser.send(email="asha@example.org")
+    await send_letters()
+    await browser.open(link_in(mail_server))
+    assert (await browser.send(password="another horse battery 9")).status_code == 303
+    async with database.transaction() as tx:
+        account = await accounts.by_email(tx, "asha@example.org")
+        assert account is not None
+        for _ in range(6):
+            await writing.ask(tx, Kind.CHANGED, clock.now(), email=account.email, name=account.name)
+    await send_letters()
+    subjects = [it["subject"] for it in mail_server.messages[5:]]
+    assert subjects == ["Choose a new password", *["Your password was changed"] * 7]
 
 
 async def test_no_token_is_written_down_anywhere_but_in_its_letter(

@@ -68,7 +68,7 @@ async def test_what_is_over_is_deleted_and_what_is_not_stays(
 ) -> None:
     await make_user(database, "asha@example.org")
     await browser.sign_in("asha@example.org")
-    await browser.sign_in("asha@example.org", "a wrong guess 1")
+    await browser.sign_in("nobody@example.org", "a wrong guess 1")
     await browser.open("/account/sign-up")
     await browser.send(name="B", email="b@example.org", password="correct horse battery 9")
     async with database.transaction() as tx:
@@ -82,5 +82,9 @@ async def test_what_is_over_is_deleted_and_what_is_not_stays(
     clock.advance(timedelta(days=9))
     assert await sweeper.handle_due() == 1
     assert [await count(database, table) for table in tables] == [0, 0, 0, 0]
+    assert await count(database, "known_browser") == 1
+    clock.advance(timedelta(days=180))
+    assert await sweeper.handle_due() == 1
+    assert await count(database, "known_browser") == 0
     assert await count(database, "account") == 1
     assert await sweeper.handle_due() == 0  # it comes again in a while

@@ -2,16 +2,16 @@
 
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from services.identity.domain.accounts import Account
 from services.identity.domain.clients import secret_hash
 from services.identity.domain.letters import Kind
 from services.identity.domain.passwords import fault
-from services.identity.store import accounts, sessions, signups
+from services.identity.store import accounts, browsers, sessions, signups
 from services.identity.usecases import writing
 from services.identity.usecases.hashing import Hasher
 from services.identity.usecases.problems import FormFault, link_useless
+from services.identity.usecases.signing_in import remembered
 from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
 
@@ -20,13 +20,17 @@ _OPENS: Final = (Kind.RECOVER, Kind.KNOWN)
 
 
 async def ask(database: Database, clock: Clock, email: str) -> None:
-    """Send a link, if the address has an account; whoever asks sees no difference."""
+    """Send a link, if the address has an account. Whoever asks sees no difference, nor is there one in what is done:
+    a letter to nobody is written and thrown away."""
+    now = clock.now()
     async with database.transaction() as tx:
         account = await accounts.by_email(tx, email)
         if account is not None and account.active:
             await writing.ask(
-                tx, Kind.RECOVER, clock.now(), email=account.email, name=account.name, account_id=account.id
+                tx, Kind.RECOVER, now, email=account.email, name=account.name, account_id=account.id
             )
+        else:
+            await writing.ask(tx, Kind.NOBODY, now, email=email, name="")
 
 
 async def look(database: Database, clock: Clock, token: str) -> str:
@@ -35,8 +39,11 @@ async def look(database: Database, clock: Clock, token: str) -> str:
         return (await _account(tx, token, clock.now())).email
 
 
-async def choose(database: Database, hasher: Hasher, clock: Clock, token: str, password: str) -> UUID:
-    """Set the new password, and sign them out everywhere. Raises LinkUseless, HashingBusy, FormFault."""
+async def choose(database: Database, hasher: Hasher, clock: Clock, token: str, password: str) -> str:
+    """Set the new password, and sign them out everywhere; the cookie by which this browser, and no other, is known.
+
+    Raises LinkUseless, HashingBusy, FormFault.
+    """
     now = clock.now()
     async with database.transaction() as tx:
         account = await _account(tx, token, now)
@@ -49,11 +56,13 @@ async def choose(database: Database, hasher: Hasher, clock: Clock, token: str, p
         await accounts.set_password(tx, account.id, password_hash, now)
         await signups.remove_links(tx, account.id)
         await signups.forget_failures(tx, account.email)
+        await browsers.forget(tx, account.id)
+        browser = await remembered(tx, account.id, now)
         await sessions.end_all(tx, account.id, now, "password changed")
         await writing.ask(
             tx, Kind.CHANGED, now, email=account.email, name=account.name, account_id=account.id
         )
-    return account.id
+    return browser
 
 
 async def _account(tx: Transaction, token: str, now: datetime) -> Account:

@@ -124,7 +124,9 @@ async def confirm(
             await create(tx, account)
             # The password was typed when they signed up, or just now.
             auth_time = signup.created_at if _same_browser(signup, browser) else now
-            session = open_session(tx, account.id, now, life, auth_time=auth_time, return_to=signup.return_to)
+            session = await open_session(
+                tx, account.id, now, life, auth_time=auth_time, return_to=signup.return_to
+            )
     return Confirmed(account.id, session, signup.return_to)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.identity.domain import letters
 from services.identity.domain.clients import secret_hash
-from services.identity.domain.letters import LIFE, Kind
+from services.identity.domain.letters import LIFE, MOST_AN_HOUR, UNLIMITED, Kind
 from services.identity.store import signups
 from suuupra import logs, schedule
 from suuupra.clock import Clock
@@ -55,8 +55,9 @@ async def ask(
     signup_id: UUID | None = None,
     account_id: UUID | None = None,
 ) -> None:
-    """Have a letter sent, unless the address gets too many already."""
-    if await signups.letters_since(tx, email, now - timedelta(hours=1)) >= letters.MOST_AN_HOUR:
+    """Have a letter sent, unless the address gets too many of its kind already."""
+    since = now - timedelta(hours=1)
+    if kind not in UNLIMITED and await signups.letters_since(tx, kind, email, since) >= MOST_AN_HOUR:
         _log.warning("letter left out: its address gets too many", kind=kind)
         return
     letter_id = await signups.add_letter(
@@ -87,6 +88,8 @@ class Writer:
         if row is None or row.sent_at is not None or now - row.created_at > letters.LATEST:
             return
         kind = Kind(row.kind)
+        if kind is Kind.NOBODY:
+            return
         link = self._site + _PAGES[kind]
         if kind in LIFE:
             token = secrets.token_urlsafe(32)

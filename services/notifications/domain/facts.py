@@ -8,13 +8,14 @@ from uuid import UUID, uuid5
 from services.commerce.contract import (
     EntitlementGranted,
     EntitlementRevoked,
+    OrderCanceled,
     OrderExpired,
     OrderPaid,
     OrderRefunded,
 )
 from services.identity.contract import UserCreated
 from services.notifications.contract import Kind
-from services.payments.contract import PaymentFailed
+from services.payments.contract import PaymentFailed, PaymentSucceeded
 from suuupra.events import Event, Meta
 
 _SPACE: Final = UUID("7f0c7a52-9a0e-5f0b-8d0a-6b1d2a5c9e10")
@@ -57,8 +58,16 @@ def _expired(event: OrderExpired, _meta: Meta) -> Fact:
     return Fact(event.user_id, "order_expired", str(event.order_id), _data(event))
 
 
+def _canceled(event: OrderCanceled, _meta: Meta) -> Fact:
+    return Fact(event.user_id, "order_canceled", str(event.order_id), _data(event))
+
+
 def _refunded(event: OrderRefunded, _meta: Meta) -> Fact:
     return Fact(event.user_id, "order_refunded", str(event.refund_id), _data(event))
+
+
+def _succeeded(event: PaymentSucceeded, _meta: Meta) -> Fact:
+    return Fact(event.user_id, "payment_succeeded", str(event.payment_id), _data(event))
 
 
 def _failed(event: PaymentFailed, _meta: Meta) -> Fact:
@@ -81,7 +90,9 @@ _OF: Final[dict[type[Event], Callable[[Any, Meta], Fact]]] = {
     UserCreated: _welcome,
     OrderPaid: _paid,
     OrderExpired: _expired,
+    OrderCanceled: _canceled,
     OrderRefunded: _refunded,
+    PaymentSucceeded: _succeeded,
     PaymentFailed: _failed,
     EntitlementGranted: _granted,
     EntitlementRevoked: _revoked,

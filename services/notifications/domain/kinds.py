@@ -13,6 +13,8 @@ CATEGORY: Final[Mapping[Kind, Category]] = {
     "order_paid": "receipts",
     "order_refunded": "receipts",
     "order_expired": "orders",
+    "order_canceled": "orders",
+    "payment_succeeded": "payments",
     "payment_failed": "payments",
     "entitlement_granted": "learning",
     "entitlement_revoked": "learning",
@@ -22,7 +24,7 @@ _REQUIRED: Final[frozenset[tuple[Category, Channel]]] = frozenset({("receipts", 
 """A tax invoice is owed, wanted or not (CGST Act, section 31)."""
 _OFF_AT_FIRST: Final[frozenset[tuple[Category, Channel]]] = frozenset(
     {
-        ("payments", "email"),  # whoever pays sits in front of the page that says it
+        ("payments", "email"),  # whoever pays sits in front of the page that says it, and gets a receipt
         ("learning", "email"),  # the receipt says it already
     }
 )

@@ -11,7 +11,9 @@ def link_of(kind: Kind, data: dict[str, Any], course_slug: str | None) -> str | 
     match kind:
         case "welcome":
             return "/"
-        case "order_paid" | "order_expired" | "order_refunded" | "payment_failed":
+        case "order_paid" | "order_expired" | "order_canceled" | "order_refunded":
+            return f"/orders/{data['order_id']}"
+        case "payment_succeeded" | "payment_failed":
             return f"/orders/{data['order_id']}"
         case "entitlement_granted":
             return f"/courses/{quote(course_slug, safe='')}" if course_slug else "/learning"

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from services.commerce.contract import (
     EntitlementGranted,
     EntitlementRevoked,
+    OrderCanceled,
     OrderExpired,
     OrderLine,
     OrderPaid,
@@ -20,7 +21,7 @@ from services.content.contract import CoursePublished
 from services.identity.contract import UserCreated
 from services.notifications.consumers import consumers
 from services.notifications.settings import Settings
-from services.payments.contract import PaymentFailed
+from services.payments.contract import PaymentFailed, PaymentSucceeded
 from suuupra.clock import Clock
 from suuupra.db import Database
 from suuupra.events import Event, Meta, schema_urn
@@ -134,6 +135,10 @@ class Learner:
         event = OrderExpired(order_id=self.order_id, number=self.number, user_id=self.id, expired_at=NOW)
         return Happening(event, str(self.order_id), 2)
 
+    def canceled(self) -> Happening:
+        event = OrderCanceled(order_id=self.order_id, number=self.number, user_id=self.id, canceled_at=NOW)
+        return Happening(event, str(self.order_id), 2)
+
     def refunded(self, reason: str = "requested", *, full: bool = True) -> Happening:
         event = OrderRefunded.model_validate(
             {
@@ -151,6 +156,21 @@ class Learner:
             }
         )
         return Happening(event, str(self.order_id), 3)
+
+    def payment_succeeded(self) -> Happening:
+        event = PaymentSucceeded(
+            payment_id=self.payment_id,
+            order_id=self.order_id,
+            user_id=self.id,
+            amount_minor=44_910,
+            tax_minor=6_851,
+            currency="INR",
+            rail="upi",
+            rail_reference="UPI1",
+            rrn="633412000001",
+            succeeded_at=NOW,
+        )
+        return Happening(event, str(self.payment_id), 2)
 
     def payment_failed(self, attempt: int = 1) -> Happening:
         event = PaymentFailed(
@@ -196,8 +216,10 @@ class Learner:
             self.signed_up(),
             self.course_published(),
             self.payment_failed(),
+            self.payment_succeeded(),
             self.paid(),
             self.expired(),
+            self.canceled(),
             self.refunded(),
             self.granted(),
             self.revoked(),

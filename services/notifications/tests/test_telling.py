@@ -1,8 +1,10 @@
 """From events to inboxes and mail: once each, whatever comes twice, late or before its address."""
 
 import random
+from collections.abc import Callable
 from datetime import timedelta
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -17,6 +19,8 @@ from suuupra.etags import Precondition
 from suuupra.testing.smtp import MailServer, text_of
 
 pytestmark = pytest.mark.integration
+
+As = Callable[..., httpx.AsyncClient]
 
 
 async def kinds(database: Database, table: str) -> list[str]:
@@ -68,10 +72,28 @@ async def test_duplicates_in_any_order_are_told_once_and_mailed_once(
         await happen(*part)
         await send_due()
     assert await kinds(database, "notification") == sorted(set(await kinds(database, "notification")))
-    assert len(await kinds(database, "notification")) == 7
+    assert len(await kinds(database, "notification")) == 9
     subjects = [it["Subject"] for it in mail_server.messages]
-    assert len(subjects) == len(set(subjects)) == 4, subjects
-    assert len({it["Message-ID"] for it in mail_server.messages}) == 4
+    assert len(subjects) == len(set(subjects)) == 5, subjects
+    assert len({it["Message-ID"] for it in mail_server.messages}) == 5
+
+
+async def test_money_for_an_order_that_was_canceled_is_told_in_the_inbox_with_the_banks_number(
+    happen: Deliver, send_due: Settle, mail_server: MailServer, client_as: As
+) -> None:
+    """M21 as the learner hears it: what came, and that it goes back."""
+    learner = Learner()
+    await happen(learner.signed_up(), learner.canceled(), learner.payment_succeeded())
+    await send_due()
+    lines = (await client_as("learner", str(learner.id)).get("/v1/notifications")).json()["items"]
+    assert [line["title"] for line in lines[:2]] == [
+        "Your payment of ₹449.10 arrived",
+        f"Order {learner.number} is canceled",
+    ]
+    assert "633412000001" in lines[0]["body"]
+    assert "comes back by itself" in lines[1]["body"]
+    assert {line["link"] for line in lines[:2]} == {f"/orders/{learner.order_id}"}
+    assert sorted(it["Subject"].split()[0] for it in mail_server.messages) == ["Order", "Welcome"]
 
 
 async def test_what_comes_before_the_address_waits_for_it(

@@ -66,7 +66,7 @@ async def take_message(
 ) -> Ack:
     """A message of a switch: acknowledged at once, answered later. Raises BadSignature, Invalid."""
     body = await request.body()
-    signed = SignedBy(db, switches, request.app.state.switch_keys)
+    signed = SignedBy(db, switches, clock, request.app.state.switch_keys)
     sender = await Verifier(signed.find).verify(
         request.method, request.url.path, body, request.headers, clock.now()
     )

@@ -42,6 +42,8 @@ class RecordedSwitch:
     http: httpx.AsyncClient | None = None
     published: dict[str, Any] = field(default_factory=dict)
     """What is at the address of its keys."""
+    looked_up: int = 0
+    """How often it was asked for them."""
 
     def transport(self) -> httpx.MockTransport:
         """The network to us."""
@@ -51,6 +53,7 @@ class RecordedSwitch:
         if self.away:
             raise httpx.ConnectTimeout("no answer", request=request)
         if request.url.path == upi.JWKS_PATH:
+            self.looked_up += 1
             return httpx.Response(200, json=self.published)
         body = json.loads(request.content) if request.content else {}
         api = request.url.path.rpartition("/")[2]

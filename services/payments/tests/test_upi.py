@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
+from services.payments.clients.signers import PAUSE_SECONDS
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.recorded import VPA, RecordedSwitch, accepted
 from services.upi_core import contract as upi
@@ -367,4 +368,18 @@ async def test_a_new_key_of_the_switch_is_looked_up_where_it_publishes_them(worl
     refused = await world.switch.say(Api.REQ_AUTH_DETAILS, world.switch.auth_details(reference, MINOR))
     assert refused.status_code == 401
     world.switch.published = public_jwks([world.switch.signer.key])
+    world.clock.advance(PAUSE_SECONDS)  # before it comes again, as a message that got no acknowledgement does
+    await world.switch.authorise(reference, MINOR)
+
+
+async def test_key_ids_that_are_made_up_do_not_become_requests_to_the_switch(world: World) -> None:
+    _, reference = await begun(world)
+    genuine = world.switch.signer
+    asked = world.switch.looked_up
+    for _ in range(20):
+        world.switch.signer = Signer(generate_key(), upi.SWITCH)
+        forged = world.switch.auth_details(reference, MINOR)
+        assert (await world.switch.say(Api.REQ_AUTH_DETAILS, forged)).status_code == 401
+    assert world.switch.looked_up == asked + 1
+    world.switch.signer = genuine
     await world.switch.authorise(reference, MINOR)

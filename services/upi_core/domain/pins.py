@@ -40,6 +40,15 @@ def seal_pin(public: Mapping[str, Any], pin: str, txn_id: str, minor: int) -> st
     return jwe.encrypt_compact({**_HEADER, "kid": key.kid}, payload, key, algorithms=_ALGORITHMS)
 
 
+def without_pin(body: bytes) -> bytes:
+    """What may be kept of a message that is over: all of it but the encrypted PIN."""
+    if b'"credential"' not in body:
+        return body
+    message = json.loads(body)
+    message.get("payer", {}).pop("credential", None)
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def open_pin(private: ECKey, data: str) -> EnteredPin:
     """What was sealed for this key. Raises UnreadablePin."""
     try:

@@ -239,7 +239,7 @@ async def add(tx: Transaction, txn: Txn) -> bool:
 async def save(
     tx: Transaction, txn_id: str, payment: Payment, now: datetime, note: str, detail: Mapping[str, Any]
 ) -> None:
-    """Keep what was decided, with its line of the timeline. A PIN is not kept beyond the step that needs it."""
+    """Keep what was decided, with its line of the timeline. An encrypted PIN stays until the debit's message has it."""
     values = {"state": payment.state.value, "code": _value(payment.code), "checks": payment.checks}
     more = {"reversals": payment.reversals, "late_credit": payment.late_credit, "note": note}
     await tx.execute(_SAVE, {**values, **more, "id": txn_id, "now": now, "detail": json.dumps(detail)})

@@ -1,11 +1,16 @@
 """The page that plays the payer's phone: without script, told in sentences, safe against other sites."""
 
+import json
+
 import pytest
 from selectolax.lexbor import LexborHTMLParser
+from sqlalchemy import text as sql
 
 from services.upi_core.tests.merchant import CODE
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, Town
 from suuupra import signatures
+from suuupra.db import Database
+from suuupra.testing.remembered import tables_with
 
 pytestmark = pytest.mark.integration
 BROWSER = {"Accept": "text/html"}
@@ -52,6 +57,31 @@ async def test_while_the_bank_works_the_page_looks_again_by_itself(town: Town) -
     tree = await page(town, where)
     assert tree.css_first("meta[http-equiv=refresh]") is not None
     assert not tree.css("form")
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_an_encrypted_pin_is_kept_by_nobody_once_its_debit_is_over(town: Town, away: bool) -> None:
+    """Neither by the switch nor by the bank; nor when the bank was away until the debit's time was over."""
+    if away:
+        town.mesh.away.add("bank-banyan")
+    await town.approve(await town.open(town.merchant.link()))
+    await town.settle()
+    if away:
+        (body,) = await debits(town)
+        await town.later(120)
+    else:
+        body = next(it.content for it in town.mesh.sent if b'"type":"DEBIT"' in it.content)
+    sealed = json.loads(body)["payer"]["credential"]["data"]
+    for app in (town.switch, town.banks["banyan"]):
+        assert await tables_with(app.state.resources.get(Database), sealed) == []
+    assert [b'"txn"' in kept and b'"credential"' not in kept for kept in await debits(town)] == [True]
+
+
+async def debits(town: Town) -> list[bytes]:
+    """What the switch keeps of the debits that it asked for."""
+    query = sql("SELECT body FROM message_out WHERE position('DEBIT'::bytea IN body) > 0")
+    async with town.switch.state.resources.get(Database).reading() as tx:
+        return [bytes(body) for body in await tx.scalars(query)]
 
 
 async def test_a_wrong_pin_says_so_and_can_be_tried_again(town: Town) -> None:

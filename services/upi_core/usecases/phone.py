@@ -157,7 +157,10 @@ async def again(tx: Transaction, rail: Rail, request_id: UUID) -> PaymentRequest
 
 
 async def approve(tx: Transaction, rail: Rail, request_id: UUID, pin: str) -> Txn | None:
-    """Pay it. The PIN is encrypted for the payer's bank at once, and kept nowhere."""
+    """Pay it. The PIN is encrypted for the payer's bank at once.
+
+    Its ciphertext is kept until the bank has taken the debit or its time is over, and its clear text nowhere.
+    """
     request = await _pending(tx, rail, request_id)
     payer = await participants.find(tx, request.payer_vpa)
     bank = await rail.directory.participant(payer.bank) if payer else None

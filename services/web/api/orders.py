@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from services.web.api.cart import FORM_BYTES
-from services.web.api.cookies import CART
+from services.web.api.cookies import CART, settings_of
 from services.web.api.dependencies import CartId, Shop, SignedIn
 from services.web.api.pages import HeadOfPage, onward, page
 from services.web.usecases import buying
@@ -44,11 +44,12 @@ async def show(request: Request, shop: Shop, head: HeadOfPage, viewer: SignedIn,
 
 @router.get("/orders/{order}/receipt")
 async def receipt(request: Request, shop: Shop, head: HeadOfPage, viewer: SignedIn, order: UUID) -> Response:
-    """The invoice: number, lines, tax. To be printed or kept."""
+    """Number, lines and tax, to be printed or kept: a tax invoice where the seller is named with a GSTIN."""
     found = await shop.order(order, viewer.bearer)
     if found.invoice_number is None:
         return onward(f"/orders/{order}")
-    return await page(request, "receipt.html", head, section="account", order=found)
+    seller = settings_of(request).seller
+    return await page(request, "receipt.html", head, section="account", order=found, seller=seller)
 
 
 @router.post(

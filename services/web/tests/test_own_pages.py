@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from services.web.api.visitors import COOKIE as VISITOR
-from services.web.tests.conftest import OURS, World, sign_in
+from services.web.settings import Settings
+from services.web.tests.conftest import OURS, World, browsing, given, sign_in, web_of
 from services.web.tests.markup import one, tree
 
 pytestmark = pytest.mark.integration
@@ -147,6 +148,27 @@ async def test_a_receipt_has_invoice_number_lines_and_gst(learner: httpx.AsyncCl
         "asha@example.org",
     ):
         assert part in text, part
+
+
+async def test_it_is_a_tax_invoice_only_where_the_seller_is_named_with_a_gstin(
+    database_url: str, learner: httpx.AsyncClient, world: World
+) -> None:
+    bought = await order(learner, world)
+    plain = one(tree(await learner.get(f"/orders/{bought}/receipt")), ".receipt").text()
+    assert "Receipt" in plain
+    assert "invoice" not in plain.lower()
+    named = given(
+        database_url=database_url,
+        seller_name="Example Learning LLP",
+        seller_gstin="29AAAAA0000A1Z5",
+        seller_address="1 Example Road, Bengaluru 560001",
+    )
+    app = web_of(Settings(**named), world)
+    async with app.router.lifespan_context(app), browsing(app) as client:
+        await sign_in(client, world)
+        whole = one(tree(await client.get(f"/orders/{bought}/receipt")), ".receipt").text()
+    for part in ("Tax invoice", "Example Learning LLP", "GSTIN 29AAAAA0000A1Z5", "1 Example Road"):
+        assert part in whole, part
 
 
 async def test_an_order_without_invoice_has_no_receipt(learner: httpx.AsyncClient, world: World) -> None:

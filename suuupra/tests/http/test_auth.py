@@ -177,8 +177,10 @@ async def test_two_authorization_headers_get_401(make_app: Any, client: Client, 
 
 
 async def test_openapi_shows_the_bearer_scheme_and_its_refusals(make_app: Any) -> None:
-    operation = make_app(router).openapi()["paths"]["/me"]["get"]
+    paths = make_app(router).openapi()["paths"]
+    operation = paths["/me"]["get"]
     assert operation["security"] == [{"bearer": []}]
+    assert paths["/whoever"]["get"]["security"] == [{"bearer": []}, {}]
     assert {"401", "403"} <= operation["responses"].keys()
 
 

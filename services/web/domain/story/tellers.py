@@ -105,7 +105,9 @@ _KINDS: Final[Mapping[notifications.Kind, str]] = {
     "welcome": "welcome",
     "order_paid": "receipt",
     "order_expired": "order not paid in time",
+    "order_canceled": "order canceled",
     "order_refunded": "refund",
+    "payment_succeeded": "payment arrived",
     "payment_failed": "payment failed",
     "entitlement_granted": "course opened",
     "entitlement_revoked": "course closed",
@@ -141,7 +143,7 @@ def _inbox(message: notifications.Message) -> Iterator[Moment]:
 
 
 def _teller(message: notifications.Message) -> str:
-    return "payments" if message.kind == "payment_failed" else "commerce"
+    return "payments" if message.kind in ("payment_succeeded", "payment_failed") else "commerce"
 
 
 def _mail(message: notifications.Message) -> Iterator[Moment]:
