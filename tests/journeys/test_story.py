@@ -115,13 +115,15 @@ def test_a_learner_chooses_what_to_hear(browser: Browser, complaints: Complaints
         confirm(page, learner)
         page.goto(f"{platform_url}/inbox")
         page.get_by_role("link", name="What to hear").click()
-        expect(page.get_by_role("checkbox", name=re.compile("^E-mail: Receipts"))).to_be_disabled()
+        expect(
+            page.get_by_role("checkbox", name=re.compile("^Receipts and refunds: E-mail"))
+        ).to_be_disabled()
         picture(page, "preferences")
-        page.get_by_role("checkbox", name=re.compile("^E-mail: Orders")).uncheck()
+        page.get_by_role("checkbox", name=re.compile("^Orders: E-mail")).uncheck()
         page.get_by_label("Language").select_option("hi")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("status")).to_contain_text("Saved")
-        expect(page.get_by_role("checkbox", name=re.compile("^E-mail: Orders"))).not_to_be_checked()
+        expect(page.get_by_role("checkbox", name=re.compile("^Orders: E-mail"))).not_to_be_checked()
         expect(page.get_by_label("Language")).to_have_value("hi")
     context.close()
     assert complaints.heard == []
