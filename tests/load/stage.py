@@ -4,7 +4,7 @@ What stands in a crowd's way on one machine are limits that are meant for one pe
 address at the phone, twenty payments a day of one account. So for as long as the load runs the rail has a bank more,
 `bench`, which answers at once and has PAYERS accounts, no count of payments a day, and a wider limit at the phone; every
 limit is still counted. Learners and a product without a course are made over the public API, and the product is taken
-off sale. A run that was cut off leaves the rail so; the next one puts it back.
+off sale. A run that was cut off leaves the rail so: the next run takes the bank away, `make up` the wider limits.
 """
 
 from __future__ import annotations
