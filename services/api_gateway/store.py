@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -16,6 +16,9 @@ from services.api_gateway.domain.gcra import SCRIPT, Share, Verdict, verdict
 
 SECONDS: Final = 0.1
 """Longest time for one answer; Envoy waits longer."""
+LOOKS: Final = 10
+"""In how many parts that time is waited. While this process stands still, an answer lies unread and the clock goes on:
+that costs one part, and is not taken for a Valkey that is away."""
 AT_ONCE: Final = 500
 """Questions of one trip, at most: while one is under way, those that come wait for the next."""
 
@@ -32,14 +35,18 @@ class _Question:
 
 
 class Counters:
-    """The buckets. Questions that come together travel together, over one connection."""
+    """The buckets. Questions that come together travel together, over one connection.
 
-    def __init__(self, url: str, prefix: str = "") -> None:
+    `seconds` is the longest time for one answer, as long as this process runs.
+    """
+
+    def __init__(self, url: str, prefix: str = "", *, seconds: float = SECONDS) -> None:
         self._prefix = prefix
+        self._seconds = seconds
         self._client = redis.Redis.from_url(
             url,
-            socket_timeout=SECONDS,
-            socket_connect_timeout=SECONDS,
+            socket_timeout=None,  # `_in_time` sees to it
+            socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
@@ -71,7 +78,7 @@ class Counters:
         while self._waiting:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             try:
-                found = await self._ask(batch)
+                found = await _in_time(self._ask(batch), self._seconds)
             except (RedisError, OSError, TimeoutError) as error:
                 found = [error] * len(batch)
             for question, one in zip(batch, found, strict=True):
@@ -100,6 +107,19 @@ class Counters:
             )
         found: list[Any] = await trip.execute(raise_on_error=False)
         return found
+
+
+async def _in_time(trip: Coroutine[Any, Any, list[Any]], seconds: float) -> list[Any]:
+    """What the trip brings. Raises TimeoutError after that many seconds in which this process ran."""
+    under_way = asyncio.create_task(trip)
+    try:
+        for _ in range(LOOKS):
+            await asyncio.wait((under_way,), timeout=seconds / LOOKS)
+            if under_way.done():
+                return under_way.result()
+        raise TimeoutError
+    finally:
+        under_way.cancel()
 
 
 def _tell(question: _Question, found: Any) -> None:

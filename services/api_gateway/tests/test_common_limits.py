@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import re
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +12,11 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
 from services.api_gateway.domain.gcra import MICROSECONDS, Share, Verdict, decide
 from services.api_gateway.domain.routes import Endpoint, Snapshot
-from services.api_gateway.store import Counters, CountersAway
+from services.api_gateway.store import SECONDS, Counters, CountersAway
 from services.api_gateway.tests.rig import (
     Issuer,
     Rig,
@@ -32,6 +35,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 LIMIT = 40
 HEADROOM = 1.05
 """What check T11 allows above a limit."""
+STANDSTILL = 3 * SECONDS
+"""Longer than Valkey may take."""
+PATIENCE = 10.0
+"""Seconds for a question here: the clients run in the process that answers, so answers come later than elsewhere."""
 
 
 @dataclass
@@ -81,8 +88,9 @@ async def gateway(snapshot: Snapshot, buckets: Buckets, folder: Path, **options:
     limiter = Limiter(folder / f"{uuid4().hex[:8]}.sock", buckets)
     answering = asyncio.create_task(limiter.run())
     try:
-        # The clients of these tests run in the process that answers, so answers come later than elsewhere.
-        async with running(snapshot, limits_socket=limiter._socket, limits_seconds=10, **options) as rig:
+        async with running(
+            snapshot, limits_socket=limiter._socket, limits_seconds=2 * PATIENCE, **options
+        ) as rig:
             yield rig
     finally:
         await limiter.stop()
@@ -130,6 +138,7 @@ def afresh(pair: Pair) -> None:
 async def test_t11_two_hundred_in_parallel_over_two_gateways_are_admitted_up_to_the_limit(pair: Pair) -> None:
     headers = bearer_of(pair, sub="greedy")
     found = admitted(await pair.ask("/v1/mine", 200, **headers))
+    assert await given_up(*pair.rigs) == 0, "a question had no answer: this was no common limit"
     assert LIMIT * 0.95 <= found <= LIMIT * HEADROOM
 
 
@@ -217,6 +226,21 @@ async def test_a_gateway_whose_limits_do_not_answer_serves_on(upstream: Upstream
     """The process that answers hangs, or is not there."""
     async with running(routes_of(upstream), limits_socket=tmp_path / "nobody.sock") as rig:
         assert (await rig.http.get("/v1/few")).status_code == 200
+        assert await given_up(rig) == 1
+
+
+async def given_up(*rigs: Rig) -> float:
+    """How many questions Envoy answered by yes itself, because it had no answer in time."""
+    text = "".join([(await rig.gateway.exposition()).decode() for rig in rigs])
+    return sum(
+        float(count)
+        for count in re.findall(r"^envoy_http_ext_authz_failure_mode_allowed{\S+ (\S+)", text, re.M)
+    )
+
+
+def let_through_unasked() -> float:
+    """How many questions were answered by yes because Valkey was away."""
+    return REGISTRY.get_sample_value("suuupra_gateway_limit_answers_total", {"answer": "open"}) or 0.0
 
 
 def bearer_of(pair: Pair, **claims: Any) -> dict[str, str]:
@@ -243,7 +267,8 @@ async def test_t11_two_hundred_in_parallel_over_two_gateways_and_one_valkey(
     valkey: ValkeyServer, upstream: Upstream, tmp_path: Path
 ) -> None:
     snapshot = routes_of(upstream)
-    one, other = Counters(valkey.url), Counters(valkey.url)
+    one, other = (Counters(valkey.url, seconds=PATIENCE) for _ in range(2))
+    unanswered = let_through_unasked()
     async with (
         gateway(snapshot, one, tmp_path, trusted_hops=1) as first,
         gateway(snapshot, other, tmp_path, trusted_hops=1) as second,
@@ -251,7 +276,31 @@ async def test_t11_two_hundred_in_parallel_over_two_gateways_and_one_valkey(
         hop = {"X-Forwarded-For": f"203.0.113.{uuid4().int % 250}"}
         asked = [(first, second)[n % 2].http.get("/v1/open", headers=hop) for n in range(200)]
         statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+        assert await given_up(first, second) == 0, "a question had no answer: this was no common limit"
+    assert let_through_unasked() == unanswered, "Valkey did not answer: this was no common limit"
     assert LIMIT * 0.9 <= admitted(statuses) <= LIMIT * HEADROOM
+
+
+@pytest.mark.integration
+async def test_t11_a_gateway_that_stood_still_for_a_moment_does_not_take_valkey_for_away(
+    valkey: ValkeyServer,
+) -> None:
+    """A starved process finds the answer and the end of its patience at once; letting everybody through is wrong."""
+    counters, key = Counters(valkey.url), f"test:{uuid4()}"
+    bucket = Share(None, 5, 60 * MICROSECONDS)
+    try:
+        assert (await counters.take(key, bucket)).remaining == 4
+        valkey.container.pause()
+        try:
+            question = asyncio.create_task(counters.take(key, bucket))
+            await asyncio.wait((question,), timeout=SECONDS / 4)
+            assert not question.done()
+        finally:
+            valkey.container.resume()
+        time.sleep(STANDSTILL)  # noqa: ASYNC251  the whole process stands still: that is what is tried
+        assert (await question).remaining == 3
+    finally:
+        await counters.close()
 
 
 @pytest.mark.integration

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.api_gateway.domain.envoy.config import Config, build, standalone
+from services.api_gateway.domain.envoy.joint_limits import limits_cluster
 from services.api_gateway.domain.envoy.options import Keys, Options
 from services.api_gateway.domain.routes import Claimed, Endpoint, Match, Snapshot
 from services.api_gateway.domain.table import Table, decide
@@ -243,6 +244,15 @@ def _fits(match: Match, own: str, path: str) -> bool:
 
 def _under(own: str, path: str) -> bool:
     return path == own or path.startswith(own if own.endswith("/") else f"{own}/")
+
+
+@pytest.mark.parametrize(("seconds", "connect"), [(0.25, "0.25s"), (10, "10s")])
+def test_t11_a_starved_envoy_gives_up_no_question_before_its_time_because_it_could_not_connect(
+    seconds: float, connect: str
+) -> None:
+    cluster = limits_cluster(replace(OPTIONS, limits_seconds=seconds))
+    assert cluster is not None
+    assert cluster["connect_timeout"] == connect
 
 
 @given(SNAPSHOTS)

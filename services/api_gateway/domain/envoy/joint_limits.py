@@ -60,14 +60,18 @@ def common_facts(limit: Limit | None, gateways: int) -> Message:
 
 
 def limits_cluster(options: Options) -> Message | None:
-    """This process, by a socket of its own."""
+    """This process, by a socket of its own.
+
+    To connect may take as long as the question: a socket file has somebody behind it or refuses at once, so a shorter
+    time would only tell that this Envoy got no CPU, and let everybody who waits through.
+    """
     if options.limits_socket is None:
         return None
     endpoint = {"endpoint": {"address": {"pipe": {"path": str(options.limits_socket)}}}}
     return {
         "name": LIMITS_CLUSTER,
         "type": "STATIC",
-        "connect_timeout": "0.1s",
+        "connect_timeout": duration(options.limits_seconds),
         "load_assignment": {"cluster_name": LIMITS_CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 
