@@ -12,6 +12,10 @@ from suuupra.events import Event
 CLIENT_ID: Final = "client_id"
 CLIENT_SECRET: Final = "client_secret"  # noqa: S105 - the name of a field
 """The two fields of a client's secret in the secret store."""
+REASON: Final = "reason"
+SESSION_ENDED: Final = "session_ended"
+"""A parameter of an authorization request, and its one value: they were signed in at the client, and are no more. Where
+somebody signs in, identity says so in words of its own; any other value says nothing."""
 
 
 def secret_path(client_id: str, resource: str = "identity") -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.cluster.banks import Account
 
@@ -81,6 +81,16 @@ def sign_in(page: Page, learner: Learner) -> None:
     page.get_by_label("E-mail").fill(learner.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
+
+
+def sign_out_elsewhere(browser: Browser, context: BrowserContext, url: str) -> None:
+    """End the session behind a browser's back: the same cookies in another browser sign out, and these stay."""
+    other = browser.new_context(storage_state=context.storage_state())
+    page = other.new_page()
+    page.goto(f"{url}/account")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("navigation", name="Site").get_by_role("link", name="Sign in")).to_be_visible()
+    other.close()
 
 
 def fill_cart(page: Page, url: str, course: str) -> None:

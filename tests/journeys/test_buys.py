@@ -22,6 +22,7 @@ from .people import (
     pay_button,
     phone,
     sign_in,
+    sign_out_elsewhere,
     sign_up,
 )
 
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
 PAID_WITHIN_SECONDS = 3.0
+SESSION_ENDED = "Your session has ended. Sign in to go on where you were."
 
 
 def test_a_learner_signs_up_pays_by_upi_and_studies(
@@ -217,14 +219,13 @@ def test_a_browser_closed_midway_finds_the_order_paid(
 
 
 def test_a_session_that_ended_at_the_checkout_is_renewed_and_the_cart_kept(
-    context: BrowserContext, complaints: Complaints, platform_url: str, learner: Learner
+    browser: Browser, context: BrowserContext, complaints: Complaints, platform_url: str, learner: Learner
 ) -> None:
     with visit(context, complaints, "session-ended") as page:
         fill_cart(page, platform_url, COURSE)
-        cart = [cookie for cookie in context.cookies() if cookie["name"] == "suuupra_cart"]
-        context.clear_cookies()
-        context.add_cookies(cart)  # type: ignore[arg-type] # playwright's cookies go in as they came out
+        sign_out_elsewhere(browser, context, platform_url)
         page.get_by_role("button", name=re.compile("^Pay .* by UPI$")).click()
+        expect(page.get_by_text(SESSION_ENDED)).to_be_visible()
         sign_in(page, learner)
         page.wait_for_url("**/cart")
         expect(page.locator(".cart-line")).to_contain_text(COURSE)
@@ -233,15 +234,21 @@ def test_a_session_that_ended_at_the_checkout_is_renewed_and_the_cart_kept(
 
 
 def test_a_session_that_ended_under_the_qr_code_comes_back_to_the_same_order(
-    context: BrowserContext, complaints: Complaints, platform_url: str, learner: Learner, account: Account
+    browser: Browser,
+    context: BrowserContext,
+    complaints: Complaints,
+    platform_url: str,
+    learner: Learner,
+    account: Account,
 ) -> None:
     with visit(context, complaints, "session-ended-paying") as page:
         fill_cart(page, platform_url, COURSE)
         pay_button(page)
         order = page.url
-        context.clear_cookies()
+        sign_out_elsewhere(browser, context, platform_url)
         page.reload()
         expect(page.get_by_role("heading", level=1, name="Sign in")).to_be_visible()
+        expect(page.get_by_text(SESSION_ENDED)).to_be_visible()
         picture(page, "session-ended-sign-in")
         sign_in(page, learner)
         page.wait_for_url(order)

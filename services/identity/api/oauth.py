@@ -49,9 +49,11 @@ def _shown(request: Request, step: Next) -> Response:
     match step:
         case ToClient(location):
             return go(location)
-        case ToSignIn(return_to, sign_up, hint):
-            path = "/account/sign-up" if sign_up else "/account/login"
-            return go(address_of(path, return_to=return_to, hint=hint))
+        case ToSignIn(return_to, True, hint):
+            return go(address_of("/account/sign-up", return_to=return_to, hint=hint))
+        case ToSignIn(return_to, _, hint, ended):
+            notice = "ended" if ended else ""
+            return go(address_of("/account/login", return_to=return_to, hint=hint, notice=notice))
         case AskConsent():
             return page(
                 request, "consent.html", {"asked": step, "words": SCOPE_WORDS}, leads_to=step.redirect_uri

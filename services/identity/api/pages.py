@@ -23,10 +23,12 @@ from suuupra.db import Database
 router = APIRouter(include_in_schema=False)
 OURS: Final = [Depends(ui.require_same_origin)]
 Said = Annotated[str, Query(max_length=8000)]
-NOTICES: Final[Mapping[str, str]] = {
-    "changed": "Your password is changed. Sign in with the new one.",
-    "confirmed": "Your address is confirmed. Sign in to go on.",
+NOTICES: Final[Mapping[str, tuple[str, str]]] = {
+    "changed": ("success", "Your password is changed. Sign in with the new one."),
+    "confirmed": ("success", "Your address is confirmed. Sign in to go on."),
+    "ended": ("note", "Your session has ended. Sign in to go on where you were."),
 }
+"""What a page may say, and how. An address only chooses among these: nobody's own words get onto it."""
 
 
 async def _form_page(

@@ -21,6 +21,24 @@ from suuupra.testing.smtp import MailServer
 pytestmark = pytest.mark.integration
 
 
+# Why somebody is there
+
+
+async def test_the_sign_in_page_says_that_a_session_ended_when_the_client_says_so_and_only_then(
+    browser: Browser,
+) -> None:
+    told = ["Your session has ended. Sign in to go on where you were."]
+    for given, expected in (
+        ({"reason": "session_ended"}, told),
+        ({"reason": "Call +91 12345"}, []),
+        ({}, []),
+    ):
+        led = await browser.open(await request_of(browser, **given))
+        await browser.open(led.headers["location"])
+        assert browser.errors() == expected
+        assert "12345" not in browser.text()
+
+
 # Nothing tells whether there is an account
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from authlib.oauth2 import OAuth2Error
 from sqlalchemy.orm import Session as OrmSession
 
+from services.identity.contract import REASON, SESSION_ENDED
 from services.identity.domain import authorization as rules
 from services.identity.domain import jwts, returning
 from services.identity.domain.accounts import Account, granted, may_have
@@ -34,11 +35,15 @@ class ToClient:
 
 @dataclass(frozen=True, slots=True)
 class ToSignIn:
-    """To the page where somebody signs in, or up; `return_to` leads back here."""
+    """To the page where somebody signs in, or up; `return_to` leads back here.
+
+    `ended`: the client says that they were signed in there, and are no more.
+    """
 
     return_to: str
     sign_up: bool
     hint: str
+    ended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,8 @@ async def _next(tx: Transaction, desk: Desk, request: Request, cookie: str, deci
     step = rules.decide(request, session, now, hinted=hinted, consented=decision is not None)
     if session is None or step in (Step.SIGN_IN, Step.SIGN_UP):
         hint = request.values.get("login_hint", "")[:254]
-        return ToSignIn(returning.to_request(request.query), step is Step.SIGN_UP, hint)
+        ended = request.values.get(REASON) == SESSION_ENDED
+        return ToSignIn(returning.to_request(request.query), step is Step.SIGN_UP, hint, ended)
     account = await accounts.by_id(tx, session.account_id)
     if account is None:
         raise Refused("login_required", "The user is not there any more.")

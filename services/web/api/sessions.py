@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from services.web.api import visitors
 from services.web.api.cookies import CART, LOGIN, SESSION
-from services.web.api.dependencies import Accounts, Courses, MaybeViewer, Provider, Shop
+from services.web.api.dependencies import Accounts, Asker, Courses, MaybeViewer, Provider, Shop
 from services.web.clients.calling import SignInNeeded
 from services.web.clients.identity import CALLBACK, SignInRefused
 from services.web.domain.sessions import way_back
@@ -30,14 +30,17 @@ Answered = Annotated[str, Query(max_length=2000)]
 async def login(
     request: Request,
     accounts: Accounts,
-    viewer: MaybeViewer,
+    asker: Asker,
     to: Annotated[str, Query(max_length=1000)] = "/",
     new: bool = False,
 ) -> Response:
-    """To identity, which sends back to the callback. `to` is where to go on; `new` makes an account."""
-    if viewer:
+    """To identity, which sends back to the callback. `to` is where to go on; `new` makes an account.
+
+    That a session has ended is told by its cookie, so no link from elsewhere can say it.
+    """
+    if asker.viewer:
         return _onward(way_back(to))
-    begun = await accounts.begin(LOGIN.of(request), to, create=new)
+    begun = await accounts.begin(LOGIN.of(request), to, create=new, ended=asker.ended)
     response = _onward(begun.url)
     LOGIN.set(request, response, begun.browser)
     return response

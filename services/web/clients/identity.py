@@ -21,7 +21,7 @@ from joserfc.jwk import Key
 from joserfc.jws import extract_compact
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from services.identity.contract import CLIENT_SECRET, secret_path
+from services.identity.contract import CLIENT_SECRET, REASON, SESSION_ENDED, secret_path
 from services.web.clients.calling import FAULTS, Away, Service
 from services.web.domain.sessions import Person, Tokens
 from services.web.settings import Settings
@@ -155,9 +155,14 @@ class Identity(Service):
         """Where identity sends people back to."""
         return f"{self._issuer}{CALLBACK}"
 
-    def sign_in_url(self, question: Question, *, create: bool = False) -> str:
-        """Where a browser signs in (or, with `create`, makes an account: Initiating User Registration 1.0)."""
-        prompt = {"prompt": "create"} if create else {}
+    def sign_in_url(self, question: Question, *, create: bool = False, ended: bool = False) -> str:
+        """Where a browser signs in (or, with `create`, makes an account: Initiating User Registration 1.0).
+
+        `ended`: identity's page is to say that a session has ended.
+        """
+        more = {"prompt": "create"} if create else {}
+        if ended:
+            more[REASON] = SESSION_ENDED
         url: str = prepare_grant_uri(
             f"{self._issuer}/oauth/authorize",
             self._client_id,
@@ -168,7 +173,7 @@ class Identity(Service):
             nonce=question.nonce,
             code_challenge=create_s256_code_challenge(question.verifier),
             code_challenge_method="S256",
-            **prompt,
+            **more,
         )
         return url
 

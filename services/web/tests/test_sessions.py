@@ -224,8 +224,17 @@ async def test_a_session_that_identity_has_ended_leads_to_the_sign_in_and_back(
     world.clock.advance(timedelta(minutes=11))
     led = await learner.get("/orders", params={"cursor": "abc"})
     assert led.headers["location"] == "/session/login?to=%2Forders%3Fcursor%3Dabc"
+    assert (await first_of(learner))["reason"] == "session_ended"
     assert (await sign_in(learner, world, "/orders")).headers["location"] == "/orders"
     assert await is_signed_in(learner)
+
+
+async def test_only_who_had_a_session_is_told_that_it_ended(shopper: httpx.AsyncClient, world: World) -> None:
+    assert (await shopper.get("/orders")).headers["location"] == "/session/login?to=%2Forders"
+    assert "reason" not in await first_of(shopper), "a visitor had none"
+    await sign_in(shopper, world)
+    await shopper.post("/session/logout", headers=OURS)
+    assert "reason" not in await first_of(shopper), "who signs out knows it"
 
 
 async def test_a_session_unused_for_long_is_over(learner: httpx.AsyncClient, world: World) -> None:

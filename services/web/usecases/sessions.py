@@ -70,7 +70,9 @@ class Sessions:
     async def check(self) -> None:
         """Its parts are checked by themselves."""
 
-    async def begin(self, browser: str | None, return_to: str, *, create: bool = False) -> Begun:
+    async def begin(
+        self, browser: str | None, return_to: str, *, create: bool = False, ended: bool = False
+    ) -> Begun:
         """Keep what the answer must match; the browser keeps its cookie if it has one, for another tab may use it."""
         browser = browser or sealing.new_secret()
         question = Question(*(sealing.new_secret() for _ in range(3)))
@@ -85,7 +87,7 @@ class Sessions:
         )
         async with self._database.transaction() as tx:
             await store.add_login(tx, row, now)
-        return Begun(self._identity.sign_in_url(question, create=create), browser)
+        return Begun(self._identity.sign_in_url(question, create=create, ended=ended), browser)
 
     async def finish(self, browser: str | None, state: str, code: str) -> Finished:
         """Redeem the code of a sign-in that this browser began. The session is a new one, whatever was before."""
