@@ -114,6 +114,13 @@ class Edge:
             self._activity.closed(stream)
 
 
+class CutOff(Exception):
+    """An answer that had begun has no end. Why is in the log; the server closes the connection.
+
+    Nothing else can tell the caller: the status has gone out, and a body that ends in order would pass for a whole one.
+    """
+
+
 class _Stream:
     """Something without an end of its own, run by a task."""
 
@@ -208,12 +215,24 @@ class _Exchange:
             await self._end_stream()
         # Here and nowhere else may any error end: the caller gets an answer, the log gets the cause.
         except Exception as error:
-            problem = error if isinstance(error, errors.Problem) else errors.Internal()
-            if problem.status >= 500 or self._status:
+            problem = _problem_of(error)
+            if self._status and isinstance(problem, errors.Unavailable):
+                self._say_cut_off(problem)
+            elif problem.status >= 500 or self._status:
                 _log.exception("unhandled error", method=self._method, path=self._scope["path"])
             if self._status:
-                raise  # the response has begun; only closing the connection tells the caller it is incomplete
+                raise CutOff from error
             await self._send_problem(problem)
+
+    def _say_cut_off(self, problem: errors.Problem) -> None:
+        _log.warning(
+            "an answer was cut off",
+            method=self._method,
+            path=self._scope["path"],
+            reason=problem.title,
+            detail=problem.detail,
+            what_to_do="mend the reason; the caller sees a body without its end, and has to ask for all of it anew",
+        )
 
     async def _receive_limited(self) -> Message:
         message = await self._receive()
@@ -292,6 +311,14 @@ class _Exchange:
             span=span,
             request=self._request_id,
         )
+
+
+def _problem_of(error: Exception) -> errors.Problem:
+    """The problem that an error is, or that the framework found too late to answer with; Internal for all others."""
+    for one in (error, error.__cause__):
+        if isinstance(one, errors.Problem):
+            return one
+    return errors.Internal()
 
 
 def _is_stream(message: Message) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import socket
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp
 
 from suuupra import logs, running, telemetry
 from suuupra.clock import Clock, SystemClock
-from suuupra.edge import Activity
+from suuupra.edge import Activity, CutOff
 from suuupra.health import Health
 from suuupra.ops import OpsApp
 from suuupra.resources import Resource, opened
@@ -37,6 +38,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(_config(app))
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
         self.listening = asyncio.Event()
 
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
@@ -45,6 +47,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listening.set()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's says more than the edge has said."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], CutOff)
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:

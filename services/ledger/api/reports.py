@@ -19,6 +19,10 @@ _TYPES: Final = {
     "json": "application/x-ndjson",
     "hledger": "text/plain; charset=utf-8",
 }
+_WHOLE: Final = (
+    "The journals. The file is whole when its body ends in order (chunked: with the last chunk). When the database goes"
+    " away midway the connection is closed instead, and a client reports a transfer that is not complete (curl: exit 18)."
+)
 _ENDINGS: Final = {"csv": "csv", "json": "jsonl", "hledger": "journal"}
 
 
@@ -38,7 +42,7 @@ async def read_trial_balance(
 @router.get(
     "/export",
     response_class=Response,
-    responses={200: {"description": "The journals.", "content": {kind: {} for kind in _TYPES.values()}}},
+    responses={200: {"description": _WHOLE, "content": {kind: {} for kind in _TYPES.values()}}},
 )
 async def export_journal(
     db: Db,
@@ -49,7 +53,10 @@ async def export_journal(
     begin: Begin = None,
     end: End = None,
 ) -> StreamingResponse:
-    """The journal, or a span of effective time of it, as a file."""
+    """The journal, or a span of effective time of it, as a file.
+
+    One that was cut off is to be thrown away and asked for anew: nothing can be asked for from the middle on.
+    """
     pages = exporting.export(db, format, begin, end)
     first = await anext(
         pages

@@ -1,5 +1,6 @@
 """Balances in the past, statements, the trial balance and exports."""
 
+import asyncio
 import csv
 import io
 import json
@@ -7,11 +8,18 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from starlette.types import Message
+from structlog.testing import capture_logs
 
 from services.ledger.domain.sealing import leaf_of
 from services.ledger.tests.books import CASH, LEDGER, RENT, SALES, Books, body_of, leg, transfer
+from services.ledger.usecases import exporting
 from suuupra.clock import FakeClock
+from suuupra.edge import CutOff
+from suuupra.testing.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
 
@@ -161,6 +169,63 @@ async def test_a_span_of_effective_time_is_exported(books: Books, clock: FakeClo
         await exported(books, "json", begin="2025-03-02T00:00:00Z", end="2025-03-05T10:00:00Z")
     ).splitlines()
     assert [json.loads(line)["record"]["entries"][0]["amount"] for line in lines] == ["30"]
+
+
+async def test_an_export_whose_database_goes_away_midway_is_cut_off_and_says_so_as_a_warning(
+    app: FastAPI,
+    books: Books,
+    clock: FakeClock,
+    postgres: PostgresServer,
+    database_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await a_year(books, clock)
+    monkeypatch.setattr(exporting, "PAGE", 1)
+    received: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        """The caller, until the second page: then nobody reaches the database any more."""
+        received.append(message.get("body", b""))
+        if len([body for body in received if body]) == 2:
+            go_away(postgres, database_name)
+
+    request = books.client.build_request("GET", f"{LEDGER}/export")
+    with capture_logs() as lines, pytest.raises(CutOff):
+        await app(scope_of(request), nothing_more, send)
+    assert b"".join(received).count(b"\r\n") < 9, "not the header and two entries of four journals"
+    said = [(line["event"], line["reason"]) for line in lines if line["log_level"] in ("warning", "error")]
+    assert said == [("an answer was cut off", "The database is not available")]
+
+
+def go_away(postgres: PostgresServer, database: str) -> None:
+    """End every connection to a database, and let nobody in any more."""
+    postgres.execute("postgres", f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
+    postgres.execute("postgres", ended)
+
+
+def scope_of(request: httpx.Request) -> dict[str, Any]:
+    """A request, as a server hands it to the application."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": request.url.path,
+        "raw_path": request.url.raw_path,
+        "root_path": "",
+        "query_string": request.url.query,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "server": ("ledger", 80),
+        "client": ("127.0.0.1", 1),
+    }
+
+
+async def nothing_more() -> Message:
+    """A caller who says nothing and stays."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 def hledger_balances(text: str) -> tuple[dict[str, Decimal], int]:

@@ -11,9 +11,11 @@ from fastapi import APIRouter
 from prometheus_client import REGISTRY
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from suuupra import serving
 from suuupra.clock import FakeClock
+from suuupra.db import DatabaseUnavailable
 from suuupra.edge import Activity, Edge
 from suuupra.running import Signals
 from suuupra.tests.http.conftest import Client, Settings, until_ready
@@ -29,6 +31,7 @@ class Feed:
         self.router.add_api_route("/only-put", self._item, methods=["PUT"])
         self.router.add_api_route("/events", self._events)
         self.router.add_api_route("/download", self._download)
+        self.router.add_api_route("/broken", self._broken)
         self.read = 0
         self.closed = asyncio.Event()
 
@@ -40,6 +43,13 @@ class Feed:
 
     async def _download(self) -> StreamingResponse:
         return StreamingResponse(self._chunks(), media_type="application/octet-stream")
+
+    async def _broken(self) -> StreamingResponse:
+        return StreamingResponse(self._half(), media_type="text/csv")
+
+    async def _half(self) -> AsyncIterator[bytes]:
+        yield b"one,two\r\n"
+        raise DatabaseUnavailable("PostgreSQL cannot be reached.")
 
     async def _endless(self) -> AsyncIterator[bytes]:
         try:
@@ -85,6 +95,29 @@ async def test_head_of_a_download_does_not_read_it(make_app: Any, client: Client
         answer = await http.head("/download")
     assert (answer.status_code, answer.content) == (200, b"")
     assert feed.read <= 2
+
+
+async def test_an_answer_that_cannot_be_finished_is_seen_to_be_cut_off_and_is_logged_once_as_a_warning(
+    ports: Settings, make_app: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    signals = Signals()
+    monkeypatch.setattr(serving, "Signals", lambda: signals)
+    app = make_app(Feed().router)
+    app.state.settings = ports
+    with capture_logs() as lines:
+        process = asyncio.create_task(serving.serve(app))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports.ops_port}") as ops:
+            await until_ready(ops, process)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports.http_port}") as http:
+            with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+                await http.get("/broken")
+        signals.received(signal.SIGINT)
+        assert await process
+    said = [line for line in lines if line["log_level"] not in ("debug", "info")]
+    assert [(line["event"], line["log_level"], line["reason"]) for line in said] == [
+        ("an answer was cut off", "warning", "The database is not available")
+    ]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_draining_ends_streams_at_once_and_tells_them_to_come_back(
