@@ -100,7 +100,7 @@ Try next:
   sign in as asha@suuupra.example                     or kabir, leela, noor, omar (learners); ira (creator), sam (support),
                                                       farah (finance), omkar (operator): password learn-by-heart-7
   open {url}/mail{" " * (41 - len(url))} every letter that was sent
-  open {url}/phone{" " * (40 - len(url))} the payer's phone: approve what you buy (PIN 1234 for meera@asha)
+  open {url}/phone{" " * (40 - len(url))} the payer's phone: approve what you buy (PIN 1234 for asha@asha)
   open {url}/support{" " * (38 - len(url))} as sam: any order's whole story, over all services, in one picture
   eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
   kubectl get suuupra -A                              what the operator made, and how it is

@@ -16,11 +16,11 @@ from world.people import CREATOR, FINANCE, OPERATOR, STAFF, Person, employ, sign
 from world.platform import Platform, WorldFailed, read
 from world.shop import Buyer, refund
 
-ASHA = Person("Asha Rao", vpa="meera@asha", pin="1234")
+ASHA = Person("Asha Rao", vpa="asha@asha", pin="1234")
 KABIR = Person("Kabir Das", vpa="kabir@banyan", pin="2468")
-LEELA = Person("Leela Nair", vpa="meera@banyan", pin="1234")
+LEELA = Person("Leela Nair", vpa="leela@banyan", pin="1234")
 NOOR = Person("Noor Khan", vpa="noor@asha", pin="1357")
-OMAR = Person("Omar Ali", vpa="kabir@asha", pin="2468")
+OMAR = Person("Omar Ali", vpa="omar@asha", pin="2468")
 LEARNERS = (ASHA, KABIR, LEELA, NOOR, OMAR)
 COURSE = "The Python Tutorial"
 SELF_PACED = "Self-paced"

@@ -75,6 +75,8 @@ def test_the_phones_and_the_mail_of_the_demo_world_can_be_looked_at(
 ) -> None:
     with visit(browser.new_context(viewport=DESK), complaints, "world-phones") as page:
         page.goto(f"{platform_url}/phone/accounts/{LEELA.vpa}")
+        expect(page.get_by_role("heading", level=1, name="Leela Nair's phone")).to_be_visible()
+        expect(page.get_by_text(f"{LEELA.vpa} · Banyan Bank")).to_be_visible()
         expect(page.get_by_text("₹499.00").first).to_be_visible()
         picture(page, "world-phone")
         page.goto(f"{platform_url}/mail?to={LEELA.email}")

@@ -49,8 +49,23 @@ DEFAULT: Final = (
     Seed(number="{code}100001", name="Meera Iyer", vpa="meera@{code}", pin="1234", balance="250000.00"),
     Seed(number="{code}100002", name="Kabir Das", vpa="kabir@{code}", pin="2468", balance="60000.00"),
     Seed(number="{code}100003", name="Noor Khan", vpa="noor@{code}", pin="1357", balance="150.00"),
+    Seed(
+        number="{code}100004", name="Asha Rao", vpa="asha@{code}", pin="1234", balance="60000.00", bank="asha"
+    ),
+    Seed(
+        number="{code}100005", name="Omar Ali", vpa="omar@{code}", pin="2468", balance="60000.00", bank="asha"
+    ),
+    Seed(
+        number="{code}100004",
+        name="Leela Nair",
+        vpa="leela@{code}",
+        pin="1234",
+        balance="60000.00",
+        bank="banyan",
+    ),
 )
-"""A merchant's account, two payers with money, and one who has not enough."""
+"""A merchant's account, two payers with money, and one who has not enough; and the learners of the demo world, each at
+a bank of their own, so that a phone is titled with its owner's name."""
 
 
 def of_bank(seeds: tuple[Seed, ...], code: str) -> list[Seed]:

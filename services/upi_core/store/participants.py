@@ -40,6 +40,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class DemoPayer(Entry):
+    """An address that the phone page can play."""
+
+    bank_name: str
+    """What people call the bank; its code when the bank itself takes no part."""
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """How a bank answered the legs it was sent."""
 
@@ -74,8 +82,9 @@ SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
 FROM address a JOIN participant p ON p.code = a.participant WHERE a.vpa = ANY(:vpas) AND p.active
 """)
 _DEMO: Final = text("""
-SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
-FROM address a JOIN participant p ON p.code = a.participant WHERE a.demo AND p.active ORDER BY a.name, a.vpa LIMIT 100
+SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number, coalesce(b.name, a.bank) AS bank_name
+FROM address a JOIN participant p ON p.code = a.participant LEFT JOIN participant b ON b.code = a.bank
+WHERE a.demo AND p.active ORDER BY a.name, a.vpa LIMIT 100
 """)
 _DEMO_PAYER: Final = text("""
 SELECT a.vpa, a.participant, a.name, a.type, a.mcc, a.bank, a.number
@@ -135,9 +144,9 @@ async def find_all(tx: Transaction, vpas: Sequence[str]) -> dict[str, Entry]:
     return {row.vpa: Entry(*row) for row in await tx.execute(_FIND, {"vpas": list(vpas)})}
 
 
-async def demo_payers(tx: Transaction) -> Sequence[Entry]:
+async def demo_payers(tx: Transaction) -> Sequence[DemoPayer]:
     """The accounts that the phone page can play."""
-    return [Entry(*row) for row in await tx.execute(_DEMO)]
+    return [DemoPayer(*row) for row in await tx.execute(_DEMO)]
 
 
 async def demo_payer(tx: Transaction, vpa: str) -> Entry | None:

@@ -34,7 +34,8 @@ async def test_a_link_shows_who_is_paid_how_much_and_for_what(town: Town) -> Non
     shown = text(tree)
     for part in ("Suuupra", "suuupra@asha", "₹12,345.67", "Order 12", "Verified", "Meera Iyer"):
         assert part in shown
-    assert len(tree.css("input[name=payer]")) == 9
+    assert "meera@banyan · Banyan Bank" in shown, "a bank is called by its name"
+    assert len(tree.css("input[name=payer]")) == 12
 
 
 async def test_a_whole_payment_by_forms_alone(town: Town) -> None:
@@ -121,10 +122,10 @@ async def test_a_declined_and_an_expired_request_say_so(town: Town) -> None:
 async def test_the_account_page_shows_what_waits_first(town: Town) -> None:
     await town.pay(ref="A1")
     await town.open(town.merchant.link(5_000, ref="A2"))
-    rows = [
-        " ".join(row.text(separator=" ").split())
-        for row in (await page(town, f"/phone/accounts/{PAYER}")).css("a.row")
-    ]
+    shown = await page(town, f"/phone/accounts/{PAYER}")
+    assert "meera@banyan · Banyan Bank" in text(shown)
+    assert "meera@banyan · Banyan Bank" in text(await page(town, "/phone"))
+    rows = [" ".join(row.text(separator=" ").split()) for row in shown.css("a.row")]
     assert "To approve" in rows[0]
     assert "₹50.00" in rows[0]
     assert "Paid" in rows[1]

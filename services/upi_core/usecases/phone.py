@@ -25,7 +25,7 @@ from services.upi_core.domain.links import LinkError
 from services.upi_core.domain.payment import AuthRefused, State
 from services.upi_core.domain.pins import seal_pin
 from services.upi_core.store import participants, requests, transactions
-from services.upi_core.store.participants import Entry
+from services.upi_core.store.participants import DemoPayer, Entry
 from services.upi_core.store.requests import PaymentRequest
 from services.upi_core.store.transactions import Txn
 from services.upi_core.usecases import pay, steps
@@ -216,6 +216,6 @@ def _req_pay(rail: Rail, request: PaymentRequest, sealed: str | None) -> ReqPay:
     )
 
 
-async def accounts(tx: Transaction) -> Sequence[Entry]:
+async def accounts(tx: Transaction) -> Sequence[DemoPayer]:
     """The payers that the phone can play."""
     return await participants.demo_payers(tx)
