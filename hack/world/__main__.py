@@ -1,4 +1,4 @@
-"""`python -m world`: bring the small world to life, or find it alive. Made twice it is made once.
+"""`python -m world`: bring the small world to life, or find it alive. Made twice it is made once; cut off, it goes on.
 
 Prints one line a step, so that whoever waits sees what for.
 """
@@ -9,9 +9,22 @@ import argparse
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
+from world.left import (
+    CANCELED,
+    PARTLY_REFUNDED,
+    REFUNDED,
+    STUDIED,
+    UNPAID,
+    Goal,
+    Step,
+    left,
+    wait_over,
+)
 from world.people import CREATOR, FINANCE, OPERATOR, STAFF, Person, employ, sign_up, token_of
 from world.platform import Platform, WorldFailed, read
 from world.shop import Buyer, refund
@@ -22,8 +35,18 @@ LEELA = Person("Leela Nair", vpa="leela@banyan", pin="1234")
 NOOR = Person("Noor Khan", vpa="noor@asha", pin="1357")
 OMAR = Person("Omar Ali", vpa="omar@asha", pin="2468")
 LEARNERS = (ASHA, KABIR, LEELA, NOOR, OMAR)
+LESSONS = 6
 COURSE = "The Python Tutorial"
 SELF_PACED = "Self-paced"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What is bought, and where."""
+
+    platform: Platform
+    course: str
+    variant: str
 
 
 def main() -> int:
@@ -31,20 +54,27 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="python -m world", description=__doc__)
     asked.add_argument("--url", required=True, help="where the platform answers")
     asked.add_argument("--kubectl", required=True, help="the program that reaches its cluster")
+    asked.add_argument(
+        "--renew", action="store_true", help="it was made: only put an order in place that waits"
+    )
+    asked.add_argument(
+        "--until", type=Path, required=True, help="file to write: when that order ends by itself"
+    )
     arguments = asked.parse_args()
     platform = Platform(arguments.url.rstrip("/"), (arguments.kubectl,))
     try:
-        make(platform)
+        waits_until = renew(platform) if arguments.renew else make(platform)
     except (WorldFailed, httpx.TransportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
         platform.close()
+    arguments.until.write_text(waits_until)
     return 0
 
 
-def make(platform: Platform) -> None:
-    """Staff, a price on the tutorial, learners, and an order in every state."""
+def make(platform: Platform) -> str:
+    """Staff, a price on the tutorial, learners, and an order in every state; when the one that waits ends."""
     for person in STAFF:
         say(f"{person.name}, {person.role}")
         employ(platform, person)
@@ -52,8 +82,17 @@ def make(platform: Platform) -> None:
     for person in LEARNERS:
         say(f"{person.name} signs up")
         sign_up(platform, person)
-    finance = platform.browser(token_of(platform, FINANCE))
-    buy(platform, finance, course, variant)
+    return buy(Shop(platform, course, variant))
+
+
+def renew(platform: Platform) -> str:
+    """Another order that waits to be paid, where the last one has expired; when it ends."""
+    buyer = Buyer.of(platform, KABIR)
+    orders = buyer.orders()
+    if left(UNPAID, orders).steps:
+        say(f"{KABIR.name} orders again: the last order has expired")
+        take(Shop(platform, *on_offer(platform)), buyer, UNPAID)
+    return wait_over(buyer.orders())
 
 
 def offer(platform: Platform) -> tuple[str, str]:
@@ -65,6 +104,11 @@ def offer(platform: Platform) -> tuple[str, str]:
     )
     if ran.returncode:
         raise WorldFailed(f"commerce demo: {ran.stderr.strip() or ran.stdout.strip()}")
+    return on_offer(platform)
+
+
+def on_offer(platform: Platform) -> tuple[str, str]:
+    """The tutorial, and what of it is bought, as anybody finds them."""
     shop = platform.browser()
     found = read(shop.get("/v1/courses", params={"q": COURSE}))["items"]
     course = next(one["id"] for one in found if one["title"] == COURSE)
@@ -72,31 +116,43 @@ def offer(platform: Platform) -> tuple[str, str]:
     return course, next(one["id"] for one in product["variants"] if one["title"] == SELF_PACED)
 
 
-def buy(platform: Platform, finance: httpx.Client, course: str, variant: str) -> None:
-    """Each learner's order ends in a state of its own. Who has ordered already is left as they are."""
-    asha, kabir, leela, noor, omar = (Buyer.of(platform, person) for person in LEARNERS)
-    if not asha.orders():
-        say("Asha pays, and reads six lessons")
-        asha.pay(asha.order(variant, "asha", coupon="WELCOME10"), "asha")
-        asha.study(course, 6)
-    if not kabir.orders():
-        say("Kabir orders and does not pay: the order expires")
-        kabir.attempt(kabir.order(variant, "kabir"), "kabir")
-    if not leela.orders():
-        say("Leela pays, and gets her money back")
-        order = leela.order(variant, "leela")
-        leela.pay(order, "leela")
-        refund(finance, order)
-    if not noor.orders():
-        say("Noor declines, and cancels")
-        order = noor.order(variant, "noor")
-        noor.decline(order, "noor")
-        noor.cancel(order)
-    if not omar.orders():
-        say("Omar pays, and gets a part back")
-        order = omar.order(variant, "omar")
-        omar.pay(order, "omar")
-        refund(finance, order, "100.00")
+def buy(shop: Shop) -> str:
+    """Each learner's order ends in a state of its own, from wherever it was left; when the one that waits ends."""
+    asha, kabir, leela, noor, omar = (Buyer.of(shop.platform, person) for person in LEARNERS)
+    say(f"Asha pays, and reads {LESSONS} lessons")
+    take(shop, asha, STUDIED, coupon="WELCOME10")
+    say("Leela pays, and gets her money back")
+    take(shop, leela, REFUNDED)
+    say("Noor declines, and cancels")
+    take(shop, noor, CANCELED)
+    say("Omar pays, and gets a part back")
+    take(shop, omar, PARTLY_REFUNDED, back="100.00")
+    say("Kabir orders and does not pay: the order expires")
+    take(shop, kabir, UNPAID)
+    return wait_over(kabir.orders())
+
+
+def take(shop: Shop, buyer: Buyer, goal: Goal, *, coupon: str | None = None, back: str | None = None) -> None:
+    """Take the steps that are left to that goal. `back`: how many rupees finance refunds; None: all."""
+    found = left(goal, buyer.orders())
+    order = found.order or ""
+    for step in found.steps:
+        match step:
+            case Step.ORDER:
+                order = buyer.order(shop.variant, coupon)
+            case Step.SHOW_CODE:
+                buyer.attempt(order)
+            case Step.PAY:
+                buyer.pay(order)
+            case Step.DECLINE:
+                buyer.decline(order)
+            case Step.CANCEL:
+                buyer.cancel(order)
+            case Step.STUDY:
+                buyer.study(shop.course, LESSONS)
+            case Step.REFUND:
+                finance = shop.platform.browser(token_of(shop.platform, FINANCE))
+                refund(finance, order, back)
 
 
 def say(what: str) -> None:

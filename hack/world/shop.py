@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from world.left import PAID, ran_out
 from world.people import Person, token_of
 from world.platform import Platform, WorldFailed, checked, eventually, read
 
-CLOSED = ("paid", "fulfilled", "refunded", "partially_refunded")
+TRIES = 5
+"""How often somebody whose bank says no tries again: these banks decline one payment in a hundred."""
+UNDER_WAY = ("pending", "unresolved", "succeeded")
+FAILED = ("failed", "expired", "closed")
+"""States of an attempt to pay."""
 
 
 @dataclass(frozen=True)
@@ -27,35 +33,40 @@ class Buyer:
         return cls(person, platform.browser(token_of(platform, person)), platform.browser())
 
     def orders(self) -> list[dict[str, Any]]:
-        """What was ordered so far."""
-        found: list[dict[str, Any]] = read(self.api.get("/v1/orders"))["items"]
-        return found
+        """What was ordered so far, the latest first, each in the state in which it stays unless something is done."""
+        return eventually(self._orders, f"the orders of {self.person.name} being ended whose time is over")
 
-    def order(self, variant: str, what: str, coupon: str | None = None) -> str:
-        """Put one thing into the cart and order it; the order's id. `what` names the wish: asked twice it is one."""
+    def order(self, variant: str, coupon: str | None = None) -> str:
+        """Put one thing into the cart and order it; the order's id."""
         cart = read(self.api.post("/v1/carts", json={"currency": "INR"}))["id"]
         checked(self.api.put(f"/v1/carts/{cart}/lines/{variant}", json={"quantity": 1}))
         if coupon:
             checked(self.api.put(f"/v1/carts/{cart}/coupon", json={"code": coupon}))
-        made = self.api.post("/v1/orders", json={"cart_id": cart}, headers=_once(f"order-{what}"))
+        made = self.api.post("/v1/orders", json={"cart_id": cart}, headers=_once(f"order-{cart}"))
         return str(read(made)["id"])
 
-    def attempt(self, order: str, what: str) -> str:
-        """Begin to pay; the upi:// link that the QR code holds."""
+    def attempt(self, order: str) -> tuple[int, str]:
+        """Begin to pay, or go on with what was begun: the attempt's number, and the upi:// link that its QR code holds."""
         payment = eventually(lambda: self._payment(order), f"a payment for order {order}")
-        path = f"/v1/payments/{payment}/attempts"
-        made = read(self.api.post(path, json={"method": "upi_qr"}, headers=_once(f"attempt-{what}")))
-        return str(made["attempt"]["upi_uri"])
+        path, so_far = f"/v1/payments/{payment['id']}/attempts", len(payment["attempts"])
+        key = _once(f"attempt-{payment['id']}-after-{so_far}")
+        made = read(self.api.post(path, json={"method": "upi_qr"}, headers=key))["attempt"]
+        return int(made["number"]), str(made["upi_uri"])
 
-    def pay(self, order: str, what: str) -> None:
-        """Scan, enter the PIN, and wait until the order is paid."""
-        request = self._open(self.attempt(order, what))
-        checked(self.handset.post(f"{request}/approve", data={"pin": self.person.pin}))
-        eventually(lambda: self._state(order, *CLOSED), f"order {order} being paid")
+    def pay(self, order: str) -> None:
+        """Scan, enter the PIN, and wait until the order is paid; once more when the bank says no."""
+        for _ in range(TRIES):
+            if self._waited_for(order):
+                return
+            number, link = self.attempt(order)
+            checked(self.handset.post(f"{self._open(link)}/approve", data={"pin": self.person.pin}))
+            if self._ended(order, number) == "paid":
+                return
+        raise WorldFailed(f"{self.person.vpa} was declined {TRIES} times")
 
-    def decline(self, order: str, what: str) -> None:
+    def decline(self, order: str) -> None:
         """Scan, and think better of it."""
-        checked(self.handset.post(f"{self._open(self.attempt(order, what))}/decline"))
+        checked(self.handset.post(f"{self._open(self.attempt(order)[1])}/decline"))
 
     def cancel(self, order: str) -> None:
         checked(self.api.post(f"/v1/orders/{order}/cancel", headers=_once(f"cancel-{order}")))
@@ -85,9 +96,32 @@ class Buyer:
             raise WorldFailed(f"the phone of {self.person.vpa} did not take {link}")
         return found[0]
 
-    def _payment(self, order: str) -> str | None:
-        items = read(self.api.get("/v1/payments", params={"order_id": order}))["items"]
-        return str(items[0]["id"]) if items else None
+    def _orders(self) -> list[dict[str, Any]] | None:
+        found: list[dict[str, Any]] = read(self.api.get("/v1/orders"))["items"]
+        return None if ran_out(found, datetime.now(UTC)) else found
+
+    def _waited_for(self, order: str) -> bool:
+        """Whether an attempt of before, of which nobody waited for the end, has paid the order."""
+        payment = self._payment(order)
+        last = payment["attempts"][-1] if payment and payment["attempts"] else None
+        if last is None or last["state"] not in UNDER_WAY:
+            return False
+        return self._ended(order, last["number"]) == "paid"
+
+    def _ended(self, order: str, number: int) -> str:
+        """`paid` or `failed`, as soon as one of both is so."""
+        return eventually(lambda: self._end_of(order, number), f"an end of attempt {number} of order {order}")
+
+    def _end_of(self, order: str, number: int) -> str | None:
+        if self._state(order, *PAID):
+            return "paid"
+        payment = self._payment(order)
+        states = [one["state"] for one in payment["attempts"] if one["number"] == number] if payment else []
+        return "failed" if states and states[0] in FAILED else None
+
+    def _payment(self, order: str) -> dict[str, Any] | None:
+        items: list[dict[str, Any]] = read(self.api.get("/v1/payments", params={"order_id": order}))["items"]
+        return items[0] if items else None
 
     def _state(self, order: str, *wanted: str) -> str | None:
         state = str(read(self.api.get(f"/v1/orders/{order}"))["status"])
