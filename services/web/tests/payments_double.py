@@ -34,7 +34,7 @@ class PaymentsDouble:
         self.who = who
         self.payments: dict[UUID, PaymentView] = {}
         self.answered: dict[str, httpx.Response] = {}
-        self.streams: list[asyncio.Queue[None]] = []
+        self.streams: list[asyncio.Queue[bool]] = []
         self.listening = asyncio.Event()
 
     def transport(self) -> httpx.MockTransport:
@@ -69,7 +69,12 @@ class PaymentsDouble:
         attempts = [*payment.attempts[:-1], last]
         self.payments[order] = payment.model_copy(update={"attempts": attempts, "status": status})
         for stream in self.streams:
-            stream.put_nowait(None)
+            stream.put_nowait(True)
+
+    def hang_up(self) -> None:
+        """Break off every live stream."""
+        for stream in self.streams:
+            stream.put_nowait(False)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if self.who(request) is None:
@@ -105,20 +110,20 @@ class PaymentsDouble:
         )
 
     def _stream(self) -> httpx.Response:
-        told: asyncio.Queue[None] = asyncio.Queue()
+        told: asyncio.Queue[bool] = asyncio.Queue()
         self.streams.append(told)
         return httpx.Response(200, stream=_Events(told, self.listening))
 
 
 class _Events(httpx.AsyncByteStream):
-    """A stream that says something whenever something was put into its queue."""
+    """A stream that says something whenever True was put into its queue, and breaks off at False."""
 
-    def __init__(self, told: asyncio.Queue[None], listening: asyncio.Event) -> None:
+    def __init__(self, told: asyncio.Queue[bool], listening: asyncio.Event) -> None:
         self._told, self._listening = told, listening
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         yield b": hello\n\n"
         self._listening.set()
-        while True:
-            await self._told.get()
+        while await self._told.get():
             yield b"event: payment\ndata: {}\n\n"
+        raise httpx.ReadError("the connection was reset")

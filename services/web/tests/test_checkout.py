@@ -262,7 +262,7 @@ async def test_m21_an_order_that_ends_while_the_bank_is_silent_asks_to_wait_and_
     learner: httpx.AsyncClient, world: World, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """M21: … and shown: the page goes on until it is known where the money is."""
-    monkeypatch.setattr(buying, "LATER_SECONDS", 60.0)
+    monkeypatch.setattr(buying, "SELDOM_SECONDS", 60.0)
     order = await pay(learner, world)
     world.till.tell(order, "unresolved")
     world.shop.settle(order, state)  # type: ignore[arg-type]
@@ -331,6 +331,7 @@ async def test_the_page_hears_of_a_payment_within_a_moment_and_then_the_stream_e
     learner: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buying, "LATER_SECONDS", 60.0)  # so that only being told can make it prompt
+    monkeypatch.setattr(buying, "SELDOM_SECONDS", 60.0)
     order = await pay(learner, world)
     async with watching(learner, order) as stream:
         await asyncio.wait_for(world.till.listening.wait(), 5)
@@ -345,10 +346,28 @@ async def test_the_page_hears_of_a_payment_within_a_moment_and_then_the_stream_e
     assert marks(answer) == ["scan-1", "confirming-1", "settling-1", "paid-1"]
 
 
-async def test_the_page_hears_of_it_even_when_payments_tells_nothing(
+async def test_while_payments_would_tell_nobody_asks_and_when_its_stream_breaks_off_somebody_does(
     learner: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(buying, "LATER_SECONDS", 0.02)
+    monkeypatch.setattr(buying, "SELDOM_SECONDS", 60.0)
+    order = await pay(learner, world)
+    async with watching(learner, order) as stream:
+        await asyncio.wait_for(world.till.listening.wait(), 5)
+        before = len(world.network.asked("commerce"))
+        await asyncio.wait((stream,), timeout=25 * buying.LATER_SECONDS)
+        assert len(world.network.asked("commerce")) <= before + 1
+        async with looked_again(world, "commerce", times=3):
+            world.till.hang_up()
+        world.shop.settle(order, "canceled")
+        world.till.tell(order, "closed", status="canceled")
+        assert marks(await asyncio.wait_for(stream, 5)) == ["scan-1", "canceled-1"]
+
+
+async def test_the_page_hears_of_it_even_when_payments_tells_nothing(
+    learner: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buying, "SELDOM_SECONDS", 0.02)
     order = await pay(learner, world)
     async with watching(learner, order) as stream:
         await asyncio.wait_for(world.till.listening.wait(), 5)
@@ -362,7 +381,7 @@ async def test_the_page_hears_of_it_even_when_payments_tells_nothing(
 async def test_a_stream_survives_services_that_are_away_for_a_moment(
     learner: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buying, "LATER_SECONDS", 0.02)
+    monkeypatch.setattr(buying, "SELDOM_SECONDS", 0.02)
     order = await pay(learner, world)
     async with watching(learner, order) as stream:
         await asyncio.wait_for(world.till.listening.wait(), 5)

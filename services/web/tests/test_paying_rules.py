@@ -17,6 +17,7 @@ from services.web.domain.paying import (
     checkout,
     words_of,
 )
+from services.web.usecases import buying
 
 ID = UUID(int=7)
 
@@ -124,3 +125,13 @@ def test_the_mark_changes_with_phase_and_attempt() -> None:
     known = (None, payment("open"), payment("failed"), payment("failed", "open"), payment("failed", "failed"))
     marks = [checkout("pending", one).mark for one in known]
     assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.parametrize(("hears", "seconds"), [(True, buying.SELDOM_SECONDS), (False, buying.LATER_SECONDS)])
+def test_a_checkout_that_waits_for_the_payer_is_seldom_asked_about_while_payments_would_tell(
+    hears: bool, seconds: float
+) -> None:
+    assert buying.pause("scan-1", hears=hears) == seconds
+    assert buying.pause("confirming-1", hears=hears) == seconds
+    assert buying.pause("preparing", hears=hears) == buying.SOON_SECONDS
+    assert buying.pause("settling-1", hears=hears) == buying.SOON_SECONDS

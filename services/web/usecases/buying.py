@@ -28,7 +28,9 @@ WATCHED_SECONDS: Final = 300.0
 """How long one live stream lasts; a page that is still open asks for the next."""
 SOON_SECONDS: Final = 0.25
 LATER_SECONDS: Final = 2.0
-"""How often a live stream looks by itself: soon while the next step is ours, else in case payments tells nothing."""
+SELDOM_SECONDS: Final = 30.0
+"""How often a live stream looks by itself: soon while the next step is ours; seldom while payments would tell, for what
+commerce alone does to an order payments hears, and tells, a moment later; else now and then."""
 
 _STATES: Final[dict[OrderStatus, OrderState]] = {
     "draft": "pending",
@@ -152,12 +154,12 @@ async def watch(shop: Commerce, till: Payments, order: UUID, bearer: str) -> Asy
 
     Empty texts in between keep the connection.
     """
-    changed = asyncio.Event()
+    ear = _Ear(asyncio.Event())
     listener: asyncio.Task[None] | None = None
     told, ends = "", asyncio.get_running_loop().time() + WATCHED_SECONDS
     try:
         while asyncio.get_running_loop().time() < ends:
-            changed.clear()
+            ear.changed.clear()
             try:
                 view, payment = await _look(shop, till, order, bearer)
             except (Away, errors.TooManyRequests):
@@ -170,23 +172,42 @@ async def watch(shop: Commerce, till: Payments, order: UUID, bearer: str) -> Asy
                 if view.now.over:
                     return
                 if listener is None and payment is not None:
-                    listener = asyncio.create_task(_listen(till, payment.id, bearer, changed))
-            await _until(changed, told)
+                    listener = asyncio.create_task(_listen(till, payment.id, bearer, ear))
+            await _until(ear, told)
     finally:
         if listener is not None:
             listener.cancel()
 
 
-async def _until(changed: asyncio.Event, told: str) -> None:
-    ours = told.startswith((Phase.PREPARING.value, Phase.SETTLING.value))
+@dataclass
+class _Ear:
+    """What is heard of payments: that something changed, and whether payments would tell."""
+
+    changed: asyncio.Event
+    hears: bool = False
+
+
+async def _until(ear: _Ear, told: str) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(SOON_SECONDS if ours else LATER_SECONDS):
-            await changed.wait()
+        async with asyncio.timeout(pause(told, hears=ear.hears)):
+            await ear.changed.wait()
 
 
-async def _listen(till: Payments, payment: UUID, bearer: str, changed: asyncio.Event) -> None:
-    """Set `changed` at whatever payments tells. When it stops telling, `watch` still looks by itself."""
-    with suppress(errors.Problem):
-        async with till.events(events_path(payment), bearer) as events:
-            async for _ in events:
-                changed.set()
+def pause(mark: str, *, hears: bool) -> float:
+    """For how many seconds nothing is asked after that mark was told; `hears`: payments would tell of a change."""
+    if mark.startswith((Phase.PREPARING.value, Phase.SETTLING.value)):
+        return SOON_SECONDS
+    return SELDOM_SECONDS if hears else LATER_SECONDS
+
+
+async def _listen(till: Payments, payment: UUID, bearer: str, ear: _Ear) -> None:
+    """Say that something changed at whatever payments tells, and when it stops telling: then `watch` looks by itself."""
+    try:
+        with suppress(errors.Problem):
+            async with till.events(events_path(payment), bearer) as events:
+                ear.hears = True
+                async for _ in events:
+                    ear.changed.set()
+    finally:
+        ear.hears = False
+        ear.changed.set()
