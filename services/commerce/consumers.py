@@ -38,8 +38,8 @@ def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscr
         on(PaymentFailed, payments.failed),
         on(PaymentRefunded, refunded),
         on(RefundFailed, payments.refund_failed),
-        on(SurplusReceived, payments.surplus_received),
-        on(SurplusReturned, payments.surplus_returned),
+        on(SurplusReceived, payments.surplus),
+        on(SurplusReturned, payments.surplus),
     ]
 
 

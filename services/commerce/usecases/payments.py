@@ -170,32 +170,21 @@ async def refund_failed(tx: Transaction, event: RefundFailed, meta: Meta) -> Non
     )
 
 
-async def surplus_received(tx: Transaction, event: SurplusReceived, meta: Meta) -> None:
-    """The order was paid a second time by another attempt of its payment; payments gives that back by itself."""
-    await _order(tx, event.order_id)
-    amount = money(Money(event.amount_minor, event.currency))
-    await _tell(
-        tx,
-        event,
-        meta,
-        event.received_at,
-        "surplus.received",
-        f"{amount} came a second time by {rail(event.rail)}, and goes back by itself",
-    )
+async def surplus(tx: Transaction, event: SurplusReceived | SurplusReturned, meta: Meta) -> None:
+    """The order was paid a second time by another attempt of its payment, or that is with its payer again.
 
-
-async def surplus_returned(tx: Transaction, event: SurplusReturned, meta: Meta) -> None:
-    """What was paid a second time is with its payer again."""
+    Payments gives it back by itself; the order only tells it.
+    """
     await _order(tx, event.order_id)
-    amount = money(Money(event.amount_minor, event.currency))
-    await _tell(
-        tx,
-        event,
-        meta,
-        event.returned_at,
-        "surplus.returned",
-        f"{amount} that came a second time went back by {rail(event.rail)}",
-    )
+    amount, by = money(Money(event.amount_minor, event.currency)), rail(event.rail)
+    match event:
+        case SurplusReceived(received_at=at):
+            words = f"{amount} came a second time by {by}, and goes back by itself"
+        case SurplusReturned(returned_at=at):
+            words = f"{amount} that came a second time went back by {by}"
+        case _ as never:
+            assert_never(never)
+    await _tell(tx, event, meta, at, event.type, words)
 
 
 _Event = PaymentSucceeded | PaymentFailed | PaymentRefunded | RefundFailed | SurplusReceived | SurplusReturned
