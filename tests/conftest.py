@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from bringup.cluster import Cluster
+from bringup import clusters
 from bringup.knobs import load
 from bringup.tools import path as tool
 
@@ -23,8 +23,7 @@ SETTLED_WITHIN = 60.0
 @pytest.fixture(scope="session")
 def kube() -> Kube:
     """The test cluster. SUUUPRA_TEST_KUBECONFIG names another, such as your own, when you know what you do."""
-    knobs = load(ROOT, os.environ).for_tests()
-    own = Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port).kubeconfig
+    own = clusters.of_tests(load(ROOT, os.environ)).kubeconfig
     kubeconfig = Path(os.environ.get("SUUUPRA_TEST_KUBECONFIG", own))
     if not kubeconfig.exists():
         pytest.fail(f"no cluster to test: {kubeconfig} is missing; `make test` brings one up and removes it")

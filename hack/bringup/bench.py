@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
-from bringup import apt, paths, up
+from bringup import apt, clusters, paths
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
@@ -21,7 +21,7 @@ def bench(knobs: Knobs, names: Sequence[str]) -> int:
     """
     python = paths.VENV / "bin" / "python"
     environment = {
-        KUBECONFIG: str(up.user_cluster(knobs).kubeconfig),
+        KUBECONFIG: str(clusters.of_user(knobs).kubeconfig),
         "PYTHONPATH": str(paths.HACK),
         **os.environ,
     }

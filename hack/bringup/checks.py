@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-from bringup import apt, coverage, documents, images, paths, plan, status, up, verdicts
+from bringup import apt, clusters, coverage, documents, images, paths, plan, status, up, verdicts
 from bringup.cluster import Cluster
 from bringup.display import Display
 from bringup.images import Image
@@ -48,10 +48,9 @@ PROGRAMS = ("chromium", "curl")
 def test(knobs: Knobs, *, fast: bool) -> bool:
     """Run everything, without the cluster when `fast`; True when all is well."""
     began = time.monotonic()
-    tests = Cluster(knobs.test_cluster, knobs.test_http_port, knobs.test_metrics_port)
-    run = Run(knobs.for_tests(), tests)
+    run = Run(knobs.for_tests(), clusters.of_tests(knobs))
     with up.only_one():
-        up.check(run.knobs, {} if fast else _ports(knobs))
+        up.check(run.knobs, [] if fast else [run.cluster, clusters.of_operator_tests(knobs)])
         _prepare(run, fast=fast)
         prepared = Verdict("preparation", passed=True, seconds=time.monotonic() - began)
         found = [prepared, *_without_cluster(knobs, fast=fast)]
@@ -123,14 +122,22 @@ def _with_cluster(run: Run) -> list[Verdict]:
     ]
     last = len(steps) + len(checks) + 1
     with Display(last) as display, ThreadPoolExecutor(max_workers=1) as beside:
-        operator = beside.submit(verdicts.run, last, _operator(run.knobs), display)
+        operator = beside.submit(verdicts.run, last, _operator(run), display)
         found = _on_a_fresh_cluster(run, steps, checks, display)
         return [*found, operator.result()]
 
 
-def _operator(knobs: Knobs) -> Check:
-    named = {"SUUUPRA_TEST_IMAGES": _named([*images.servers(knobs), *images.platform(knobs)])}
-    return _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **named)
+def _operator(run: Run) -> Check:
+    """Told its cluster, and of what that is made: whatever else there is on this machine may be another run's."""
+    knobs = run.knobs
+    told = {
+        "SUUUPRA_TEST_IMAGES": _named([*images.servers(knobs), *images.platform(knobs)]),
+        "SUUUPRA_TEST_NODE_IMAGE": run.node_image,
+        "UP_OPERATOR_TEST_CLUSTER": knobs.operator_test_cluster,
+        "UP_OPERATOR_TEST_HTTP_PORT": str(knobs.operator_test_http_port),
+        "UP_OPERATOR_TEST_METRICS_PORT": str(knobs.operator_test_metrics_port),
+    }
+    return _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **told)
 
 
 def _on_a_fresh_cluster(
@@ -231,10 +238,6 @@ def _install(job: Job) -> None:
 
 def _installed() -> str | None:
     return "are here" if all(map(shutil.which, PROGRAMS)) and documents.are_there() else None
-
-
-def _ports(knobs: Knobs) -> dict[int, str]:
-    return {knobs.test_http_port: "UP_TEST_HTTP_PORT", knobs.test_metrics_port: "UP_TEST_METRICS_PORT"}
 
 
 def _venv(program: str) -> str:

@@ -33,17 +33,26 @@ DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster by name; `announce` also puts it into the user's own kubeconfig, as kind does."""
+    """A cluster by name; `announce` also puts it into the user's own kubeconfig, as kind does.
+
+    `knobs` is what the names of its ports' knobs begin with.
+    """
 
     name: str
     http_port: int
     metrics_port: int
     announce: bool = False
+    knobs: str = "UP"
 
     @property
     def node(self) -> str:
         """Name of the container that is the node."""
         return f"{self.name}-control-plane"
+
+    @property
+    def ports(self) -> dict[int, str]:
+        """Where it is reached on 127.0.0.1, each port with the knob that moves it."""
+        return {self.http_port: f"{self.knobs}_HTTP_PORT", self.metrics_port: f"{self.knobs}_METRICS_PORT"}
 
     @property
     def kubeconfig(self) -> Path:
@@ -234,15 +243,16 @@ class Cluster:
     def moved_ports(self) -> tuple[MovedPort, ...]:
         """Ports that the node was made with and that are asked for otherwise now; none where there is no node."""
         bound = self._bound_ports()
-        wanted = (
-            ("UP_HTTP_PORT", GATEWAY_NODE_PORT, self.http_port),
-            ("UP_METRICS_PORT", METRICS_NODE_PORT, self.metrics_port),
-        )
+        wanted = zip((GATEWAY_NODE_PORT, METRICS_NODE_PORT), self.ports.items(), strict=True)
         return tuple(
             MovedPort(self.name, knob, bound.get(inner), port)
-            for knob, inner, port in wanted
+            for inner, (port, knob) in wanted
             if bound and bound.get(inner) != port
         )
+
+    def held_ports(self) -> frozenset[int]:
+        """Ports of this machine that the node itself listens on, while it runs."""
+        return frozenset(self._bound_ports().values() if self.state() == "running" else ())
 
     def _bound_ports(self) -> dict[int, int]:
         asked = subprocess.run(

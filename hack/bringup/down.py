@@ -7,15 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bringup import docker, leftovers, locks, paths, tools, up
+from bringup import clusters, docker, leftovers, locks, paths, tools, up
 from bringup.cluster import Cluster
 from bringup.job import Job, wait_until
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
 
 NETWORK = "kind"
-OPERATOR_TESTS = "suuupra-operator"
-"""Cluster of operator/tests/on_cluster."""
 STOP_SECONDS = 60
 
 
@@ -26,16 +24,17 @@ def down(knobs: Knobs, *, yes: bool, purge: bool) -> bool:
         Refusal: Docker keeps something and does not answer, or another make is at work.
     """
     with up.only_one(alone=purge):
-        for cluster in _clusters(knobs):
+        ours = clusters.every(knobs)
+        for cluster in ours:
             locks.keep(locks.cluster(cluster.name))
         job = Job("down", logs=paths.CACHE / "logs")
         running = _reach_docker(job)
-        clusters = [each for each in _clusters(knobs) if running and each.state() != "absent"]
-        if clusters and not yes and not _agreed(clusters):
+        there = [each for each in ours if running and each.state() != "absent"]
+        if there and not yes and not _agreed(there):
             print("Nothing was deleted.")
             return False
         if running:
-            _delete(job, clusters)
+            _delete(job, there)
         tools.forget(paths.STATE)
         if purge:
             _purge(job, running=running)
@@ -73,27 +72,18 @@ def _reach_docker(job: Job) -> bool:
     return way != "none"
 
 
-def _delete(job: Job, clusters: list[Cluster]) -> None:
-    for cluster in clusters:
+def _delete(job: Job, there: list[Cluster]) -> None:
+    for cluster in there:
         cluster.delete(job)
         print(f"Deleted cluster {cluster.name} with its data.")
-    if not clusters:
+    if not there:
         print("There is no cluster of ours here.")
     leftovers.remove_test_containers(job)
     _remove_network(job)
 
 
-def _clusters(knobs: Knobs) -> list[Cluster]:
-    tests = knobs.for_tests()
-    return [
-        up.user_cluster(knobs),
-        Cluster(tests.cluster, tests.http_port, tests.metrics_port),
-        Cluster(OPERATOR_TESTS, 0, 0),
-    ]
-
-
-def _agreed(clusters: list[Cluster]) -> bool:
-    names = " and ".join(cluster.name for cluster in clusters)
+def _agreed(there: list[Cluster]) -> bool:
+    names = " and ".join(cluster.name for cluster in there)
     if not sys.stdin.isatty():
         print(f"This deletes cluster {names} with all data. To do so without being asked: make down yes=1")
         return False

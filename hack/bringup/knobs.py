@@ -11,6 +11,8 @@ Way = Literal["auto", "registry", "packages"]
 Profile = Literal["local", "staging", "production"]
 
 PREFIX = "UP_"
+WHOSE = ("", "test_", "operator_test_")
+"""What begins the names of the knobs of each cluster: the user's, that of `make test`, that of the operator's tests."""
 _LINE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$")
 _CLUSTER = re.compile(r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
 
@@ -40,6 +42,9 @@ class Knobs:
     test_cluster: str = "suuupra-test"
     test_http_port: int = 18080
     test_metrics_port: int = 19090
+    operator_test_cluster: str = "suuupra-operator"
+    operator_test_http_port: int = 18081
+    operator_test_metrics_port: int = 19091
 
     @property
     def public_url(self) -> str:
@@ -122,18 +127,25 @@ def _checked(knobs: Knobs) -> Knobs:
             raise KnobError(
                 f"{PREFIX}{name.upper()} must be one of {', '.join(choices)}, got {getattr(knobs, name)!r}."
             )
-    for name in ("cluster", "test_cluster"):
-        if not _CLUSTER.match(getattr(knobs, name)):
-            raise KnobError(f"{PREFIX}{name.upper()} must be lower-case letters, digits and '-', at most 32.")
-    if knobs.cluster == knobs.test_cluster:
-        raise KnobError("UP_CLUSTER and UP_TEST_CLUSTER must differ: tests delete theirs.")
+    _check_clusters(knobs)
     _check_ports(knobs)
     return knobs
 
 
+def _check_clusters(knobs: Knobs) -> None:
+    seen: dict[str, str] = {}
+    for name in (f"{whose}cluster" for whose in WHOSE):
+        cluster, knob = getattr(knobs, name), PREFIX + name.upper()
+        if not _CLUSTER.match(cluster):
+            raise KnobError(f"{knob} must be lower-case letters, digits and '-', at most 32.")
+        if cluster in seen:
+            raise KnobError(f"{seen[cluster]} and {knob} must differ: tests delete theirs.")
+        seen[cluster] = knob
+
+
 def _check_ports(knobs: Knobs) -> None:
     seen: dict[int, str] = {}
-    for name in ("http_port", "metrics_port", "test_http_port", "test_metrics_port"):
+    for name in (f"{whose}{what}_port" for whose in WHOSE for what in ("http", "metrics")):
         port = getattr(knobs, name)
         if not 1 <= port <= 65535:
             raise KnobError(f"{PREFIX}{name.upper()} must be between 1 and 65535, got {port}.")

@@ -5,7 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,10 +28,10 @@ from bringup.refusals import (
 CHROMIUM, CURL = "chromium", "curl"
 
 
-def look(knobs: Knobs, ports: dict[int, str]) -> Facts:
-    """Gather the facts; `ports` are those this command is about to take, each with the knob that moves it."""
+def look(knobs: Knobs, wanted: Sequence[Cluster]) -> Facts:
+    """Gather the facts; `wanted` are the clusters whose ports this command is about to take."""
     version = docker.server_version()
-    work = work_of(knobs, ports)
+    work = work_of(knobs, wanted)
     cluster = Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port)
     node = node_state(cluster.state()) if version is not None else "absent"
     return Facts(
@@ -43,9 +43,11 @@ def look(knobs: Knobs, ports: dict[int, str]) -> Facts:
         disks=disks(_wanted_room(work, answers=version is not None)),
         memory_free=memory_available(Path("/proc/meminfo").read_text()),
         work=work,
-        foreign_ports={}
-        if node == "running"
-        else {port: knob for port, knob in ports.items() if taken(port)},
+        foreign_ports=dict(
+            port
+            for each in wanted
+            for port in foreign_ports(each, each.held_ports() if version is not None else ())
+        ),
         moved_ports=cluster.moved_ports() if work == "up" and node != "absent" else (),
         node=node,
         go=go_version(),
@@ -54,9 +56,14 @@ def look(knobs: Knobs, ports: dict[int, str]) -> Facts:
     )
 
 
-def work_of(knobs: Knobs, ports: dict[int, str]) -> For:
-    """What is asked for: the user's cluster, the tests' own, or tests that need no port."""
-    if not ports:
+def foreign_ports(cluster: Cluster, held: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Ports that others than its own node, which holds `held`, have, each with the knob that moves it."""
+    yield from ((port, knob) for port, knob in cluster.ports.items() if port not in held and taken(port))
+
+
+def work_of(knobs: Knobs, wanted: Sequence[Cluster]) -> For:
+    """What is asked for: the user's cluster, the tests' own, or tests that need none."""
+    if not wanted:
         return "fast test"
     return "test" if knobs.cluster == knobs.test_cluster else "up"
 

@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 
-from bringup import bench, checks, down, paths, status, up
+from bringup import bench, checks, clusters, down, paths, status, up
 from bringup.job import CommandFailed, NotReady, stop
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal, machine_kind
@@ -47,7 +47,7 @@ def main() -> int:
             case "up":
                 up.up(knobs)
             case "status":
-                return 0 if status.show(up.user_cluster(knobs)) else FAILED
+                return 0 if status.show(clusters.of_user(knobs)) else FAILED
             case "test":
                 return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
             case "bench":

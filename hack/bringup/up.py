@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bringup import images, locks, machine, plan, processes, ready, status
+from bringup import clusters, images, locks, machine, plan, processes, ready, status
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -14,11 +14,6 @@ from bringup.refusals import Refusal, refusals
 from bringup.steps import Step, run_all
 
 
-def user_cluster(knobs: Knobs) -> Cluster:
-    """The cluster of `make up`."""
-    return Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port, announce=True)
-
-
 def up(knobs: Knobs) -> None:
     """Bring everything up, or back up, and say where it is.
 
@@ -26,9 +21,9 @@ def up(knobs: Knobs) -> None:
         Refusal: the machine lacks something, or another run is at work.
         StepFailed: a step ended badly; running again goes on from there.
     """
-    run = Run(knobs, user_cluster(knobs))
+    run = Run(knobs, clusters.of_user(knobs))
     with only_one():
-        check(knobs, {knobs.http_port: "UP_HTTP_PORT", knobs.metrics_port: "UP_METRICS_PORT"})
+        check(knobs, [run.cluster])
         execute(plan.everything(run))
     _say_what_to_try(run)
 
@@ -36,7 +31,7 @@ def up(knobs: Knobs) -> None:
 def build_images(knobs: Knobs, names: Sequence[str]) -> None:
     """Build the images named (or all), give them to the user's cluster when it runs, print their names."""
     wanted = images.chosen(knobs, names)
-    cluster = user_cluster(knobs)
+    cluster = clusters.of_user(knobs)
     with only_one(patient=True):
         job = Job("images")
         images.build_all(job, [images.base(knobs), *wanted])
@@ -45,15 +40,15 @@ def build_images(knobs: Knobs, names: Sequence[str]) -> None:
     print("\n".join(image.reference for image in wanted))
 
 
-def check(knobs: Knobs, ports: dict[int, str]) -> None:
-    """Refuse before any work, with every reason at once; then the cluster that takes `ports` is ours to work on.
+def check(knobs: Knobs, wanted: Sequence[Cluster]) -> None:
+    """Refuse before any work, with every reason at once; then the clusters `wanted` are ours to work on.
 
     Raises:
-        Refusal: the machine lacks something, or another checkout is at work on that cluster.
+        Refusal: the machine lacks something, or another checkout is at work on one of them.
     """
-    if ports:
-        locks.keep(locks.cluster(knobs.cluster))
-    found = refusals(machine.look(knobs, ports), knobs)
+    for cluster in wanted:
+        locks.keep(locks.cluster(cluster.name))
+    found = refusals(machine.look(knobs, wanted), knobs)
     if found:
         raise Refusal.several(found)
 

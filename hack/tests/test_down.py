@@ -1,11 +1,15 @@
 """`make down`: what it deletes, in which order, and when it refuses."""
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from bringup.down import way_to_docker
+from bringup import clusters, locks, up
+from bringup.down import down, way_to_docker
+from bringup.knobs import Knobs
 from bringup.leftovers import order_of_removal, tool_caches
+from bringup.locks import Lock
 from bringup.refusals import Refusal
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +42,23 @@ def test_a_stopped_docker_is_started_rather_than_taken_for_empty(
 def test_where_docker_may_not_be_started_nothing_is_deleted() -> None:
     with pytest.raises(Refusal, match="does not answer"):
         way_to_docker(client=True, answers=False, may_start=False)
+
+
+def test_it_is_about_every_cluster_that_the_knobs_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them are locked first, and none is touched where somebody is at work on one."""
+    held: list[str] = []
+
+    def keep(lock: Lock) -> None:
+        held.append(lock.what)
+        if len(held) == len(clusters.every(knobs)):
+            raise Refusal("at work", "wait for it")
+
+    knobs = Knobs(cluster="a", test_cluster="b", operator_test_cluster="c")
+    monkeypatch.setattr(locks, "keep", keep)
+    monkeypatch.setattr(up, "only_one", lambda *, alone: nullcontext())
+    with pytest.raises(Refusal, match="at work"):
+        down(knobs, yes=True, purge=False)
+    assert held == ["cluster a", "cluster b", "cluster c"]
 
 
 def test_tools_own_folders_are_found_and_nobody_elses(tmp_path: Path) -> None:

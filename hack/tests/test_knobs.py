@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from bringup import clusters
 from bringup.knobs import PREFIX, KnobError, Knobs, parse_env, read
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
@@ -55,10 +56,20 @@ def test_env_lines(text: str, value: str) -> None:
         ("UP_HTTP_PORT=http", "whole number"),
         ("UP_HTTP_PORT=70000", "between 1 and 65535"),
         ("UP_HTTP_PORT=9090", "are both 9090"),
+        (
+            "UP_OPERATOR_TEST_HTTP_PORT=18080",
+            "UP_OPERATOR_TEST_HTTP_PORT and UP_TEST_HTTP_PORT are both 18080",
+        ),
+        ("UP_OPERATOR_TEST_METRICS_PORT=0", "UP_OPERATOR_TEST_METRICS_PORT must be between"),
         ("UP_WAY=somehow", "auto, registry, packages"),
         ("UP_PROFILE=prod", "local, staging, production"),
         ("UP_CLUSTER=Up_Case", "lower-case"),
-        ("UP_CLUSTER=suuupra-test", "must differ"),
+        ("UP_CLUSTER=suuupra-test", "UP_CLUSTER and UP_TEST_CLUSTER must differ"),
+        ("UP_OPERATOR_TEST_CLUSTER=Mine", "UP_OPERATOR_TEST_CLUSTER must be lower-case"),
+        (
+            "UP_OPERATOR_TEST_CLUSTER=suuupra",
+            "UP_CLUSTER and UP_OPERATOR_TEST_CLUSTER must differ: tests delete theirs",
+        ),
     ],
 )
 def test_bad_knob_is_named_with_its_rule(text: str, told: str) -> None:
@@ -66,10 +77,26 @@ def test_bad_knob_is_named_with_its_rule(text: str, told: str) -> None:
         read(text, {})
 
 
-def test_the_tests_cluster_shares_nothing_with_the_users() -> None:
-    user, tests = Knobs(), Knobs().for_tests()
-    assert not {user.cluster, user.http_port, user.metrics_port} & {
-        tests.cluster,
-        tests.http_port,
-        tests.metrics_port,
+def test_no_two_clusters_of_ours_share_a_name_or_a_port() -> None:
+    ours = clusters.every(Knobs())
+    assert (
+        len({cluster.name for cluster in ours})
+        == len({port for each in ours for port in each.ports}) / 2
+        == 3
+    )
+    tests, same = clusters.of_tests(Knobs()), Knobs().for_tests()
+    assert (tests.name, [*tests.ports]) == (same.cluster, [same.http_port, same.metrics_port])
+
+
+def test_each_clusters_ports_are_told_with_the_knobs_that_move_them() -> None:
+    knobs = read("UP_OPERATOR_TEST_HTTP_PORT=4000\nUP_TEST_METRICS_PORT=4001\n", {})
+    told = {port: knob for cluster in clusters.every(knobs) for port, knob in cluster.ports.items()}
+    assert told == {
+        8080: "UP_HTTP_PORT",
+        9090: "UP_METRICS_PORT",
+        18080: "UP_TEST_HTTP_PORT",
+        4001: "UP_TEST_METRICS_PORT",
+        4000: "UP_OPERATOR_TEST_HTTP_PORT",
+        19091: "UP_OPERATOR_TEST_METRICS_PORT",
     }
+    assert {*told.values()} < {PREFIX + item.name.upper() for item in fields(Knobs)}

@@ -4,13 +4,13 @@ import socket
 from pathlib import Path
 
 import pytest
-from bringup import pins, way
-from bringup.cluster import CONFIG, with_ports
+from bringup import clusters, pins, way
+from bringup.cluster import CONFIG, Cluster, with_ports
 from bringup.debian import machine_mirrors, mirrors
 from bringup.docker import forget_if_dead, has_capability, parse_version, with_runtime, without_runtime
 from bringup.golang import program_name, tools_of
 from bringup.knobs import Knobs
-from bringup.machine import disks, memory_available, node_state, taken, work_of
+from bringup.machine import disks, foreign_ports, memory_available, node_state, taken, work_of
 from bringup.node import linker
 from bringup.pins import required_version
 
@@ -171,15 +171,29 @@ def test_one_disk_has_to_hold_all_that_lies_on_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("knobs", "ports", "work"),
+    ("knobs", "wanted", "work"),
     [
-        (Knobs(), {8080: "UP_HTTP_PORT"}, "up"),
-        (Knobs().for_tests(), {18080: "UP_TEST_HTTP_PORT"}, "test"),
-        (Knobs().for_tests(), {}, "fast test"),
+        (Knobs(), [clusters.of_user(Knobs())], "up"),
+        (Knobs().for_tests(), [clusters.of_tests(Knobs()), clusters.of_operator_tests(Knobs())], "test"),
+        (Knobs().for_tests(), [], "fast test"),
     ],
 )
-def test_what_is_asked_for(knobs: Knobs, ports: dict[int, str], work: str) -> None:
-    assert work_of(knobs, ports) == work
+def test_what_is_asked_for(knobs: Knobs, wanted: list[Cluster], work: str) -> None:
+    assert work_of(knobs, wanted) == work
+
+
+def test_a_port_that_another_has_is_foreign_and_one_of_the_clusters_own_node_is_not() -> None:
+    with socket.socket() as other, socket.socket() as gone:
+        for each in (other, gone):
+            each.bind(("127.0.0.1", 0))
+        other.listen()
+        http, metrics = other.getsockname()[1], gone.getsockname()[1]
+        gone.close()
+        cluster = clusters.of_operator_tests(
+            Knobs(operator_test_http_port=http, operator_test_metrics_port=metrics)
+        )
+        assert [*foreign_ports(cluster, ())] == [(http, "UP_OPERATOR_TEST_HTTP_PORT")]
+        assert [*foreign_ports(cluster, {http})] == []
 
 
 @pytest.mark.parametrize(

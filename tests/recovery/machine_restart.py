@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bringup import docker, paths
+from bringup import clusters, docker, paths
 from bringup.cluster import Cluster
 from bringup.knobs import load
 from bringup.tools import path as tool
@@ -36,7 +36,7 @@ MOST_TENANTS = 32
 def main() -> None:
     """Both restarts, one after the other."""
     knobs = load(paths.ROOT, os.environ)
-    cluster = Cluster(knobs.cluster, knobs.http_port, knobs.metrics_port, announce=True)
+    cluster = clusters.of_user(knobs)
     refuse_where_it_would_hurt(cluster)
     kept = Keepsakes(Kube(Path(tool("kubectl")), cluster.kubeconfig), f"kept-{uuid.uuid4().hex[:8]}")
     kept.leave()

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import psycopg
 import redis
+from bringup import clusters, knobs, node, pins
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
@@ -38,8 +39,7 @@ from suuupra.testing.valkey import ValkeyServer
 
 from .secret_server import SecretServer
 
-NAME = "suuupra-operator"
-HTTP_PORT, METRICS_PORT = 18081, 19091
+NODE_IMAGE_VARIABLE = "SUUUPRA_TEST_NODE_IMAGE"
 NETWORK = "kind"
 ROOT = Path(__file__).resolve().parents[3]
 CHART = ROOT / "charts" / "suuupra"
@@ -58,14 +58,21 @@ class KindCluster:
     def kubeconfig(self) -> Path:
         return self.cluster.kubeconfig
 
+    @property
+    def url(self) -> str:
+        """Where a Service with node port 30080 answers on this machine."""
+        return f"http://127.0.0.1:{self.cluster.http_port}"
+
     @classmethod
     def bring_up(cls) -> KindCluster:
         job = Job("operator-tests")
-        cluster = Cluster(NAME, HTTP_PORT, METRICS_PORT)
+        cluster = clusters.of_operator_tests(knobs.load(ROOT, os.environ))
+        if cluster.moved_ports():
+            cluster.delete(job)  # kept from a run that had others
         operator_image = image_of("operator")
         with ThreadPoolExecutor(max_workers=1) as beside:
             workloads = beside.submit(lambda: [_workload(operator_image, version) for version in VERSIONS])
-            cluster.bring_up(job, _newest("kindest/node"))
+            cluster.bring_up(job, node_image())
         cluster.load(job, [operator_image, *workloads.result()])
         made = cls(cluster, operator_image)
         made.kubectl("apply", "-f", str(ROOT / "crds"), "-f", str(ROOT / "manifests" / "namespaces.yaml"))
@@ -323,8 +330,11 @@ def _workload(base: str, version: str) -> str:
     return reference
 
 
-def _newest(repository: str) -> str:
-    return docker("image", "ls", repository, "--format", "{{.Repository}}:{{.Tag}}").splitlines()[0]
+def node_image() -> str:
+    """What the node is made of: as `make test` says, else what this checkout's recipe made, else what is published."""
+    return os.environ.get(NODE_IMAGE_VARIABLE) or (
+        pins.local_node() if node.is_made() else pins.PUBLISHED_NODE
+    )
 
 
 def logs_in(url: str) -> bool:

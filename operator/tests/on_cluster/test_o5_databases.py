@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 import pytest_asyncio
 
-from .api import EVERY_PART, NAMESPACE, NO_PODS, Api
-from .machines import HTTP_PORT, logs_in
+from .api import EVERY_PART, NO_PODS, Api
+from .machines import logs_in
+from .outside import Outside
 from .process import Crew, OperatorProcess
 from .waiting import eventually
 
@@ -20,13 +19,6 @@ from .waiting import eventually
 async def test_o5_rotation_fails_no_request(api: Api, operator: OperatorProcess) -> None:
     await api.service("shop", EVERY_PART | {"replicas": {"min": 2}})
     await api.ready("shop", 90)
-    await _exposed(api)
-    await eventually(_answered, 30, "the node port answers")
-    failures: list[str] = []
-    stop = asyncio.Event()
-    load = asyncio.create_task(asyncio.to_thread(_requests, stop, failures))
-
-    await api.annotate("shop", rotate="once")
 
     def moved() -> bool:
         rows = api.servers.psql(
@@ -34,14 +26,14 @@ async def test_o5_rotation_fails_no_request(api: Api, operator: OperatorProcess)
         )
         return rows == ["shop_app_b"]
 
-    await eventually(moved, 120, "the old login is retired")
-    stop.set()
-    served = await load
-    assert failures == []
-    assert served > 100
+    async with Outside.of(api, "shop") as outside:
+        async with outside.under_traffic():
+            await api.annotate("shop", rotate="once")
+            await eventually(moved, 120, "the old login is retired")
+        assert outside.failures == []
+        assert outside.served > 100
     assert (await api.secret("shop-db"))["username"] == "shop_app_b"
     assert api.servers.psql("select rolpassword is null from pg_authid where rolname = 'shop_app_a'") == ["t"]
-    await api.cluster.delete(await api.must("Service", "shop-outside"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -127,41 +119,3 @@ async def test_o5_two_resources_cannot_have_one_database(made: Api) -> None:
     await api.service("third", NO_PODS | {"database": {"name": "strange"}})
     asked = await api.until("third", "DatabaseReady", reason="ResourceConflict")
     assert "was not made by the operator" in asked["message"]
-
-
-async def _exposed(api: Api) -> None:
-    """The service on the node's port that kind maps to this machine."""
-    port = {"port": 80, "targetPort": 8000, "nodePort": 30080}
-    selector = {"app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": "serve"}
-    await api.cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": {"name": "shop-outside", "namespace": NAMESPACE},
-            "spec": {"type": "NodePort", "selector": selector, "ports": [port]},
-        }
-    )
-
-
-def _answered() -> bool:
-    return _ask() == ""
-
-
-def _requests(stop: asyncio.Event, failures: list[str]) -> int:
-    """Ask again and again, each time over a new connection; a request that fails is not tried again."""
-    served = 0
-    while not stop.is_set():
-        wrong = _ask()
-        if wrong:
-            failures.append(wrong)
-        served += 1
-    return served
-
-
-def _ask() -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP_PORT}/", timeout=10) as answer:
-            answer.read()
-    except (OSError, urllib.error.URLError) as error:
-        return repr(error)
-    return ""

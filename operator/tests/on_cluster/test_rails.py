@@ -6,23 +6,19 @@ what is asked about them.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 import signal
-import urllib.error
-import urllib.request
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from suuupra_operator.cluster import Object
 from suuupra_operator.errors import ApiError
 from suuupra_operator.writes import Write
 
 from .api import NAMESPACE, Api
-from .machines import HTTP_PORT
+from .outside import Outside
 from .process import Crew
 from .waiting import eventually
 
@@ -145,27 +141,23 @@ async def test_editing_a_participant_under_traffic_loses_nothing_and_touches_no_
     others = [
         (await up.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
     ]
-    await _exposed(up, "bank-banyan")
-    await eventually(lambda: _ask("/") == "", 30, "the node port answers")
-    failures: list[str] = []
-    stop = asyncio.Event()
-    load = asyncio.create_task(asyncio.to_thread(_requests, stop, failures))
 
     def slower(spec: Any) -> None:
         spec["participants"][1]["profile"] = {"latency": "200ms", "seed": 9}
 
-    await up.rail("upi", edited(slower))
-    await eventually(lambda: '\\"seed\\":9' in _text("/environment"), 90, "the bank has its new profile")
-    await up.until("upi", "Ready", 90, OF_RAIL, status="True")
-    stop.set()
-    served = await load
-    assert failures == []
-    assert served > 30
+    async with Outside.of(up, "bank-banyan") as bank:
+        async with bank.under_traffic():
+            await up.rail("upi", edited(slower))
+            await eventually(
+                lambda: '\\"seed\\":9' in bank.ask("/environment")[0], 90, "the bank has its new profile"
+            )
+            await up.until("upi", "Ready", 90, OF_RAIL, status="True")
+        assert bank.failures == []
+        assert bank.served > 30
     after = [
         (await up.must("Deployment", name))["metadata"]["generation"] for name in ("workload", "bank-asha")
     ]
     assert after == others
-    await up.cluster.delete(await up.must("Service", "outside"))
 
 
 @pytest.mark.usefixtures("hurry")
@@ -271,39 +263,3 @@ async def _refused(api: Api, spec: dict[str, Any]) -> str:
     except ApiError as error:
         return str(error)
     raise AssertionError(f"was accepted: {spec}")
-
-
-async def _exposed(api: Api, name: str) -> Object:
-    """A bank on the node's port that kind maps to this machine."""
-    selector = {"app.kubernetes.io/instance": name, "app.kubernetes.io/component": "serve"}
-    port = {"port": 80, "targetPort": 8000, "nodePort": 30080}
-    meta = {"name": "outside", "namespace": NAMESPACE}
-    spec = {"type": "NodePort", "selector": selector, "ports": [port]}
-    return await api.cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec})
-
-
-def _requests(stop: asyncio.Event, failures: list[str]) -> int:
-    """Ask again and again over new connections; what fails is not tried again."""
-    served = 0
-    while not stop.is_set():
-        trouble = _ask("/")
-        served += trouble == ""
-        if trouble:
-            failures.append(trouble)
-    return served
-
-
-def _ask(path: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP_PORT}{path}", timeout=10) as answer:
-            return "" if answer.status == 200 else str(answer.status)
-    except (OSError, urllib.error.URLError) as error:
-        return repr(error)
-
-
-def _text(path: str) -> str:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{HTTP_PORT}{path}", timeout=10) as answer:
-            return str(answer.read().decode())
-    except (OSError, urllib.error.URLError):
-        return ""
