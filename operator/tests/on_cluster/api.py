@@ -179,9 +179,7 @@ class Api:
             last = await self.condition(name, type, **where)
             return last if all(last.get(key) == value for key, value in wanted.items()) else None
 
-        found = await eventually(look, within, lambda: f"{name} {type} {wanted}, but {last}")
-        assert found is not None
-        return found
+        return await eventually(look, within, lambda: f"{name} {type} {wanted}, but {last}")
 
     async def gone(self, kind: str, name: str, within: float = 60, namespace: str = NAMESPACE) -> None:
         async def look() -> bool:

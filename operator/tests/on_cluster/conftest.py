@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -21,7 +22,7 @@ from .machines import KindCluster, Servers
 from .picture import pytest_runtest_makereport as pytest_runtest_makereport
 from .process import Crew, OperatorProcess
 
-SESSION = "session"
+SESSION: Final = "session"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

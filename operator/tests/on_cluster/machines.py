@@ -22,7 +22,7 @@ from bringup import clusters, knobs, node, pins
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.tools import path as tool
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, but re-exported without __all__
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
@@ -30,6 +30,7 @@ from confluent_kafka.admin import (
     NewTopic,
     ResourceType,
 )
+from psycopg import conninfo
 from psycopg.pq import ExecStatus
 from suuupra_operator.buckets import POLICY
 from suuupra_operator.snapshots import BUCKET as SNAPSHOTS
@@ -173,8 +174,14 @@ class Servers:
 
     def psql(self, sql: str, database: str = "postgres") -> list[str]:
         """First column of a query's rows as the administrator, as psql would print it."""
-        where = {"host": self.address(self.postgres), "user": "postgres", "password": self.PASSWORD}
-        with psycopg.connect(dbname=database, autocommit=True, connect_timeout=5, **where) as connection:
+        server = conninfo.make_conninfo(
+            host=self.address(self.postgres),
+            user="postgres",
+            password=self.PASSWORD,
+            dbname=database,
+            connect_timeout=5,
+        )
+        with psycopg.connect(server, autocommit=True) as connection:
             found = connection.pgconn.exec_(sql.encode())
         if found.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             raise psycopg.ProgrammingError(found.get_error_message())
@@ -228,7 +235,7 @@ class Servers:
 
     def cache_users(self) -> set[str]:
         """Of services."""
-        return {*self.cache.acl_users()} - {"default"}
+        return {str(name) for name in self.cache.acl_users()} - {"default"}
 
     def databases(self) -> set[str]:
         """Of services."""

@@ -36,7 +36,7 @@ async def test_each_service_has_a_user_of_its_own_that_is_put_right_and_goes_wit
             post.get("suuupra.shop:a")
 
         counted = operator.total("drift_corrected_total", kind="ValkeyUser")
-        cache.execute_command("ACL SETUSER", "suuupra.post", "~*", "+@all")
+        cache.acl_setuser("suuupra.post", enabled=True, keys=["*"], categories=["+@all"])
         assert post.get("suuupra.shop:a") == "mine"
         await eventually(lambda: _refused(post), 30, "what was allowed by hand is taken back")
         await eventually(

@@ -87,7 +87,7 @@ async def test_o12_a_declared_way_out_comes_and_goes_with_its_declaration(
     await api.service("shop", NO_PODS)
 
     async def closed() -> bool:
-        return (await api.must("NetworkPolicy", "shop"))["spec"]["egress"] == [dns]
+        return bool((await api.must("NetworkPolicy", "shop"))["spec"]["egress"] == [dns])
 
     await eventually(closed, 20, "the ways out are closed")
 

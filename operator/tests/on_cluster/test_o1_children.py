@@ -123,7 +123,7 @@ async def test_o1_a_deleted_child_comes_back_and_is_counted(shop: Shop, child: s
     await shop.counted(child, counted + len(KINDS[child]))
 
 
-EDITS = {
+EDITS: dict[str, tuple[str, Object]] = {
     "Service": ("shop", {"spec": {"ports": [{"name": "http", "port": 81, "protocol": "TCP"}]}}),
     "Deployment": ("shop", {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}),
     "ConfigMap": ("shop-rules", {"data": {"rules.yaml": "groups: []", "extra": "by hand"}}),
@@ -217,8 +217,8 @@ async def test_o1_an_owners_login_and_a_key_written_over_by_hand_are_made_anew(s
     await eventually(anew, BY_WATCH_SECONDS, "both Secrets hold something new")
     await shop.counted("Secret", counted + 2)
     assert logs_in((await api.secret("shop-db-owner"))["url"])
-    key = await api.secret("shop-objects")
-    store = api.servers.store("s3", key["accessKey"], key["secretKey"])
+    held = await api.secret("shop-objects")
+    store = api.servers.store("s3", held["accessKey"], held["secretKey"])
     store.put_object(Bucket="shop-media", Key="a", Body=b"a")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -173,7 +172,7 @@ async def test_o20_killed_after_a_write_of_each_kind_while_leaving_it_ends_witho
 async def _killed_at_each(crew: Crew, points: Sequence[str]) -> None:
     """One operator after the other, each killed at the first write of one kind, the next one standing by."""
     process = _doomed(crew, points[0])
-    for point, following in pairwise([*points, None]):
+    for point, following in zip(points, [*points[1:], None], strict=True):
         await eventually(lambda: process.leads() or process.ended(), 60, process.log)  # noqa: B023 - asked at once
         successor = _doomed(crew, following) if following else None
         await _killed(crew, process, point)

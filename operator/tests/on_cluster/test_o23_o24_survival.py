@@ -78,6 +78,4 @@ async def _leader(replicas: list[OperatorProcess], within: float = 40) -> Operat
     def look() -> OperatorProcess | None:
         return next((replica for replica in replicas if replica.leads()), None)
 
-    found = await eventually(look, within, "a leader")
-    assert found is not None
-    return found
+    return await eventually(look, within, "a leader")

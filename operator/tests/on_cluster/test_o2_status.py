@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,7 @@ async def test_o2_a_resource_that_is_applied_again_is_as_it_was(api: Api, operat
         assert again["metadata"]["generation"] == 1
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "partitions": ({"events": {"publishes": [{"topic": "a.b", "partitions": 0}]}}, "partitions"),
     "replicas": ({"replicas": {"min": 3, "max": 2}}, "max must be at least min"),
     "scopes": ({"routes": [{"path": "/v1/x", "auth": "none", "scopes": ["a:b"]}]}, "scopes need auth: user"),

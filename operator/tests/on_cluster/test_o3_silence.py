@@ -84,6 +84,7 @@ async def _everything(
 
 async def _settled(operator: OperatorProcess) -> None:
     """Wait until ten looks at services in a row have written nothing."""
+    seen = (-1.0, 0.0)
 
     def look() -> bool:
         nonlocal seen
@@ -92,5 +93,4 @@ async def _settled(operator: OperatorProcess) -> None:
             seen = now
         return now[1] >= seen[1] + 10 and now[0] > 0
 
-    seen = (-1.0, 0.0)
     await eventually(look, 60, "writes come to rest")

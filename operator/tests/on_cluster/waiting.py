@@ -6,14 +6,26 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 POLL_SECONDS = 0.1
 T = TypeVar("T")
 
 
+@overload
 async def eventually(
-    look: Callable[[], T | Awaitable[T]], within: float, what: str | Callable[[], str] = "it"
+    look: Callable[[], Awaitable[T | None]], within: float, what: str | Callable[[], str] = "it"
+) -> T: ...
+
+
+@overload
+async def eventually(
+    look: Callable[[], T | None], within: float, what: str | Callable[[], str] = "it"
+) -> T: ...
+
+
+async def eventually(
+    look: Callable[[], Awaitable[T | None] | T | None], within: float, what: str | Callable[[], str] = "it"
 ) -> T:
     """The first true answer of ``look``, asked for at most ``within`` seconds."""
     deadline = time.monotonic() + within

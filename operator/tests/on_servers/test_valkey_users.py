@@ -140,7 +140,7 @@ async def test_o1_a_user_that_was_changed_by_hand_differs_and_is_made_exactly_as
     subject = await made(operator)
     name, wanted = keyspace.user_name(subject), keyspace.user(subject, OWN)
     before = administrator.acl_getuser(name)
-    administrator.execute_command("ACL SETUSER", name, *change)
+    administrator.execute_command("ACL SETUSER", name, *change)  # type: ignore[no-untyped-call]  # not typed there
 
     await operator.refresh()
     assert operator.known()[name] != wanted

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from suuupra_operator import catalog, conditions, drift, lint, scram
 from suuupra_operator.catalog import Catalog, Database, Names, Role
 from suuupra_operator.claims import Claims, claims_of
+from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.deployment import deployments
 from suuupra_operator.desired.secrets import database_login, kept
@@ -61,13 +62,15 @@ def test_o1_any_changed_value_is_drift(data: st.DataObject) -> None:
 
 
 def test_o1_foreign_fields_are_found_with_their_place() -> None:
-    desired = {
+    desired: Object = {
         "spec": {"containers": [{"name": "serve", "env": [{"name": "A", "value": "1"}]}]},
         "metadata": {},
     }
     live = copy.deepcopy(desired)
     live["spec"]["containers"][0]["env"].append({"name": "B", "value": "2"})
-    owned = {"f:containers": {'k:{"name":"serve"}': {"f:env": {'k:{"name":"B"}': {".": {}, "f:value": {}}}}}}
+    owned: Object = {
+        "f:containers": {'k:{"name":"serve"}': {"f:env": {'k:{"name":"B"}': {".": {}, "f:value": {}}}}}
+    }
     live["metadata"]["managedFields"] = [
         {"manager": "kubectl", "operation": "Update", "fieldsV1": {"f:spec": owned}}
     ]
@@ -81,7 +84,7 @@ def test_o1_a_restart_by_kubectl_is_no_foreign_field() -> None:
     live = copy.deepcopy(desired)
     name = "kubectl.kubernetes.io/restartedAt"
     live["spec"]["template"]["metadata"]["annotations"] |= {name: "now", "other": "by hand"}
-    fields = {"f:template": {"f:metadata": {"f:annotations": {f"f:{name}": {}, "f:other": {}}}}}
+    fields: Object = {"f:template": {"f:metadata": {"f:annotations": {f"f:{name}": {}, "f:other": {}}}}}
     live["metadata"]["managedFields"] = [
         {"manager": "kubectl-rollout", "operation": "Update", "fieldsV1": {"f:spec": fields}}
     ]
@@ -91,7 +94,7 @@ def test_o1_a_restart_by_kubectl_is_no_foreign_field() -> None:
 def _secret(manager: str, *keys: str) -> dict[str, Any]:
     """One of ours, whose keys this manager was the last to write."""
     secret: dict[str, Any] = database_login(subject(), "shop_app_a", "ours")
-    fields = {"f:data": {".": {}} | {f"f:{key}": {} for key in keys}}
+    fields: Object = {"f:data": {".": {}} | {f"f:{key}": {} for key in keys}}
     secret["metadata"]["managedFields"] = [{"manager": manager, "operation": "Update", "fieldsV1": fields}]
     return secret
 

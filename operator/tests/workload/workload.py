@@ -30,7 +30,7 @@ def query(sql: str) -> None:
             connection.execute(sql)
 
 
-kept: dict[str, object] = {}
+kept: dict[str, dict[str, object]] = {}
 """What a merchant's service or a switch was told, by path: for rails."""
 
 
