@@ -1,4 +1,4 @@
-"""Valkey of a service: a user of its own, put right when changed by hand, gone with the resource; away, it stops nothing."""
+"""Valkey of a service: a user of its own, put right when changed by hand, gone with the resource."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-
-from suuupra.testing.containers import docker
 
 from .api import NO_PODS, Api
 from .process import OperatorProcess
@@ -62,22 +60,3 @@ def _refused(client: redis.Redis) -> bool:
     except redis.exceptions.NoPermissionError:
         return True
     return False
-
-
-async def test_without_valkey_what_runs_goes_on_and_what_is_new_waits(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await api.service("shop", ASKS)
-    await api.ready("shop")
-    before = await api.must("Deployment", "shop")
-    docker("pause", api.servers.valkey.container.id)
-    try:
-        unseen = await api.until("shop", "CacheReady", 60, status="Unknown")
-        assert "pods do without what is kept there" in unseen["message"]
-        assert (await api.condition("shop"))["status"] == "True"
-        assert (await api.must("Deployment", "shop"))["spec"] == before["spec"]
-        await api.service("young", ASKS)
-        await api.until("young", "RolloutReady", 30, reason="WaitingForCache")
-    finally:
-        docker("unpause", api.servers.valkey.container.id)
-    await api.ready("young", 60)

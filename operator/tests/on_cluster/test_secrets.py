@@ -6,9 +6,8 @@ import hvac
 import pytest
 from suuupra_operator.desired.access import MOUNT
 
-from suuupra.testing.containers import docker
-
-from .api import EVERY_PART, NO_PODS, Api
+from .api import NO_PODS, Api
+from .outage import away
 from .process import OperatorProcess
 from .waiting import eventually
 
@@ -146,33 +145,10 @@ async def test_o8_a_deletion_waits_for_a_secret_store_that_is_away(
 ) -> None:
     await api.service("waiting", ASKS)
     await api.ready("waiting")
-    docker("pause", api.servers.secrets.container.id)
-    try:
+    with away(api.servers.secrets.container):
         await api.delete("SuuupraService", "waiting")
         await api.until("waiting", "Ready", reason="WaitingToDelete", within=60)
-    finally:
-        docker("unpause", api.servers.secrets.container.id)
     await api.gone("SuuupraService", "waiting")
-
-
-async def test_a_secret_store_that_is_away_leaves_what_runs_alone(
-    api: Api, operator: OperatorProcess
-) -> None:
-    await api.service("steady", EVERY_PART | {"secrets": {}, "replicas": {"min": 1}})
-    await api.ready("steady", 90)
-    before = await api.must("Deployment", "steady")
-    docker("pause", api.servers.secrets.container.id)
-    try:
-        await api.until("suuupra", "SecretStoreReachable", 60, _PLATFORM, status="False")
-        await api.until("steady", "SecretsReady", 60, status="Unknown")
-        assert (await api.condition("steady"))["status"] == "True"
-        assert (await api.must("Deployment", "steady"))["spec"] == before["spec"]
-        await api.service("young", ASKS)
-        waits = await api.until("young", "RolloutReady", 30, reason="WaitingForSecrets")
-        assert "when the way to their secrets is there" in waits["message"]
-    finally:
-        docker("unpause", api.servers.secrets.container.id)
-    await api.ready("young", 60)
 
 
 async def test_without_a_mail_server_a_resource_that_sends_mail_says_what_to_set(
@@ -184,6 +160,3 @@ async def test_without_a_mail_server_a_resource_that_sends_mail_says_what_to_set
     assert "set spec.mail of the platform" in mail["message"]
     cache = await api.until("writer", "CacheReady", status="False")
     assert "set spec.valkey of the platform" in cache["message"]
-
-
-_PLATFORM = {"kind": "SuuupraPlatform", "namespace": ""}
