@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -60,6 +61,22 @@ class Server:
             keepalives_interval=5,
             keepalives_count=2,
         )
+
+
+async def connected(conninfo: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """A new connection that commits by itself; one that is not made in its time is hung up on.
+
+    psycopg leaves that to the garbage collector. Until it comes by, a server that was frozen and is back waits for our
+    password, for as long as its authentication_timeout, and whoever drops a database waits for that.
+
+    Raises:
+        psycopg.Error: the server is silent, or refuses.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
+    except psycopg.Error as error:
+        traceback.clear_frames(error.__traceback__)  # what is left of the attempt is held by these alone
+        raise
 
 
 @contextmanager
@@ -164,7 +181,7 @@ class Databases:
         server = self._known_server()
         probe = Server(server.host, server.port, login, password, server.ssl_mode)
         try:
-            async with await psycopg.AsyncConnection.connect(probe.conninfo(database)):
+            async with await connected(probe.conninfo(database)):
                 return True
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
@@ -197,8 +214,7 @@ class Databases:
 
     async def _elsewhere(self, database: str, statements: Sequence[Statement]) -> None:
         """In a database of a service, over a connection of its own."""
-        connect = psycopg.AsyncConnection.connect(self._known_server().conninfo(database), autocommit=True)
-        async with await connect as connection:
+        async with await connected(self._known_server().conninfo(database)) as connection:
             await self._execute(connection, statements, transaction=True)
 
     async def _execute(
@@ -229,9 +245,7 @@ class Databases:
 
     async def _connected(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         if self._connection is None or self._connection.closed:
-            connection = await psycopg.AsyncConnection.connect(
-                self._known_server().conninfo("postgres"), autocommit=True
-            )
+            connection = await connected(self._known_server().conninfo("postgres"))
             with answered_within(READ_SECONDS, connection):
                 cursor = await connection.execute(
                     "select rolsuper from pg_roles where rolname = current_user"
