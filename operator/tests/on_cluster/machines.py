@@ -85,18 +85,22 @@ class KindCluster:
 
     def kubectl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """kubectl on this cluster; its output is text."""
-        command = [tool("kubectl"), "--kubeconfig", str(self.kubeconfig), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=120)
+        return self._run("kubectl", *words, check=check)
 
     def apply(self, manifest: dict[str, Any]) -> None:
-        command = [tool("kubectl"), "--kubeconfig", str(self.kubeconfig), "apply", "-f", "-"]
-        subprocess.run(
-            command, input=json.dumps(manifest), text=True, check=True, timeout=60, capture_output=True
-        )
+        self._run("kubectl", "apply", "-f", "-", stdin=json.dumps(manifest))
 
-    def helm(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [tool("helm"), "--kubeconfig", str(self.kubeconfig), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=300)
+    def helm(self, *words: str) -> None:
+        self._run("helm", *words)
+
+    def _run(
+        self, program: str, *words: str, stdin: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """A program on this cluster; when it fails, the test does, in the program's words."""
+        command = [tool(program), "--kubeconfig", str(self.kubeconfig), *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=300)
+        assert not check or done.returncode == 0, f"{program} {' '.join(words)}: {done.stderr}"
+        return done
 
     def install(self, *words: str) -> None:
         """The operator as its users get it: from the chart, in a pod."""
@@ -106,7 +110,10 @@ class KindCluster:
         self.helm("upgrade", "--install", *release, *values, *words)
 
     def uninstall(self) -> None:
-        self.helm("uninstall", "suuupra", "--namespace", "suuupra-system", "--timeout", "2m")
+        self.helm(
+            *("uninstall", "suuupra", "--namespace", "suuupra-system"),
+            *("--timeout", "2m", "--ignore-not-found"),
+        )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from .api import NAMESPACE, Api
 from .waiting import eventually
 
 NODE_PORT = 30080
+ENOUGH = 30
+"""Requests that make a change one under traffic, also on a machine with much else to do."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class Outside:
 
     @contextlib.asynccontextmanager
     async def under_traffic(self) -> AsyncIterator[None]:
-        """Inside, it is asked again and again, each time over a new connection; what fails is not tried again."""
+        """Inside, it is asked again and again, each time over a new connection; every request must be answered."""
         stop = asyncio.Event()
         load = asyncio.create_task(asyncio.to_thread(self._requests, stop))
         try:
@@ -59,8 +61,11 @@ class Outside:
         finally:
             stop.set()
             await load
+        assert self.failures == [], f"{len(self.failures)} requests failed, the first by {self.failures[0]}"
+        assert self.served > ENOUGH, f"{self.served} requests are no traffic"
 
     def _requests(self, stop: asyncio.Event) -> None:
+        """What fails is not tried again."""
         while not stop.is_set():
             _, wrong = self.ask()
             if wrong:

@@ -90,6 +90,7 @@ CHANGED = WHOLE | {
     "replicas": {"min": 1, "max": 2},
     "events": {"reclaim": "Delete", "publishes": [PUBLISHED | {"partitions": 4, "retention": "2h"}]},
 }
+LOGINS = "select rolname from pg_roles where rolname like 'shop%' and rolcanlogin order by 1"
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -228,11 +229,12 @@ async def _is_made_once(api: Api, *, partitions: int, children: dict[str, list[s
     assert servers.topics() == {"order.created": partitions, "order.created.dlt": 1}
     assert servers.databases() == {"shop"}
     assert servers.roles() == ["shop_app", "shop_app_a", "shop_app_b", "shop_migrate", "shop_owner"]
-    logins = servers.psql(
-        "select rolname from pg_roles where rolname like 'shop%' and rolcanlogin order by 1"
-    )
-    held = await api.secret("shop-db")
-    assert logins == [held["username"], "shop_migrate"]
+
+    async def one_login() -> bool:
+        held = (await api.secret("shop-db"))["username"]
+        return servers.psql(LOGINS) == [held, "shop_migrate"]
+
+    await eventually(one_login, 30, lambda: f"the one login that is held, but {servers.psql(LOGINS)}")
     for secret in ("shop-db", "shop-db-owner"):
         psycopg.connect((await api.secret(secret))["url"], connect_timeout=5).close()
     await _key_works(api)

@@ -78,8 +78,8 @@ async def test_o8_uninstalling_an_operator_that_never_led_ends(api: Api, alone: 
 async def _installed(api: Api, *values: str) -> AsyncIterator[None]:
     """The operator as its users have it, until it is uninstalled."""
     await api.delete("ConfigMap", "suuupra-orphans", "suuupra-system")  # helm takes over only what it made
-    api.kind.install("--wait", *values)
     try:
+        api.kind.install("--wait", *values)
         yield
     finally:
         api.kind.uninstall()
