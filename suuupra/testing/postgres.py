@@ -1,6 +1,7 @@
 """A PostgreSQL of the session, and databases that cost milliseconds: copies of a migrated template."""
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -47,6 +48,8 @@ class PostgresServer:
     _address: tuple[str, int]
     _templates: dict[Schema | None, str] = field(default_factory=dict)
     _kept: psycopg.Connection[Any] | None = None
+    _dropper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drop"))
+    _dropped: Future[None] | None = None
 
     @classmethod
     def start(cls, *, in_memory: bool = False, durable: bool = False) -> "PostgresServer":
@@ -60,9 +63,10 @@ class PostgresServer:
             options += ["--tmpfs", "/data:uid=65532,gid=65532,mode=0700"]
         # What a password costs to guess is paid by every connection of every test, in the client.
         secrets = ("--env", f"POSTGRES_PASSWORD={PASSWORD}", "--env", "POSTGRES_SET_SCRAM_ITERATIONS=1")
+        patience = ("--env", "POSTGRES_SET_AUTHENTICATION_TIMEOUT=10s")
         careless = ("FSYNC", "SYNCHRONOUS_COMMIT", "FULL_PAGE_WRITES")
         speed = () if durable else [it for name in careless for it in ("--env", f"POSTGRES_SET_{name}=off")]
-        container = Container.run("postgres", 5432, *options, *secrets, *speed)
+        container = Container.run("postgres", 5432, *options, *secrets, *patience, *speed)
         server = cls(container, ("127.0.0.1", container.port))
         container.wait(lambda _: server.answers())
         if in_memory:  # nobody restarts it
@@ -111,23 +115,40 @@ class PostgresServer:
         return name
 
     def drop(self, database: str) -> None:
-        """Delete a database, whoever is still connected."""
-        statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
-        self._administer(statement.format(sql.Identifier(database)))
+        """Delete a database soon, whoever is still connected; what the last one failed with is raised now.
+
+        Nobody waits for it: PostgreSQL itself waits for every process of its own, be it of another database, and one
+        whose client was cancelled while it logged in says nothing until `authentication_timeout` has passed.
+        """
+        if self._dropped is not None and self._dropped.done():
+            self._dropped.result()
+        self._dropped = self._dropper.submit(self._drop, database)
+
+    def _drop(self, database: str) -> None:
+        self.execute(
+            "postgres", sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+        )
+
+    def _finish_dropping(self) -> None:
+        if self._dropped is not None:
+            self._dropped.result()
 
     def stop(self) -> None:
         """Kill and delete it."""
+        self._dropper.shutdown(wait=False, cancel_futures=True)
         self._let_go()
         self.container.remove()
 
     def restart(self) -> None:
         """Restart the server process as a node would, and wait until it answers again."""
+        self._finish_dropping()
         self._let_go()
         docker("restart", "--time", "10", self.container.id)
         self.container.wait(lambda _: self.answers())
 
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
+        self._finish_dropping()
         self.container.pause()
 
     def resume(self) -> None:

@@ -76,10 +76,11 @@ def texts() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Promtool:
-    """promtool of our Prometheus image, with `folder` as its working directory."""
+    """promtool of our Prometheus image, with `folder` as its working directory and rule `files` in it."""
 
     container: str
     folder: Path
+    files: tuple[str, ...]
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run it once."""
@@ -90,7 +91,7 @@ class Promtool:
 
 
 @contextmanager
-def promtool(folder: Path) -> Iterator[Promtool]:
+def promtool(folder: Path, files: tuple[str, ...]) -> Iterator[Promtool]:
     """One container for many runs: to start one takes longer than promtool does."""
     folder.chmod(0o755)
     container = docker(
@@ -99,6 +100,6 @@ def promtool(folder: Path) -> Iterator[Promtool]:
         "--entrypoint", "sleep", image_of("prometheus"), "infinity",
     )  # fmt: skip
     try:
-        yield Promtool(container, folder)
+        yield Promtool(container, folder, files)
     finally:
         docker("rm", "--force", "--volumes", container)
