@@ -220,10 +220,10 @@ def _in_image(image: str) -> tuple[str, ...]:
         "/tmp:exec",
     )
     tests = ("python", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", PLAIN)
-    quiet = ("--env", "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis", "--env", "PYTHONDONTWRITEBYTECODE=1")
+    kept = ("--env", "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis", "--env", "PYTHONPYCACHEPREFIX=/tmp/bytecode")
     # Named, because pytest leaves out nothing that it was asked for, and without names it is asked for every folder.
     folders = [folder for part in UNIT.values() for folder in part if folder not in ON_THE_HOST]
-    return (*run, *quiet, "--entrypoint", "", image, *tests, *folders, "--ignore", CONFORMANCE)
+    return (*run, *kept, "--entrypoint", "", image, *tests, *folders, "--ignore", CONFORMANCE)
 
 
 def _environment() -> dict[str, str]:
