@@ -68,6 +68,17 @@ def test_wrong_password_is_refused(server: Server) -> None:
         connect(server, "wrong")
 
 
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_a_login_has_no_business_in_the_databases_that_every_cluster_has(
+    server: Server, database: str
+) -> None:
+    with connect(server) as connection:
+        connection.execute("DROP ROLE IF EXISTS visitor")
+        connection.execute("CREATE ROLE visitor LOGIN PASSWORD 'v'")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(f"host=127.0.0.1 port={server.port} user=visitor password=v dbname={database}")
+
+
 def test_committed_row_survives_a_kill(server: Server) -> None:
     with connect(server) as connection:
         connection.execute("CREATE TABLE kept (id int)")
