@@ -114,9 +114,9 @@ def _nothing_claimed() -> Path:
 
 
 def _with_cluster(run: Run) -> list[Verdict]:
-    """The cluster tests and the journey on a cluster like the user's; beside them the operator's on one to break.
+    """The operator's tests on a cluster to break, then cluster tests and the journey on one like the user's.
 
-    The operator's tests mostly wait for what they broke to be put right: beside the others they cost little time.
+    One after the other: two clusters on one machine wait for each other, until tests of what happens in time fail.
     """
     steps = plan.everything(run)
     checks = [
@@ -124,10 +124,9 @@ def _with_cluster(run: Run) -> list[Verdict]:
         Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
     ]
     last = len(steps) + len(checks) + 1
-    with Display(last) as display, ThreadPoolExecutor(max_workers=1) as beside:
-        operator = beside.submit(verdicts.run, last, _operator(run), display)
-        found = _on_a_fresh_cluster(run, steps, checks, display)
-        return [*found, operator.result()]
+    with Display(last) as display:
+        operator = verdicts.run(last, _operator(run), display)
+        return [operator, *_on_a_fresh_cluster(run, steps, checks, display)]
 
 
 def _operator(run: Run) -> Check:
@@ -220,7 +219,12 @@ def _in_image(image: str) -> tuple[str, ...]:
         "/tmp:exec",
     )
     tests = ("python", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", PLAIN)
-    kept = ("--env", "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis", "--env", "PYTHONPYCACHEPREFIX=/tmp/bytecode")
+    kept = (
+        "--env",
+        "HYPOTHESIS_STORAGE_DIRECTORY=/tmp/hypothesis",
+        "--env",
+        "PYTHONPYCACHEPREFIX=/tmp/bytecode",
+    )
     # Named, because pytest leaves out nothing that it was asked for, and without names it is asked for every folder.
     folders = [folder for part in UNIT.values() for folder in part if folder not in ON_THE_HOST]
     return (*run, *kept, "--entrypoint", "", image, *tests, *folders, "--ignore", CONFORMANCE)
