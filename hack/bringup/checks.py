@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-from bringup import apt, clusters, coverage, documents, images, paths, plan, status, up, verdicts
+from bringup import apt, clusters, coverage, documents, images, paths, plan, resting, status, up, verdicts
 from bringup.cluster import Cluster
 from bringup.display import Display
 from bringup.images import Image
@@ -50,7 +50,8 @@ def test(knobs: Knobs, *, fast: bool) -> bool:
     """Run everything, without the cluster when `fast`; True when all is well."""
     began = time.monotonic()
     run = Run(knobs.for_tests(), clusters.of_tests(knobs))
-    with up.only_one():
+    still = resting.standing_still(clusters.of_user(knobs), below_cores=knobs.pause_below_cores)
+    with up.only_one(), still:
         up.check(run.knobs, [] if fast else [run.cluster, clusters.of_operator_tests(knobs)])
         _prepare(run, fast=fast)
         prepared = Verdict("preparation", passed=True, seconds=time.monotonic() - began)

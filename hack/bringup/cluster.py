@@ -107,12 +107,18 @@ class Cluster:
         Raises:
             NotReady: it exists and does not come back.
         """
+        self.wake(job)
         if self.state() != "absent":
             if self._return(job):
                 return
             job.say(f"        cluster {self.name} was never finished: making it again")
             self.delete(job)
         self._create(job, image)
+
+    def wake(self, job: Job) -> None:
+        """Let it go on if it stands still, as `make test` leaves it that was killed outright."""
+        if self.state() == "paused":
+            job.run(["docker", "unpause", self.node])
 
     def delete(self, job: Job) -> None:
         """Delete the cluster with everything in it. Deleting what is not there is no error."""

@@ -45,6 +45,8 @@ class Knobs:
     operator_test_cluster: str = "suuupra-operator"
     operator_test_http_port: int = 18081
     operator_test_metrics_port: int = 19091
+    pause_below_cores: int = 8
+    """With fewer cores `make test` lets the user's cluster stand still meanwhile."""
 
     @property
     def public_url(self) -> str:

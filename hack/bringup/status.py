@@ -33,6 +33,8 @@ def show(cluster: Cluster) -> bool:
 def _advice(cluster: Cluster, state: str) -> str:
     if state == "absent":
         return "make up creates it"
+    if state == "paused":
+        return "it stands still while make test runs; make up wakes it"
     if state == "running" and not cluster.kubeconfig.exists():
         return "another checkout made it; make up takes it over, data kept"
     return "make up brings it back, data kept"
