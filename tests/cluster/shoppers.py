@@ -24,7 +24,8 @@ A_DAY = 15
 """Orders that are paid from one account: its bank and the rail allow some more, which failed attempts take up."""
 TOKEN_SECONDS = 300.0
 LOOK_SECONDS = 0.5
-SETTLED_SECONDS = 150.0
+SETTLED_SECONDS = 300.0
+"""A refund whose message the outage swallowed is asked after three times, then tried again after 2, 10 and 60 s."""
 OPEN = ("awaiting_payer",)
 OVER = ("failed", "expired", "closed")
 

@@ -18,7 +18,7 @@ from .shoppers import AT_ONCE, Buyer, Shop, shopping
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
 
-GOES_ON_WITHIN = 150.0
+GOES_ON_WITHIN = 300.0
 ARRIVED_WITHIN = 120.0
 SWITCH = "upi-core"
 OUTBOXES = ("commerce", "payments", "content", "identity")
