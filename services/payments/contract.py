@@ -197,7 +197,8 @@ class NewAttempt(_Request):
 class AttemptView(_View):
     """One try. `pending` and `unresolved` are no errors: the money may have moved, and we find out by ourselves.
 
-    `code` and `reason` say why it failed, expired or was closed; `upi_uri` is there while the payer may use it.
+    `deemed`: it is pending because the rail itself waits for a bank's answer. `code` and `reason` say why it failed,
+    expired or was closed; `upi_uri` is there while the payer may use it.
     """
 
     number: int
@@ -205,6 +206,7 @@ class AttemptView(_View):
     method: PaymentMethod
     rail: str
     state: AttemptStatus
+    deemed: bool = False
     started_at: datetime
     expires_at: datetime
     code: str | None = None

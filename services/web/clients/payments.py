@@ -97,6 +97,5 @@ def _attempt(view: AttemptView) -> Attempt:
 
 
 def _state(view: AttemptView) -> AttemptState:
-    """A pending attempt with a code is one of which the rail itself does not know the end (deemed)."""
-    state = _STATES[view.state]
-    return "unsure" if state == "confirming" and view.code else state
+    """Of a deemed attempt the rail itself does not know the end."""
+    return "unsure" if view.deemed else _STATES[view.state]

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from services.payments.contract import AttemptStatus
 from services.web.tests.conftest import OURS, World, browsing, sign_in
 from services.web.tests.live import looked_again, marks, watching
 from services.web.tests.markup import one, tree
@@ -217,12 +218,12 @@ async def test_a_code_that_nobody_used_can_be_replaced(learner: httpx.AsyncClien
     assert "The QR code was not used in time" in (await learner.get(f"/checkout/{order}")).text
 
 
-@pytest.mark.parametrize(("state", "code"), [("unresolved", None), ("pending", "RB")])
+@pytest.mark.parametrize(("state", "deemed"), [("unresolved", False), ("pending", True)])
 async def test_while_a_bank_is_silent_the_page_says_not_to_pay_again_and_offers_nothing(
-    learner: httpx.AsyncClient, world: World, state: str, code: str | None
+    learner: httpx.AsyncClient, world: World, state: AttemptStatus, deemed: bool
 ) -> None:
     order = await pay(learner, world)
-    world.till.tell(order, state, code=code)  # type: ignore[arg-type]
+    world.till.tell(order, state, deemed=deemed)
     page = tree(await learner.get(f"/checkout/{order}"))
     assert "Your bank has not answered yet" in one(page, "[role=status]").text()
     assert "Do not pay again" in one(page, "[role=status]").text()
