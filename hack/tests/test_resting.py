@@ -30,10 +30,14 @@ def cluster() -> Iterator[Cluster]:
 def test_it_stands_still_inside_and_goes_on_after_a_failure(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), standing_still(cluster, below_cores=ALL):
-        assert cluster.state() == "paused"
-        assert f"Cluster {cluster.name} stands still" in capsys.readouterr().out
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with standing_still(cluster, below_cores=ALL):
+            assert cluster.state() == "paused"
+            assert f"Cluster {cluster.name} stands still" in capsys.readouterr().out
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert cluster.state() == "running"
 
 
