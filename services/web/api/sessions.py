@@ -13,7 +13,7 @@ from services.web.api.cookies import CART, LOGIN, SESSION
 from services.web.api.dependencies import Accounts, Asker, Courses, MaybeViewer, Provider, Shop
 from services.web.clients.calling import SignInNeeded
 from services.web.clients.identity import CALLBACK, SignInRefused
-from services.web.domain.sessions import way_back
+from services.web.domain.sessions import Viewer, way_back
 from services.web.usecases import arriving
 from suuupra import errors, ui
 
@@ -33,12 +33,15 @@ async def login(
     asker: Asker,
     to: Annotated[str, Query(max_length=1000)] = "/",
     new: bool = False,
+    again: bool = False,
 ) -> Response:
     """To identity, which sends back to the callback. `to` is where to go on; `new` makes an account.
 
+    Who is signed in goes on at once, save `again`: their token is refused somewhere, and identity has to give another.
+
     That a session has ended is told by its cookie, so no link from elsewhere can say it.
     """
-    if asker.viewer:
+    if asker.viewer and not again:
         return _onward(way_back(to))
     begun = await accounts.begin(LOGIN.of(request), to, create=new, ended=asker.ended)
     response = _onward(begun.url)
@@ -100,13 +103,19 @@ async def lead_to_sign_in(request: Request, error: Exception) -> Response:
     if _just_signed_in(request):
         away = errors.Unavailable("Your sign-in is not known everywhere yet.", headers={"Retry-After": "5"})
         return errors.render(away, request)
-    return _onward(f"{LOGIN_PATH}?{urlencode({'to': _here(request)})}")
+    again = {"again": "true"} if _viewer_of(request) else {}
+    return _onward(f"{LOGIN_PATH}?{urlencode({'to': _here(request), **again})}")
 
 
 def _just_signed_in(request: Request) -> bool:
-    viewer = getattr(request.state, "viewer", None)
+    viewer = _viewer_of(request)
     now = request.app.state.clock.now()
     return viewer is not None and (now - viewer.since).total_seconds() < JUST_NOW_SECONDS
+
+
+def _viewer_of(request: Request) -> Viewer | None:
+    viewer: Viewer | None = getattr(request.state, "viewer", None)
+    return viewer
 
 
 def _here(request: Request) -> str:

@@ -272,7 +272,11 @@ async def test_a_token_that_services_refuse_does_not_send_anybody_round_in_circl
     world.network.failing["commerce"] = 401
     assert (await learner.get("/orders")).status_code == 503
     world.clock.advance(timedelta(minutes=1))
-    assert (await learner.get("/orders")).status_code == 303
+    led = await learner.get((await learner.get("/orders")).headers["location"])
+    await learner.get(world.identity.approve(led.headers["location"]))
+    assert (await learner.get("/orders")).status_code == 503, "the new token is refused as well"
+    world.network.failing.clear()
+    assert (await learner.get("/orders")).status_code == 200
 
 
 async def test_signing_out_ends_the_session_here_and_at_identity(
