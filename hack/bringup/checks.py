@@ -55,12 +55,32 @@ def test(knobs: Knobs, *, fast: bool) -> bool:
         up.check(run.knobs, [] if fast else [run.cluster, clusters.of_operator_tests(knobs)])
         _prepare(run, fast=fast)
         prepared = Verdict("preparation", passed=True, seconds=time.monotonic() - began)
-        found = [prepared, *_without_cluster(knobs, fast=fast)]
-        if not fast:
-            found += _with_cluster(run)
+        coverage.forget()
+        found = [prepared, *(_fast(knobs) if fast else _whole(run))]
     told = "coverage: the whole `make test` measures it" if fast else coverage.report()
     print(f"\n{verdicts.summary(found, time.monotonic() - began)}\n{told}")
     return all(verdict.passed for verdict in found)
+
+
+def _fast(knobs: Knobs) -> list[Verdict]:
+    """What needs no cluster; it neither records what it covers nor waits for what is marked slow."""
+    *shares, last = _integration(knobs, fast=True)
+    # The last begins when all that computes is done, and takes what the other shares have left.
+    return _side_by_side([*shares, *_computing(knobs, fast=True), last], AT_ONCE)
+
+
+def _whole(run: Run) -> list[Verdict]:
+    """Three stages, each with no more at once than leaves tests of what happens in time a machine to find.
+
+    Integration tests keep it busy by themselves. The operator's tests mostly wait for what they broke to be put right:
+    what computes is done beside them, and gives way. Cluster tests and the journey have the platform to themselves.
+    """
+    found = _side_by_side(_integration(run.knobs, fast=False), AT_ONCE)
+    giving_way = [
+        replace(one, argv=("nice", "-n", "19", *one.argv)) for one in _computing(run.knobs, fast=False)
+    ]
+    found += _side_by_side([_operator(run), *giving_way], 2)
+    return found + _on_the_platform(run)
 
 
 def _prepare(run: Run, *, fast: bool) -> None:
@@ -69,27 +89,25 @@ def _prepare(run: Run, *, fast: bool) -> None:
     up.execute([*plan.for_tests(run, cluster=not fast), packages])
 
 
-def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
-    """Everything but the cluster, side by side: the integration tests wait a good deal, the others compute.
-
-    What is fast neither records what it covers nor waits for what is marked slow.
-    """
-    coverage.forget()
-    servers = {"SUUUPRA_TEST_IMAGES": _named(images.servers(knobs))}
-    claims = _nothing_claimed()
-    but = " and not slow" if fast else ""
-    made = _tests if fast else _recorded
-    *shares, last_share = (
+def _integration(knobs: Knobs, *, fast: bool) -> list[Check]:
+    """The shares of the heap of integration tests."""
+    servers, claims = _named(images.servers(knobs)), _nothing_claimed()
+    made, but = (_tests, " and not slow") if fast else (_recorded, "")
+    return [
         made(
             f"integration, {number} of {AT_ONCE}",
             *("-m", f"integration{but}", *INTEGRATION),
-            **servers,
+            SUUUPRA_TEST_IMAGES=servers,
             SUUUPRA_TEST_SHARE=f"{number}/{AT_ONCE}:{claims}",
         )
         for number in range(1, AT_ONCE + 1)
-    )
+    ]
+
+
+def _computing(knobs: Knobs, *, fast: bool) -> list[Check]:
+    """What needs no server: unit tests, and what only reads."""
+    made, but = (_tests, " and not slow") if fast else (_recorded, "")
     checks = [
-        *shares,
         *(
             made(f"unit, {what}, Python {PYTHON}", "-m", f"{PLAIN}{but}", f"--ignore={CONFORMANCE}", *folders)
             for what, folders in UNIT.items()
@@ -100,10 +118,7 @@ def _without_cluster(knobs: Knobs, *, fast: bool) -> list[Verdict]:
         Check("import contracts", (_venv("lint-imports"),), _environment()),
         Check("conformance", _pytest(CONFORMANCE), _environment()),
     ]
-    if not fast:
-        checks.append(Check("unit, Python 3.13", _in_image(images.tests(knobs).reference)))
-    # It begins when all that computes is done, and takes what the other shares have left.
-    return _side_by_side([*checks, last_share], AT_ONCE)
+    return checks if fast else [*checks, Check("unit, Python 3.13", _in_image(images.tests(knobs).reference))]
 
 
 def _nothing_claimed() -> Path:
@@ -112,22 +127,6 @@ def _nothing_claimed() -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def _with_cluster(run: Run) -> list[Verdict]:
-    """The operator's tests on a cluster to break, then cluster tests and the journey on one like the user's.
-
-    One after the other: two clusters on one machine wait for each other, until tests of what happens in time fail.
-    """
-    steps = plan.everything(run)
-    checks = [
-        Check("cluster", _pytest("-m", "cluster", "tests"), _environment()),
-        Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
-    ]
-    last = len(steps) + len(checks) + 1
-    with Display(last) as display:
-        operator = verdicts.run(last, _operator(run), display)
-        return [operator, *_on_a_fresh_cluster(run, steps, checks, display)]
 
 
 def _operator(run: Run) -> Check:
@@ -143,11 +142,14 @@ def _operator(run: Run) -> Check:
     return _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **told)
 
 
-def _on_a_fresh_cluster(
-    run: Run, steps: Sequence[Step], checks: Sequence[Check], display: Display
-) -> list[Verdict]:
-    """One check after the other on a new cluster, which tells its state when one failed."""
-    with _fresh_cluster(run, steps, display) as verdict:
+def _on_the_platform(run: Run) -> list[Verdict]:
+    """Cluster tests and the journey, one after the other, on a new cluster, which tells its state when one failed."""
+    steps = plan.everything(run)
+    checks = [
+        Check("cluster", _pytest("-m", "cluster", "tests"), _environment()),
+        Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
+    ]
+    with Display(len(steps) + len(checks)) as display, _fresh_cluster(run, steps, display) as verdict:
         found = [verdict]
         if verdict.passed:
             numbered = enumerate(checks, start=len(steps) + 1)
@@ -207,7 +209,7 @@ def _recorded(name: str, *args: str, **env: str) -> Check:
 
 
 def _in_image(image: str) -> tuple[str, ...]:
-    """The unit tests in the image's Python, the tree mounted so that they cannot write into it."""
+    """The unit tests in the image's Python, the tree mounted so that they cannot write into it; they give way too."""
     run = (
         "docker",
         "run",
@@ -218,6 +220,8 @@ def _in_image(image: str) -> tuple[str, ...]:
         "/app",
         "--tmpfs",
         "/tmp:exec",
+        "--cpu-shares",
+        "64",
     )
     tests = ("python", "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "-m", PLAIN)
     kept = (
