@@ -15,6 +15,7 @@ async def test_o1_a_changed_password_is_found_by_a_login_where_verifiers_cannot_
 ) -> None:
     """As on a managed PostgreSQL, whose administrator is no superuser."""
     api.servers.psql("create role cloud_admin login createrole createdb password 'of the cloud'")
+    api.servers.psql("grant connect on database postgres to cloud_admin")
     await api.account("cloud-admin", username="cloud_admin", password="of the cloud")
     postgres = {"adminSecretRef": {"name": "cloud-admin"}}
     await api.platform(postgres=postgres)
