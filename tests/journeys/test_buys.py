@@ -106,6 +106,7 @@ def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(
     with visit(context, complaints, "locked") as page:
         page.goto(platform_url)
         page.get_by_role("link", name=COURSE, exact=True).first.click()
+        expect(page.get_by_role("heading", level=1, name=COURSE)).to_be_visible()
         page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
         page.get_by_role("link", name=re.compile("^Locked: ")).last.click()
         expect(page.get_by_text("This lesson is part of the course")).to_be_visible()
