@@ -36,12 +36,29 @@ def _waiting(job: Job, cluster: Cluster) -> str | None:
         pods = [pod for pod in cluster.get(job, "pods", "--all-namespaces") if _ours(pod)]
     except CommandFailed:
         return "the API server to answer"
+    images = next((item["spec"].get("images", {}) for item in items if item["kind"] == "SuuupraPlatform"), {})
     waiting = {why.name_of(item): missing for item in items if (missing := why.resource_waits(item))}
+    waiting |= {why.name_of(item): older for item in items if (older := serves_another(item, images))}
     waiting |= {f"pod {why.name_of(pod)}": causes[0] for pod in pods if (causes := why.pod_waits(pod))}
     if not waiting:
         return None
     name, missing = next(iter(waiting.items()))
     return f"{name}: {missing}" + (f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else "")
+
+
+def serves_another(item: Object, images: Object) -> str | None:
+    """What a service waits for that is Ready with another version than the platform's `images` name.
+
+    A new version is named in the platform's resource: the service's own does not change, and says Ready of the old
+    version until the operator has looked.
+    """
+    spec = item["spec"]
+    if item["kind"] != "SuuupraService" or "image" in spec:
+        return None
+    code = spec.get("service", item["metadata"]["name"])
+    wanted = images.get("pins", {}).get(code) or images.get("tag")
+    serving = item.get("status", {}).get("version")
+    return f"version {wanted} to take over from {serving}" if wanted and serving != wanted else None
 
 
 def _ours(pod: Object) -> bool:
