@@ -36,7 +36,9 @@ def _waiting(job: Job, cluster: Cluster) -> str | None:
         pods = [pod for pod in cluster.get(job, "pods", "--all-namespaces") if _ours(pod)]
     except CommandFailed:
         return "the API server to answer"
-    images = next((item["spec"].get("images", {}) for item in items if item["kind"] == "SuuupraPlatform"), {})
+    images: Object = next(
+        (item["spec"].get("images", {}) for item in items if item["kind"] == "SuuupraPlatform"), {}
+    )
     waiting = {why.name_of(item): missing for item in items if (missing := why.resource_waits(item))}
     waiting |= {why.name_of(item): older for item in items if (older := serves_another(item, images))}
     waiting |= {f"pod {why.name_of(pod)}": causes[0] for pod in pods if (causes := why.pod_waits(pod))}
