@@ -215,7 +215,7 @@ class _Exchange:
             await self._end_stream()
         # Here and nowhere else may any error end: the caller gets an answer, the log gets the cause.
         except Exception as error:
-            problem = _problem_of(error)
+            problem = _problem_of(error, begun=bool(self._status))
             if self._status and isinstance(problem, errors.Unavailable):
                 self._say_cut_off(problem)
             elif problem.status >= 500 or self._status:
@@ -313,9 +313,9 @@ class _Exchange:
         )
 
 
-def _problem_of(error: Exception) -> errors.Problem:
-    """The problem that an error is, or that the framework found too late to answer with; Internal for all others."""
-    for one in (error, error.__cause__):
+def _problem_of(error: Exception, *, begun: bool) -> errors.Problem:
+    """The problem that an error is, or that was found too late to answer with, once that has begun; else Internal."""
+    for one in (error, error.__cause__ if begun else None):
         if isinstance(one, errors.Problem):
             return one
     return errors.Internal()

@@ -257,8 +257,8 @@ class Cluster:
         )
 
     def held_ports(self) -> frozenset[int]:
-        """Ports of this machine that the node itself listens on, while it runs."""
-        return frozenset(self._bound_ports().values() if self.state() == "running" else ())
+        """Ports of this machine that the node itself listens on, while it runs or stands still."""
+        return frozenset(self._bound_ports().values() if self.state() in ("running", "paused") else ())
 
     def _bound_ports(self) -> dict[int, int]:
         asked = subprocess.run(

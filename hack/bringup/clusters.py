@@ -15,7 +15,7 @@ def of_tests(knobs: Knobs) -> Cluster:
 
 
 def of_operator_tests(knobs: Knobs) -> Cluster:
-    """The one that operator/tests/on_cluster makes beside it, breaks, and deletes."""
+    """The one that operator/tests/on_cluster makes, breaks, and deletes."""
     return Cluster(
         knobs.operator_test_cluster,
         knobs.operator_test_http_port,

@@ -69,10 +69,10 @@ def work_of(knobs: Knobs, wanted: Sequence[Cluster]) -> For:
 
 
 def node_state(told: str) -> Node:
-    """Docker's word for a container's state in ours."""
+    """Docker's word for a container's state in ours. One that stands still has its memory and its ports."""
     if told == "absent":
         return "absent"
-    return "running" if told == "running" else "stopped"
+    return "running" if told in ("running", "paused") else "stopped"
 
 
 def disks(wanted: Iterable[tuple[Path, int, str]]) -> tuple[Disk, ...]:

@@ -198,7 +198,13 @@ def test_a_port_that_another_has_is_foreign_and_one_of_the_clusters_own_node_is_
 
 @pytest.mark.parametrize(
     ("told", "state"),
-    [("absent", "absent"), ("running", "running"), ("exited", "stopped"), ("created", "stopped")],
+    [
+        ("absent", "absent"),
+        ("running", "running"),
+        ("paused", "running"),
+        ("exited", "stopped"),
+        ("created", "stopped"),
+    ],
 )
 def test_states_of_the_node(told: str, state: str) -> None:
     assert node_state(told) == state

@@ -49,7 +49,7 @@ class PostgresServer:
     _templates: dict[Schema | None, str] = field(default_factory=dict)
     _kept: psycopg.Connection[Any] | None = None
     _dropper: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drop"))
-    _dropped: Future[None] | None = None
+    _drops: list[Future[None]] = field(default_factory=list)
 
     @classmethod
     def start(cls, *, in_memory: bool = False, durable: bool = False) -> "PostgresServer":
@@ -115,14 +115,16 @@ class PostgresServer:
         return name
 
     def drop(self, database: str) -> None:
-        """Delete a database soon, whoever is still connected; what the last one failed with is raised now.
+        """Delete a database soon, whoever is still connected; what an earlier one failed with is raised now, once.
 
         Nobody waits for it: PostgreSQL itself waits for every process of its own, be it of another database, and one
         whose client was cancelled while it logged in says nothing until `authentication_timeout` has passed.
         """
-        if self._dropped is not None and self._dropped.done():
-            self._dropped.result()
-        self._dropped = self._dropper.submit(self._drop, database)
+        self._drops.append(self._dropper.submit(self._drop, database))
+        while self._drops[0].done():
+            self._drops.pop(0).result()
+            if not self._drops:
+                return
 
     def _drop(self, database: str) -> None:
         self.execute(
@@ -130,8 +132,8 @@ class PostgresServer:
         )
 
     def _finish_dropping(self) -> None:
-        if self._dropped is not None:
-            self._dropped.result()
+        while self._drops:
+            self._drops.pop(0).result()
 
     def stop(self) -> None:
         """Kill and delete it."""

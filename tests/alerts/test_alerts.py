@@ -57,6 +57,7 @@ def firing(rules: Promtool, resource: str, series: dict[str, str], *expected: st
     files = [
         name for name in rules.files if name.startswith(f"suuupra_{resource}-") or name == PROMETHEUS_OWN.name
     ]
+    assert len(files) > 1, f"{resource} has no rules"
     document = {"rule_files": files, "evaluation_interval": "1m", "tests": [case]}
     (rules.folder / "case.test").write_text(json.dumps(document))
     done = rules.run("test", "rules", "case.test")
