@@ -64,6 +64,15 @@ async def broken() -> None:
     raise RuntimeError("password=hunter2 at db.internal:5432")
 
 
+@router.get("/mistaken")
+async def mistaken() -> None:
+    """A mistake of ours that a problem led to: the caller did nothing wrong."""
+    try:
+        raise NotFound("There is no such lesson.")
+    except NotFound as problem:
+        raise RuntimeError("nobody handles this") from problem
+
+
 @router.get("/teapot")
 async def teapot() -> None:
     raise HTTPException(418, "I am a teapot")
@@ -234,6 +243,10 @@ async def test_fault_of_ours_tells_the_request_and_nothing_else(http: httpx.Asyn
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
+
+
+async def test_a_problem_behind_a_fault_of_ours_does_not_make_it_the_callers(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/mistaken")).status_code == 500
 
 
 async def test_answer_that_breaks_half_way_is_not_passed_off_as_whole(http: httpx.AsyncClient) -> None:
