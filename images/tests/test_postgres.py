@@ -72,11 +72,31 @@ def test_wrong_password_is_refused(server: Server) -> None:
 def test_a_login_has_no_business_in_the_databases_that_every_cluster_has(
     server: Server, database: str
 ) -> None:
+    assert not lets_in(server, database)
+
+
+def test_a_cluster_that_let_everybody_into_them_is_shut_at_its_next_start(launch: Launch) -> None:
+    server = launch("postgres", 5432, *OPTIONS, "--env", "POSTGRES_PASSWORD=first", ready=READY)
+    with connect(server) as connection:
+        connection.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")
+    assert lets_in(server, "postgres")
+    server.restart()
+    assert not lets_in(server, "postgres")
+
+
+def lets_in(server: Server, database: str) -> bool:
+    """Whether somebody may log in there who has no rights but to log in."""
     with connect(server) as connection:
         connection.execute("DROP ROLE IF EXISTS visitor")
         connection.execute("CREATE ROLE visitor LOGIN PASSWORD 'v'")
-    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(f"host=127.0.0.1 port={server.port} user=visitor password=v dbname={database}")
+    url = f"host=127.0.0.1 port={server.port} user=visitor password=v dbname={database}"
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        if "permission denied for database" in str(error):
+            return False
+        raise
+    return True
 
 
 def test_committed_row_survives_a_kill(server: Server) -> None:
