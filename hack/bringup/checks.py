@@ -40,7 +40,7 @@ BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
 imports takes longer than to run it."""
 AT_ONCE = 1 + max(2, os.cpu_count() or 2)
-"""Checks side by side: one more than cores, because integration tests wait for servers two fifths of their time. With
+"""Checks side by side: one more than cores, because integration tests wait for servers a good part of their time. With
 more still, tests of what happens in time find a machine that has none."""
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
