@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, get_args
 
 from suuupra_operator.desired.topics import DEAD_LETTERS
-from suuupra_operator.models import Method, Route, SuuupraServiceSpec
+from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.queue import Key
+from suuupra_operator.routes import Method, Route
 
 
 class Claim(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from suuupra_operator.models import Route
+from suuupra_operator.routes import Route
 from suuupra_operator.status import Condition, RouteStatus
 
 Object = dict[str, Any]

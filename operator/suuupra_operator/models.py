@@ -14,16 +14,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from suuupra_operator.routes import Route
 from suuupra_operator.schema import (
     IMAGE,
     SET,
-    TIMEOUT,
     Duration,
     Identifier,
     Label,
     Model,
     Quantity,
-    Scope,
     TopicName,
     cel,
     list_map,
@@ -31,7 +30,6 @@ from suuupra_operator.schema import (
     rules,
 )
 
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 #: Trusted extensions only: anything else would let a resource's author run code as PostgreSQL's superuser.
 Extension = Literal[
     "btree_gin", "btree_gist", "citext", "fuzzystrmatch", "hstore", "pg_trgm", "unaccent", "vector"
@@ -193,80 +191,9 @@ class SecretsSpec(Model):
     reclaim: Literal[Reclaim.RETAIN, Reclaim.DELETE] = Reclaim.RETAIN
 
 
-class Limit(Model):
-    """A token bucket in the gateway."""
-
-    rate: str = Field(pattern=r"^[1-9][0-9]{0,5}/(s|m|h)$", max_length=8)
-    """Requests per second, minute or hour: ``20/s``."""
-    burst: int | None = Field(None, ge=1, le=100000)
-    """Size of the bucket; default: what the rate gives in one unit of time."""
-    by: Literal["subject", "client", "address"] = "address"
-    """The token's subject, the client it was issued to, or where the request comes from."""
-
-
 IN_CLUSTER = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?[.][a-z0-9]([a-z0-9-]*[a-z0-9])?[.]svc([.][a-z0-9.-]+)?$"
 CIDR = r"^([0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-fA-F:.]+/[0-9]{1,3})$"
 HOST_RULE = "host must be NAME.NAMESPACE.svc, a server in the cluster: of one outside give the cidr"
-RESERVED = ("internal", "gateway")
-"""First segments that are no service's: /internal is for pods only, /gateway is the gateway's own page."""
-
-
-class Route(Model):
-    """A path of the public host that leads to this service."""
-
-    model_config = {
-        "json_schema_extra": rules(
-            cel(
-                "self.path.startsWith('/') && !self.path.contains('//') && !self.path.contains('/../')",
-                "path must start with / and hold neither // nor /../",
-            ),
-            cel("self.path == '/' || !self.path.endsWith('/')", "path must not end with /"),
-            cel(
-                "self.auth == 'user' || !has(self.scopes) || size(self.scopes) == 0",
-                "scopes need auth: user",
-            ),
-            cel(
-                f"!self.path.lowerAscii().matches('^/({'|'.join(RESERVED)})(/|$)')",
-                "path: /internal is never routed, and /gateway is the gateway's own",
-            ),
-            cel(
-                "self.auth != 'none' || !has(self.limit) || self.limit.by == 'address'",
-                "limit.by: subject and client need auth: user or optional",
-            ),
-        )
-    }
-
-    path: str = Field(pattern=r"^/[A-Za-z0-9/._~-]*$", max_length=200)
-    match: Literal["prefix", "exact"] = "prefix"
-    methods: Annotated[list[Method], Field(max_length=7, json_schema_extra=SET)] | None = None
-    """Absent: every method."""
-    auth: Literal["none", "optional", "user"] = "user"
-    scopes: Annotated[list[Scope], Field(max_length=10, json_schema_extra=SET)] = []
-    limit: Limit | None = None
-    priority: Literal["critical", "normal", "bulk"] = "normal"
-    """Who is shed last, and who first, when the platform is over its capacity."""
-    timeout: Annotated[str, Field(pattern=TIMEOUT, max_length=10)] = "15s"
-    """Longest time to the end of the answer; 0s for a stream without end."""
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Route:
-        if self.path != "/" and self.path.endswith("/"):
-            raise ValueError("path must not end with /")
-        if "//" in self.path or "/../" in self.path:
-            raise ValueError("path must hold neither // nor /../")
-        if self.auth != "user" and self.scopes:
-            raise ValueError("scopes need auth: user")
-        if self.auth == "none" and self.limit is not None and self.limit.by != "address":
-            raise ValueError("limit.by: subject and client need auth: user or optional")
-        return self
-
-    @property
-    def reserved(self) -> bool:
-        """Whether the path is the gateway's, whatever its case.
-
-        The API server refuses it. Of a resource that was stored before that rule only the route is refused.
-        """
-        return self.path.lower().split("/")[1] in RESERVED
 
 
 class Egress(Model):

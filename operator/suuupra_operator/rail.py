@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from suuupra_operator.models import Replicas, Resources, Route, Slo
+from suuupra_operator.models import Replicas, Resources, Slo
+from suuupra_operator.routes import Route
 from suuupra_operator.schema import IMAGE, SET, Label, Model, cel, list_map, rules
 
 Share = Annotated[float, Field(ge=0, le=1)]

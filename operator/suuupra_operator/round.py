@@ -22,9 +22,10 @@ from suuupra_operator.desired.scaling import autoscaler, disruption_budget
 from suuupra_operator.desired.service import service, service_account
 from suuupra_operator.desired.subject import Manifest, Subject
 from suuupra_operator.errors import ApiError, OperatorError, Temporary, Unreachable
-from suuupra_operator.models import Route, SuuupraServiceSpec
+from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.primaries import is_ready, status_of
+from suuupra_operator.routes import Route
 from suuupra_operator.status import SuuupraServiceStatus
 
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from suuupra_operator.models import Route
+from suuupra_operator.routes import Route
 from suuupra_operator.schema import Model, list_map
 
 

@@ -1,4 +1,4 @@
-"""Buckets that all gateways share, in Valkey: one timestamp per caller and route, gone when the bucket is full."""
+"""Buckets that all gateways share, in Valkey: one timestamp per caller and limit, gone when the bucket is full."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from services.api_gateway.domain.gcra import SCRIPT, Share, Verdict, verdict
+from services.api_gateway.domain.gcra import SCRIPT, Keyed, Verdict, verdict
 
 SECONDS: Final = 0.1
 """Longest time for one answer; Envoy waits longer."""
@@ -29,8 +29,7 @@ class CountersAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    key: str
-    share: Share
+    buckets: Sequence[Keyed]
     answer: asyncio.Future[Verdict]
 
 
@@ -59,9 +58,9 @@ class Counters:
         """``prefix`` begins every key: the user in the URL reaches no others."""
         return cls(url.get_secret_value(), prefix)
 
-    async def take(self, key: str, share: Share) -> Verdict:
-        """Count one request against a bucket. Raises CountersAway."""
-        question = _Question(key, share, asyncio.get_running_loop().create_future())
+    async def take(self, buckets: Sequence[Keyed]) -> Verdict:
+        """Count one request against all of the buckets, or none. Raises CountersAway."""
+        question = _Question(buckets, asyncio.get_running_loop().create_future())
         self._waiting.append(question)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
@@ -98,13 +97,13 @@ class Counters:
     async def _run(self, batch: Sequence[_Question]) -> list[Any]:
         trip = self._client.pipeline(transaction=False)
         for question in batch:
-            trip.evalsha(
-                self._digest,
-                1,
-                f"{self._prefix}{question.key}",
-                str(question.share.interval),
-                str(question.share.burst),
-            )
+            keys = [f"{self._prefix}{bucket.key}" for bucket in question.buckets]
+            sizes = [
+                str(size)
+                for bucket in question.buckets
+                for size in (bucket.share.interval, bucket.share.burst)
+            ]
+            trip.evalsha(self._digest, len(keys), *keys, *sizes)
         found: list[Any] = await trip.execute(raise_on_error=False)
         return found
 
@@ -128,5 +127,6 @@ def _tell(question: _Question, found: Any) -> None:
     if isinstance(found, Exception):
         question.answer.set_exception(CountersAway(type(found).__name__))
         return
-    admitted, full_at, now = found
-    question.answer.set_result(verdict(bool(admitted), int(full_at), int(now), question.share))
+    admitted, now, *full_at = found
+    shares = [bucket.share for bucket in question.buckets]
+    question.answer.set_result(verdict(bool(admitted), [int(at) for at in full_at], int(now), shares))

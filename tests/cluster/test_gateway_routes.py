@@ -47,7 +47,7 @@ def withdraw(kube: Kube, name: str) -> None:
 
 
 def resource(name: str, path: str) -> dict[str, Any]:
-    route = {"path": path, "methods": ["GET"], "auth": "none", "limit": {"rate": "1/m", "burst": BURST}}
+    route = {"path": path, "methods": ["GET"], "auth": "none", "limits": [{"rate": "1/m", "burst": BURST}]}
     spec = {"service": "web", "replicas": {"min": 0}, "routes": [route]}
     metadata = {"name": name, "namespace": WORKLOADS}
     return {"apiVersion": "suuupra.io/v1alpha1", "kind": "SuuupraService", "metadata": metadata, "spec": spec}

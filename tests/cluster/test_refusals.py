@@ -36,8 +36,8 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
         ["spec.routes[0].auth", '"maybe"', 'supported values: "none", "optional", "user"'],
     ),
     (
-        {"routes": [{"path": "/x", "auth": "none", "limit": {"rate": "fast"}}]},
-        ["spec.routes[0].limit.rate", "should match", "/(s|m|h)$"],
+        {"routes": [{"path": "/x", "auth": "none", "limits": [{"rate": "fast"}]}]},
+        ["spec.routes[0].limits[0].rate", "at least 1 request per second", "write 20/s"],
     ),
     (
         {"database": {"reclaim": "Shred"}},

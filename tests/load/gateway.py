@@ -100,7 +100,7 @@ _ROUTES = (
         "/v1/guarded",
         auth="user",
         scopes=["content:write"],
-        limit={"rate": "900000/s", "burst": 900_000, "by": "subject"},
+        limits=[{"rate": "900000/s", "burst": 900_000, "by": "subject"}],
     ),
 )
 

@@ -95,7 +95,7 @@ def widened(spec: Object) -> Object:
         "env": {"BANK_ACCOUNTS": json.dumps(accounts, separators=(",", ":"))},
     }
     routes = [
-        route | {"limit": WIDE} if route["path"] == PHONE else route for route in spec["switch"]["routes"]
+        route | {"limits": [WIDE]} if route["path"] == PHONE else route for route in spec["switch"]["routes"]
     ]
     return {
         "participants": [*without_bank(spec), bank],
@@ -154,8 +154,8 @@ async def _until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
 async def _phone_is_wide(url: str) -> bool:
     """Whether the gateway has the wider limit, and the switch the new payers."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}{PHONE}") as answer:
-        said = re.match(r"\d+", answer.headers.get("RateLimit-Limit", ""))
-        return said is not None and int(said[0]) >= 1000 and PAYERS[-1] in await answer.text()
+        said = re.search(r";q=(\d+)", answer.headers.get("RateLimit-Policy", ""))
+        return said is not None and int(said[1]) >= 1000 and PAYERS[-1] in await answer.text()
 
 
 def make_people() -> None:

@@ -18,8 +18,8 @@ RAIL: dict[str, Any] = {
     "switch": {
         "service": "upi-core",
         "routes": [
-            {"path": "/phone", "limit": {"rate": "50/s", "burst": 200, "by": "address"}},
-            {"path": "/v1/upi", "limit": {"rate": "20/s", "burst": 100, "by": "subject"}},
+            {"path": "/phone", "limits": [{"rate": "50/s", "burst": 200, "by": "address"}]},
+            {"path": "/v1/upi", "limits": [{"rate": "20/s", "burst": 100, "by": "subject"}]},
         ],
     },
     "participants": [{"code": "asha"}, {"code": "cedar"}],
@@ -85,7 +85,7 @@ def test_a_widened_rail_has_the_bank_and_only_the_phones_limit_changed() -> None
     spec = widened(RAIL)
     assert [one["code"] for one in spec["participants"]] == ["asha", "cedar", BANK]
     phone, other = spec["switch"]["routes"]
-    assert phone["limit"]["rate"] == "2000/s"
+    assert phone["limits"][0]["rate"] == "2000/s"
     assert other == RAIL["switch"]["routes"][1]
 
 

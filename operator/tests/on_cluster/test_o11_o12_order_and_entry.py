@@ -49,13 +49,13 @@ async def test_o11_a_server_that_comes_later_is_waited_for(api: Api, operator: O
 
 
 async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: OperatorProcess) -> None:
-    route: dict[str, Any] = {"path": "/v1/things", "auth": "none", "limit": {"rate": "20/s"}}
+    route: dict[str, Any] = {"path": "/v1/things", "auth": "none", "limits": [{"rate": "20/s"}]}
     await api.service("shop", NO_PODS | {"routes": [route], "slo": {"availability": 99.5}})
     await api.ready("shop")
 
     (status,) = (await api.must("SuuupraService", "shop"))["status"]["routes"]
     assert status["accepted"] is True
-    assert status["limit"] == {"rate": "20/s", "by": "address"}
+    assert status["limits"] == [{"rate": "20/s", "by": "address"}]
     rules = yaml.safe_load((await api.must("ConfigMap", "shop-rules"))["data"]["rules.yaml"])
     burns = [
         rule for rule in rules["groups"][0]["rules"] if rule.get("alert", "").startswith("ErrorBudgetBurn")
@@ -69,6 +69,24 @@ async def test_o12_routes_dashboards_and_alerts_come_and_go(api: Api, operator: 
     await api.gone("SuuupraService", "shop")
     await api.gone("ConfigMap", "shop-rules")
     await api.gone("ConfigMap", "shop-dashboard")
+
+
+async def test_o12_a_route_has_several_limits_and_one_written_before_that_keeps_its_own(
+    api: Api, operator: OperatorProcess
+) -> None:
+    several = [
+        {"rate": "20/m", "by": "client"},
+        {"rate": "100/m", "by": "subject"},
+        {"rate": "5/s", "by": "subject"},
+    ]
+    earlier = {"rate": "20/s", "burst": 40, "by": "subject"}
+    routes = [{"path": "/v1/things", "limits": several}, {"path": "/v1/others", "limit": earlier}]
+    await api.service("shop", NO_PODS | {"routes": routes})
+    await api.ready("shop")
+
+    things, others = (await api.must("SuuupraService", "shop"))["status"]["routes"]
+    assert things["limits"] == several
+    assert (others["limits"], others.get("limit")) == ([earlier], None)
 
 
 async def test_o12_a_declared_way_out_comes_and_goes_with_its_declaration(

@@ -20,7 +20,7 @@ from suuupra_operator.platform import SuuupraPlatformSpec
 from suuupra_operator.valkey import Administrator, Valkey
 from suuupra_operator.writes import Gate
 
-from services.api_gateway.domain.gcra import MICROSECONDS, Share
+from services.api_gateway.domain.gcra import MICROSECONDS, Keyed, Share
 from services.api_gateway.store import Counters
 from suuupra.testing.containers import docker, free_port, image_of, listens
 from suuupra.testing.valkey import PASSWORD, ValkeyServer
@@ -112,8 +112,9 @@ async def test_the_gateway_counts_as_its_own_user_and_below_its_own_prefix(
     url = f"redis://{name}:{OWN}@127.0.0.1:{valkey.container.port}/0"
     counters = Counters(url, keyspace.prefix(subject))
     try:
-        verdict = await counters.take("a-caller", Share(None, 5, MICROSECONDS))
-        assert (verdict.admitted, verdict.remaining) == (True, 4)
+        bucket = Share(None, 5, MICROSECONDS)
+        verdict = await counters.take([Keyed("a-caller", bucket), Keyed("a-client", bucket)])
+        assert (verdict.admitted, [one.remaining for one in verdict.left]) == (True, [4, 4])
     finally:
         await counters.close()
     assert administrator.exists(f"{keyspace.prefix(subject)}a-caller")

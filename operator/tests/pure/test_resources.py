@@ -78,6 +78,47 @@ def test_o2_a_wrong_spec_names_field_and_rule() -> None:
     assert "spec.colour: Extra inputs are not permitted" in text
 
 
+A, B = {"rate": "20/m", "by": "client"}, {"rate": "100/m", "by": "subject"}
+
+
+def test_a_route_has_limits_by_several_and_over_several_times() -> None:
+    spec = spec_of({"spec": {"routes": [{"path": "/x", "limits": [A, B, B | {"rate": "5/s"}]}]}})
+    assert [(limit.by, limit.rate) for limit in spec.routes[0].limits] == [
+        ("client", "20/m"),
+        ("subject", "100/m"),
+        ("subject", "5/s"),
+    ]
+
+
+def test_a_route_stored_with_one_limit_is_read_as_a_list_and_written_as_one() -> None:
+    stored = {"path": "/x", "limit": A}
+    (route,) = spec_of({"spec": {"routes": [stored]}}).routes
+    assert route.manifest()["limits"] == [A]
+    assert "limit" not in route.manifest()
+
+
+@pytest.mark.parametrize(
+    ("route", "says"),
+    [
+        ({"limits": [{"rate": "0/m"}]}, "routes.0.limits.0.rate: rate is at least 1 request per second"),
+        ({"limits": [{"rate": "20/d"}]}, "write 20/s, 100/m or 1000/h"),
+        ({"limits": [{"rate": "1/m", "burst": 0}]}, "routes.0.limits.0.burst: Input should be greater"),
+        ({"limits": [A, A | {"rate": "90/m"}]}, "limits: two of them count by the same over the same time"),
+        (
+            {"limits": [A, B, A | {"rate": "1/s"}, A | {"rate": "1/h"}, B | {"rate": "1/h"}]},
+            "at most 4 items",
+        ),
+        ({"limits": [A], "limit": B}, "make it an entry of limits and leave it out"),
+        ({"limits": [A], "auth": "none"}, "limits.by: subject and client need auth: user or optional"),
+        ({"limit": A, "auth": "none"}, "limits.by: subject and client need auth: user or optional"),
+    ],
+)
+def test_o2_wrong_limits_are_refused_with_field_rule_and_fix(route: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        spec_of({"spec": {"routes": [{"path": "/x"} | route]}})
+    assert says in str(refused.value)
+
+
 def test_defaults_make_the_empty_spec_whole() -> None:
     spec = SuuupraServiceSpec()
     assert (spec.replicas.min, spec.workers.replicas, spec.slo.availability) == (1, 1, 99.9)

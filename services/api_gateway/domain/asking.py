@@ -2,20 +2,24 @@
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.api_gateway.domain.gcra import Share, Verdict
-from services.api_gateway.domain.routes import LimitBy
+from services.api_gateway.domain import fields
+from services.api_gateway.domain.gcra import Keyed, Share, Verdict, shares
+from services.api_gateway.domain.routes import Limit, LimitBy
 
 ROUTE: Final = "x-limit-route"
 RULE: Final = "x-limit-rule"
 SUBJECT: Final = "x-limit-subject"
 CLIENT: Final = "x-limit-client"
 ADDRESS: Final = "x-limit-address"
-TOLD: Final = "x-suuupra-limit-"
-"""Prefix of the answer's headers: limit, remaining, reset."""
+TOLD: Final = "x-suuupra-limits"
+"""In an answer: the RateLimit field."""
+ALONE: Final = "x-envoy-auth-failure-mode-allowed"
+"""On a request that nobody counted in common, so that the gateway's own limits decide: Envoy's own header for a question
+without an answer, and ours when Valkey is away."""
 UNKNOWN: Final = ("", "-")
 """What Envoy writes for what is not there."""
 IPV6_PREFIX: Final = 64
@@ -28,29 +32,35 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Question:
-    """Whose bucket is meant, and how large it is."""
+    """Which buckets are meant, and what each limit is called."""
 
-    key: str
-    limit: int
-    """As the route states it, for the caller to read."""
-    share: Share
+    buckets: tuple[Keyed, ...]
+    names: tuple[str, ...]
 
 
-def rule(limit: int, share: Share, by: LimitBy) -> str:
-    """How a route carries its limit; read again by `read`."""
-    return f"{limit}:{share.burst}:{share.interval}:{by.value}"
+def rule(limits: Sequence[Limit], gateways: int) -> str:
+    """How a route carries its limits; read again by `read`."""
+    parts = zip(limits, shares(limits, gateways), strict=True)
+    return ",".join(f"{limit.name}:{share.burst}:{share.interval}" for limit, share in parts)
 
 
 def read(headers: Mapping[str, str]) -> Question:
-    """The question in a request's headers. The key holds no name and no address, only a digest of both."""
+    """The question in a request's headers. A key holds no name and no address, only a digest of both."""
     try:
-        limit, burst, interval, by = headers[RULE].split(":")
-        share = Share(None, int(burst), int(interval))
-        caller = _caller(LimitBy(by), headers)
-        told = hashlib.blake2b(f"{headers[ROUTE]}\n{caller}".encode(), digest_size=16).hexdigest()
-        return Question(f"api-gateway:limit:{told}", int(limit), share)
+        parts = [part.split(":") for part in headers[RULE].split(",")]
+        buckets = [
+            Keyed(_key(name, headers), Share(None, int(burst), int(interval)))
+            for name, burst, interval in parts
+        ]
+        return Question(tuple(buckets), tuple(name for name, _, _ in parts))
     except (KeyError, ValueError) as error:
         raise Unreadable(str(error)) from error
+
+
+def _key(name: str, headers: Mapping[str, str]) -> str:
+    caller = _caller(LimitBy(name.partition("/")[0]), headers)
+    told = hashlib.blake2b(f"{headers[ROUTE]}\n{name}\n{caller}".encode(), digest_size=16).hexdigest()
+    return f"api-gateway:limit:{told}"
 
 
 def _caller(by: LimitBy, headers: Mapping[str, str]) -> str:
@@ -70,11 +80,7 @@ def network_of(address: str) -> str:
     return str(found)
 
 
-def answer(limit: int, verdict: Verdict) -> dict[str, str]:
+def answer(question: Question, verdict: Verdict) -> dict[str, str]:
     """The headers of an answer."""
-    told = {
-        f"{TOLD}limit": str(limit),
-        f"{TOLD}remaining": str(verdict.remaining),
-        f"{TOLD}reset": str(verdict.reset),
-    }
+    told = {TOLD: fields.left(question.names, verdict.left)}
     return told if verdict.admitted else told | {"Retry-After": str(max(verdict.wait, 1))}

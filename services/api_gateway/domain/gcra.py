@@ -4,6 +4,7 @@ That timestamp is when the bucket would be full again (the «theoretical arrival
 interval and is refused when that would put it further ahead than a whole bucket. Times are microseconds.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,13 +36,50 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`remaining` requests may follow at once; after `reset` seconds the bucket is full; `wait` when refused."""
+class Keyed:
+    """A bucket of one caller: under which key its timestamp is kept, and how large it is."""
 
-    admitted: bool
+    key: str
+    share: Share
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left in one bucket: `remaining` requests at once. It is full after `reset` seconds and takes one more
+    after `wait` seconds, 0 when it would now."""
+
     remaining: int
     reset: int
     wait: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a request passes, and what is left in each of its buckets, in their order."""
+
+    admitted: bool
+    left: tuple[Left, ...]
+
+    @property
+    def wait(self) -> int:
+        """Seconds until every bucket would take one more; 0 for a request that passed."""
+        return 0 if self.admitted else max(one.wait for one in self.left)
+
+
+def shares(limits: Sequence[Limit], gateways: int) -> tuple[Share, ...]:
+    """How each limit of a route is counted.
+
+    One alone is divided (`share`). Several are counted whole and in common: a request that a gateway let through by its
+    part of one limit and that another limit refuses would have taken from the first.
+    """
+    if len(limits) == 1:
+        return (share(limits[0], gateways),)
+    return tuple(whole(limit) for limit in limits)
+
+
+def whole(limit: Limit) -> Share:
+    """A limit of which nothing is dealt out: every request is asked about."""
+    return Share(None, limit.bucket, round(MICROSECONDS * limit.rate.seconds / limit.rate.requests))
 
 
 def share(limit: Limit, gateways: int) -> Share:
@@ -52,11 +90,10 @@ def share(limit: Limit, gateways: int) -> Share:
     limit: all of it with one gateway, never less than three quarters.
     """
     tokens = limit.bucket // (FREE_PART * gateways)
-    whole = limit.rate.requests / limit.rate.seconds
     if tokens == 0:
-        return Share(None, limit.bucket, round(MICROSECONDS / whole))
+        return whole(limit)
     free = _filled(tokens, limit, gateways)
-    common = whole - gateways * free.fill / free.seconds
+    common = limit.rate.requests / limit.rate.seconds - gateways * free.fill / free.seconds
     return Share(free, limit.bucket - gateways * tokens, round(MICROSECONDS / common))
 
 
@@ -68,21 +105,30 @@ def _filled(tokens: int, limit: Limit, gateways: int) -> Bucket:
     return Bucket(tokens, 1, -(-limit.rate.seconds * parts // limit.rate.requests))
 
 
-def decide(full_at: int | None, now: int, share: Share) -> tuple[Verdict, int | None]:
-    """What becomes of a request, and the timestamp to keep; None when nothing changes. See `SCRIPT`."""
-    burst = share.interval * share.burst
-    moved = max(full_at or now, now) + share.interval
-    if moved - burst > now:
-        return verdict(False, moved - share.interval, now, share), None
-    return verdict(True, moved, now, share), moved
+def decide(
+    full_at: Sequence[int | None], now: int, shares: Sequence[Share]
+) -> tuple[Verdict, tuple[int, ...] | None]:
+    """What becomes of a request that all of its buckets must take, and the timestamps to keep.
+
+    They are None when one bucket is empty: then the request takes from none. See `SCRIPT`.
+    """
+    standing = [max(at or now, now) for at in full_at]
+    moved = [at + share.interval for at, share in zip(standing, shares, strict=True)]
+    if any(at - share.interval * share.burst > now for at, share in zip(moved, shares, strict=True)):
+        return verdict(False, standing, now, shares), None
+    return verdict(True, moved, now, shares), tuple(moved)
 
 
-def verdict(admitted: bool, full_at: int, now: int, share: Share) -> Verdict:
-    """What the caller is told of a bucket that is full at `full_at`."""
-    ahead = max(full_at - now, 0)
-    remaining = max((share.interval * share.burst - ahead) // share.interval, 0)
-    wait = 0 if admitted else max(full_at + share.interval - share.interval * share.burst - now, 0)
-    return Verdict(admitted, remaining, _seconds(ahead), _seconds(wait))
+def verdict(admitted: bool, full_at: Sequence[int], now: int, shares: Sequence[Share]) -> Verdict:
+    """What the caller is told of buckets that are full at `full_at`."""
+    found = [_left(max(at - now, 0), share) for at, share in zip(full_at, shares, strict=True)]
+    return Verdict(admitted, tuple(found))
+
+
+def _left(ahead: int, share: Share) -> Left:
+    """Of a bucket that is full in `ahead` microseconds."""
+    room = share.interval * share.burst - ahead
+    return Left(max(room // share.interval, 0), _seconds(ahead), _seconds(max(share.interval - room, 0)))
 
 
 def _seconds(microseconds: int) -> int:
@@ -92,13 +138,24 @@ def _seconds(microseconds: int) -> int:
 SCRIPT: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[1]) * tonumber(ARGV[2])
-local full_at = tonumber(redis.call('GET', KEYS[1]) or now)
-local moved = math.max(full_at, now) + interval
-if moved - burst > now then
-  return {0, string.format('%.0f', moved - interval), string.format('%.0f', now)}
+local admitted, full_at, moved = 1, {}, {}
+for n, key in ipairs(KEYS) do
+  local interval = tonumber(ARGV[2 * n - 1])
+  full_at[n] = math.max(tonumber(redis.call('GET', key) or now), now)
+  moved[n] = full_at[n] + interval
+  if moved[n] - interval * tonumber(ARGV[2 * n]) > now then admitted = 0 end
 end
-redis.call('SET', KEYS[1], string.format('%.0f', moved), 'PX', math.ceil((moved - now) / 1000))
-return {1, string.format('%.0f', moved), string.format('%.0f', now)}
+if admitted == 1 then
+  full_at = moved
+  for n, key in ipairs(KEYS) do
+    redis.call('SET', key, string.format('%.0f', moved[n]), 'PX', math.ceil((moved[n] - now) / 1000))
+  end
+end
+local told = {admitted, string.format('%.0f', now)}
+for n, at in ipairs(full_at) do told[n + 2] = string.format('%.0f', at) end
+return told
 """
-"""`decide`, where the timestamps are: in one step, by the server's one clock. KEYS: the bucket. ARGV: interval, burst."""
+"""`decide`, where the timestamps are: in one step, by the server's one clock.
+
+KEYS: the buckets of one request. ARGV: interval and burst of each.
+"""

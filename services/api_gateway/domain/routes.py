@@ -7,7 +7,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 _DURATION: Final = re.compile(r"(\d{1,6})(ms|s|m|h)")
 _RATE: Final = re.compile(r"([1-9]\d{0,8})/(s|m|h)")
@@ -16,6 +24,7 @@ _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")  # RFC 6749, 3.3: scope-token
 
+MOST_LIMITS: Final = 4
 DEFAULT_TIMEOUT: Final = 15.0
 """Seconds a response may take when the route names no timeout."""
 
@@ -32,9 +41,16 @@ class Auth(StrEnum):
 
 
 class LimitBy(StrEnum):
+    """What tells callers apart. Whoever shows no token has neither of the first two, and is told apart by address.
+
+    SUBJECT: the verified token's `sub`. CLIENT: its `client_id` (RFC 9068, 2.2), the OAuth client it was issued to.
+    ADDRESS: the peer of the connection or, behind `trusted_hops` declared proxies, what the outermost of them wrote into
+    X-Forwarded-For; what stands before that, a client's own claim, is never read. IPv6 by /64 (RFC 6177).
+    """
+
     SUBJECT = "subject"
-    ADDRESS = "address"
     CLIENT = "client"
+    ADDRESS = "address"
 
 
 class Priority(StrEnum):
@@ -50,9 +66,12 @@ class Rate:
     requests: int
     seconds: int
 
+    @property
+    def unit(self) -> str:
+        return {1: "s", 60: "m", 3600: "h"}[self.seconds]
+
     def __str__(self) -> str:
-        unit = {1: "s", 60: "m", 3600: "h"}[self.seconds]
-        return f"{self.requests}/{unit}"
+        return f"{self.requests}/{self.unit}"
 
 
 def parse_duration(value: Any) -> Any:
@@ -102,6 +121,11 @@ class Limit(BaseModel):
         """Tokens a full bucket holds."""
         return self.burst or self.rate.requests
 
+    @property
+    def name(self) -> str:
+        """Names the limit among those of its route, as ``client/m``; callers read it in the RateLimit fields."""
+        return f"{self.by.value}/{self.rate.unit}"
+
 
 class Route(BaseModel):
     """One accepted entry of ``status.routes``, checked again: the gateway trusts no one's validation but its own."""
@@ -116,9 +140,28 @@ class Route(BaseModel):
     auth: Auth = Auth.NONE
     scopes: Annotated[tuple[str, ...], BeforeValidator(lambda v: _checked_all(_SCOPE, "scope", v or ()))] = ()
     roles: Annotated[tuple[str, ...], BeforeValidator(lambda v: _checked_all(_SCOPE, "role", v or ()))] = ()
-    limit: Limit | None = None
+    limits: Annotated[tuple[Limit, ...], Field(max_length=MOST_LIMITS)] = ()
+    """All must allow a request; one that any of them refuses takes from none."""
     priority: Priority = Priority.NORMAL
     timeout: Annotated[float | None, BeforeValidator(parse_duration)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_before_there_were_several(cls, fields: Any) -> Any:
+        """A status that an earlier operator wrote says `limit`, and must not open the route."""
+        if not isinstance(fields, dict) or not fields.get("limit") or fields.get("limits"):
+            return fields
+        return {**fields, "limits": [fields["limit"]]}
+
+    @field_validator("limits")
+    @classmethod
+    def _distinct(cls, limits: tuple[Limit, ...]) -> tuple[Limit, ...]:
+        names = [limit.name for limit in limits]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"two limits {twice[0]}: keep one, or count the other by something else or over another time"
+            )
+        return limits
 
     @property
     def key(self) -> tuple[str, Match]:

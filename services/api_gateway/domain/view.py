@@ -6,12 +6,12 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from services.api_gateway.domain.holding import Held
-from services.api_gateway.domain.routes import Route, Snapshot
+from services.api_gateway.domain.routes import Limit, Snapshot
 from services.api_gateway.domain.table import Refused, Served, Table
 
 
 class LimitView(BaseModel):
-    """A limit per caller: ``rate`` on average, ``burst`` at once; callers told apart ``by`` subject or address."""
+    """A limit per caller: ``rate`` on average, ``burst`` at once; callers told apart ``by`` subject, client or address."""
 
     rate: str
     burst: int
@@ -26,7 +26,8 @@ class RouteView(BaseModel):
     methods: list[str]
     auth: str
     scopes: list[str]
-    limit: LimitView | None
+    limits: list[LimitView]
+    """All must allow a request."""
     priority: str
     timeout_seconds: float
     service: str
@@ -93,7 +94,7 @@ def _route(item: Served, ready: int) -> RouteView:
         methods=list(route.methods),
         auth=route.auth.value,
         scopes=list(route.scopes),
-        limit=_limit(route),
+        limits=[_limit(limit) for limit in route.limits],
         priority=route.priority.value,
         timeout_seconds=route.response_seconds,
         service=item.service,
@@ -101,9 +102,8 @@ def _route(item: Served, ready: int) -> RouteView:
     )
 
 
-def _limit(route: Route) -> LimitView | None:
-    limit = route.limit
-    return None if limit is None else LimitView(rate=str(limit.rate), burst=limit.bucket, by=limit.by.value)
+def _limit(limit: Limit) -> LimitView:
+    return LimitView(rate=str(limit.rate), burst=limit.bucket, by=limit.by.value)
 
 
 def _refused(item: Refused) -> RefusedView:

@@ -84,7 +84,7 @@ def content_routes(number: int) -> tuple[Claimed, ...]:
     """The route under load, and ever different neighbours above and below it."""
     return (
         claimed("/v1/courses", auth="user"),
-        claimed(f"/v1/extra-{number}", limit={"rate": "5/s", "by": "address"}),
+        claimed(f"/v1/extra-{number}", limits=[{"rate": "5/s", "by": "address"}]),
         claimed(f"/v1/courses/special-{number}", methods=["GET"], match="exact"),
     )
 

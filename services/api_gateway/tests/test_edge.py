@@ -25,9 +25,9 @@ async def rig() -> AsyncIterator[Rig]:
         claimed("/v1/courses", methods=["GET"], auth="optional"),
         claimed("/v1/courses", methods=["POST"], auth="user", scopes=["content:write"]),
         claimed("/v1/courses/featured", match="exact", priority="bulk"),
-        claimed("/v1/limited", limit={"rate": "1/m", "burst": 3, "by": "address"}),
-        claimed("/v1/mine", auth="user", limit={"rate": "1/m", "burst": 2, "by": "subject"}),
-        claimed("/v1/either", auth="optional", limit={"rate": "1/m", "burst": 2, "by": "subject"}),
+        claimed("/v1/limited", limits=[{"rate": "1/m", "burst": 3, "by": "address"}]),
+        claimed("/v1/mine", auth="user", limits=[{"rate": "1/m", "burst": 2, "by": "subject"}]),
+        claimed("/v1/either", auth="optional", limits=[{"rate": "1/m", "burst": 2, "by": "subject"}]),
         claimed("/v1/live", timeout="0s"),
         claimed("/v1/short", timeout="300ms"),
         claimed("/v1/users", auth="user"),
@@ -210,11 +210,21 @@ async def test_429_tells_when_to_come_back(rig: Rig) -> None:
     ]
     last = answers[-1]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert answers[0].headers["ratelimit-limit"] == "2"
-    assert answers[0].headers["ratelimit-remaining"] == "1"
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"subject/m";q=2;w=120'}
+    assert answers[0].headers["ratelimit"].startswith('"subject/m";r=1;t=')
     assert int(last.headers["retry-after"]) > 0
-    assert last.headers["ratelimit-remaining"] == "0"
+    assert last.headers["ratelimit"].startswith('"subject/m";r=0;t=')
     assert_problem(last.headers, last.content, 429)
+
+
+async def test_an_answer_that_was_not_counted_tells_the_policy_and_nothing_of_what_is_left(rig: Rig) -> None:
+    refused = await rig.http.get("/v1/mine")
+    free = await rig.http.get("/v1/courses")
+    assert (refused.status_code, refused.headers["ratelimit-policy"]) == (401, '"subject/m";q=2;w=120')
+    for answer in (refused, free):
+        assert "ratelimit" not in answer.headers
+        assert not [name for name in answer.headers if name.startswith("x-ratelimit")]
+    assert "ratelimit-policy" not in free.headers
 
 
 async def test_limit_by_subject_counts_each_subject(rig: Rig) -> None:

@@ -36,7 +36,7 @@ SNAPSHOT = Snapshot(
     (
         service(
             "content",
-            claimed("/v1/courses", methods=["GET"], limit={"rate": "20/s", "by": "address"}),
+            claimed("/v1/courses", methods=["GET"], limits=[{"rate": "20/s", "by": "address"}]),
             claimed("/v1/authoring", auth="user", scopes=["content:write"], timeout="0s"),
         ),
         service("late", CONFLICT, claimed("/v1/lonely")),
@@ -73,7 +73,7 @@ async def test_json_tells_routes_backends_and_refusals(tmp_path: Path) -> None:
     assert told["version"] == "abc123"
     assert told["envoy"] == "AWAY"
     assert routes["/v1/courses"]["ready_endpoints"] == 2
-    assert routes["/v1/courses"]["limit"] == {"rate": "20/s", "burst": 20, "by": "address"}
+    assert routes["/v1/courses"]["limits"] == [{"rate": "20/s", "burst": 20, "by": "address"}]
     assert routes["/v1/authoring"]["scopes"] == ["content:write"]
     assert {(refused["path"], refused["by"]) for refused in told["refused"]} == {
         ("/v1/taken", "operator"),

@@ -124,9 +124,12 @@ def test_paths_that_only_look_reserved_are_not(path: str) -> None:
         ({"path": "/v1", "auth": "admin"}, "auth"),
         ({"path": "/v1", "auth": "user", "scopes": ["a b"]}, "scopes"),
         ({"path": "/v1", "auth": "user", "scopes": ['a"b']}, "scopes"),
-        ({"path": "/v1", "limit": {"rate": "fast"}}, "limit.rate"),
-        ({"path": "/v1", "limit": {"rate": "1/s", "burst": 0}}, "limit.burst"),
-        ({"path": "/v1", "limit": {"rate": "1/s", "by": "cookie"}}, "limit.by"),
+        ({"path": "/v1", "limits": [{"rate": "fast"}]}, "limits.0.rate"),
+        ({"path": "/v1", "limits": [{"rate": "1/s", "burst": 0}]}, "limits.0.burst"),
+        ({"path": "/v1", "limits": [{"rate": "1/s", "by": "cookie"}]}, "limits.0.by"),
+        ({"path": "/v1", "limits": [{"rate": "0/m"}]}, "limits.0.rate"),
+        ({"path": "/v1", "limits": [{"rate": "1/m"}, {"rate": "9/m", "burst": 3}]}, "limits"),
+        ({"path": "/v1", "limits": [{"rate": f"{n}/{u}"} for n in (1, 2) for u in "smh"]}, "limits"),
         ({"path": "/v1", "priority": "urgent"}, "priority"),
         ({"path": "/v1", "timeout": "soon"}, "timeout"),
         ({"path": "/v1", "scopes": ["a"]}, "auth"),
@@ -145,10 +148,24 @@ def test_one_wrong_route_does_not_take_the_others_with_it() -> None:
 
 
 def test_get_brings_head_and_burst_defaults_to_the_rate() -> None:
-    route = parse_route(claimed("/v1", methods=["POST", "GET"], limit={"rate": "5/s"}))
+    route = parse_route(claimed("/v1", methods=["POST", "GET"], limits=[{"rate": "5/s"}]))
     assert route.served_methods == ("GET", "HEAD", "POST")
-    assert route.limit
-    assert route.limit.bucket == 5
+    assert [limit.bucket for limit in route.limits] == [5]
+
+
+def test_a_route_carries_limits_by_several_and_over_several_times() -> None:
+    limits = [
+        {"rate": "20/m", "by": "client"},
+        {"rate": "100/m", "by": "subject"},
+        {"rate": "5/s", "by": "subject"},
+    ]
+    route = parse_route(claimed("/v1", auth="user", limits=limits))
+    assert [limit.name for limit in route.limits] == ["client/m", "subject/m", "subject/s"]
+
+
+def test_a_status_from_before_there_were_several_keeps_its_limit() -> None:
+    route = parse_route(claimed("/v1", limit={"rate": "5/s", "by": "address"}))
+    assert [limit.name for limit in route.limits] == ["address/s"]
 
 
 RESOURCE = {

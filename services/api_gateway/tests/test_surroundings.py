@@ -38,7 +38,7 @@ async def statuses(rig: Rig, *forwarded_for: str) -> list[int]:
 async def test_behind_a_trusted_proxy_callers_are_told_apart_by_what_it_saw() -> None:
     pod = await Upstream.start()
     snapshot = Snapshot(
-        (service("content", claimed("/v1/x", limit=TWO_A_MINUTE)),),
+        (service("content", claimed("/v1/x", limits=[TWO_A_MINUTE])),),
         {"content": (Endpoint("127.0.0.1", pod.port),)},
     )
     async with running(snapshot, trusted_hops=1) as rig:

@@ -1,18 +1,19 @@
 """Answers Envoy's questions about callers who near a limit: a socket of this process, and Valkey behind it.
 
-It never stands in a request's way: without Valkey every answer is yes, at once, and the local limit decides alone.
+It never stands in a request's way: without Valkey every answer is yes, at once, and Envoy's own limits decide alone.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 from aiohttp import web
 
 from services.api_gateway.domain import asking
-from services.api_gateway.domain.gcra import Share, Verdict
+from services.api_gateway.domain.gcra import Keyed, Verdict
 from services.api_gateway.store import CountersAway
 from services.api_gateway.usecases.metrics import LIMIT_ANSWERS, LIMIT_SECONDS
 from suuupra import logs
@@ -25,8 +26,8 @@ PAUSE_SECONDS: Final = 1.0
 class Buckets(Protocol):
     """Where requests are counted."""
 
-    async def take(self, key: str, share: Share) -> Verdict:
-        """Count one. Raises CountersAway."""
+    async def take(self, buckets: Sequence[Keyed]) -> Verdict:
+        """Count one request against all of them, or none. Raises CountersAway."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -77,7 +78,7 @@ class Limiter:
         if verdict is None:
             return _yes("open")
         LIMIT_ANSWERS.labels("admitted" if verdict.admitted else "refused").inc()
-        told = asking.answer(question.limit, verdict)
+        told = asking.answer(question, verdict)
         return web.Response(status=200 if verdict.admitted else 429, headers=told)
 
     async def _decide(self, question: asking.Question) -> Verdict | None:
@@ -85,7 +86,7 @@ class Limiter:
         if time.monotonic() < self._away_until:
             return None
         try:
-            return await self._buckets.take(question.key, question.share)
+            return await self._buckets.take(question.buckets)
         except CountersAway as error:
             self._away_until = time.monotonic() + PAUSE_SECONDS
             _log.warning("limits are kept by each gateway alone: Valkey does not answer", reason=str(error))
@@ -93,5 +94,6 @@ class Limiter:
 
 
 def _yes(why: str) -> web.Response:
+    """Nobody counted it in common."""
     LIMIT_ANSWERS.labels(why).inc()
-    return web.Response()
+    return web.Response(headers={asking.ALONE: "true"})

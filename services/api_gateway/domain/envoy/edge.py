@@ -7,6 +7,10 @@ from services.api_gateway.domain.asking import TOLD
 from services.api_gateway.domain.envoy.messages import Message, extension, set_header
 from services.api_gateway.domain.envoy.options import Options
 
+_OWN = "x-ratelimit-"
+"""Prefix of what Envoy tells of its own buckets."""
+_ROUTE = "%METADATA(ROUTE:suuupra:"
+
 
 def header_hygiene(options: Options) -> list[Message]:
     """Headers that only the platform may set are removed; X-Forwarded-* stays when a trusted proxy is in front."""
@@ -47,20 +51,20 @@ def paths() -> Message:
 
 
 def answer_headers() -> Message:
-    """Headers of every answer: the standard names of the limit fields, and nothing about the software behind."""
-    limits = [
-        set_header(f"RateLimit-{name}", f"%RESP(x-ratelimit-{name})%")
-        for name in ("limit", "remaining", "reset")
+    """Headers of every answer: the RateLimit fields of the standard, and nothing about the software behind.
+
+    An empty value writes nothing. So the field is there first if this gateway counted, then gets its form, and then what
+    all gateways counted together is written over it, which says more.
+    """
+    own = f'"{_ROUTE}limit_name)%";r=%RESP({_OWN}remaining)%;t=%RESP({_OWN}reset)%'
+    written = [
+        set_header("RateLimit-Policy", f"{_ROUTE}policy)%"),
+        set_header("RateLimit", f"%RESP({_OWN}remaining)%"),
+        {**set_header("RateLimit", own), "append_action": "OVERWRITE_IF_EXISTS"},
+        set_header("RateLimit", f"%RESP({TOLD})%"),
     ]
-    # What all gateways counted together says more than what this one did, so it is written over that.
-    common = [
-        set_header(f"RateLimit-{name}", f"%RESP({TOLD}{name})%") for name in ("limit", "remaining", "reset")
-    ]
-    gone = [
-        f"{prefix}{name}" for prefix in ("x-ratelimit-", TOLD) for name in ("limit", "remaining", "reset")
-    ]
-    gone += ["server", "x-powered-by"]
-    mutations = [*({"append": header} for header in (*limits, *common)), *({"remove": name} for name in gone)]
+    gone = [*(f"{_OWN}{name}" for name in ("limit", "remaining", "reset")), TOLD, "server", "x-powered-by"]
+    mutations = [*({"append": header} for header in written), *({"remove": name} for name in gone)]
     return extension(
         "suuupra.answer-headers",
         "extensions.filters.http.header_mutation.v3.HeaderMutation",

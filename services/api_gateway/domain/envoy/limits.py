@@ -1,10 +1,14 @@
-"""Local rate limits: one token bucket per caller and route, in this Envoy's memory.
+"""Local rate limits: one token bucket per caller and limit, in this Envoy's memory.
 
-A bucket is found by the caller's subject or address. Envoy makes it at the first request and forgets the least
-recently used. A request whose caller cannot be told falls to the route's own bucket of the same size, so nothing
-passes uncounted. IPv6 callers are counted by /64, which is what one subscriber holds (RFC 6177).
+A bucket is found by the caller's subject, client or address. Envoy makes it at the first request and forgets the least
+recently used. A request whose caller cannot be told falls to a bucket of the route's own, so nothing passes uncounted.
+IPv6 callers are counted by /64, which is what one subscriber holds (RFC 6177).
+
+Of several limits Envoy takes from one bucket after another, the slowest first, and puts nothing back when a later one is
+empty. So it decides about several only where they are not counted in common (see `joint_limits`).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +18,8 @@ from services.api_gateway.domain.routes import Auth, Limit, LimitBy
 
 LIMIT_FILTER: Final = "envoy.filters.http.local_ratelimit"
 LOCAL: Final = "extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
+Mark = Callable[[Limit], Message]
+"""The action that begins every descriptor of a limit and names it; without what it asks for, the limit is not met."""
 
 
 def limit_filter() -> Message:
@@ -21,36 +27,53 @@ def limit_filter() -> Message:
     return extension(LIMIT_FILTER, LOCAL, stat_prefix="gateway")
 
 
-def limit_rule(limit: Limit, auth: Auth, *, callers: int) -> Message:
-    """The filter's configuration on a route."""
-    rule = local_rule(limit, auth, _bucket(limit), callers=callers, enforced=100)
-    return {**rule, "enable_x_ratelimit_headers": "DRAFT_VERSION_03", "enable_retry_after_header": True}
+def limit_rule(limits: Sequence[Limit], auth: Auth, *, callers: int) -> Message:
+    """The filter's configuration on a route. Of several limits the answer does not say which bucket it tells of, so
+    what is left is told of one only."""
+    shortest = min(limits, key=lambda limit: limit.rate.seconds)
+    rule = local_rule(
+        [(limit, bucket(limit)) for limit in limits], auth, rest=bucket(shortest), callers=callers
+    )
+    told = {"enable_x_ratelimit_headers": "DRAFT_VERSION_03"} if len(limits) == 1 else {}
+    return {**rule, **told, "enable_retry_after_header": True}
 
 
-def local_rule(limit: Limit, auth: Auth, bucket: Message, *, callers: int, enforced: int) -> Message:
-    """A bucket per caller of the route, for `enforced` percent of the requests that find it empty."""
-    claim = _claim(limit, auth)
-    callers_of = _claim_or_address(*claim) if claim else [_address()]
+def _named(limit: Limit) -> Message:
+    return {"generic_key": {"descriptor_key": "limit", "descriptor_value": limit.name}}
+
+
+def local_rule(
+    buckets: Sequence[tuple[Limit, Message]],
+    auth: Auth,
+    *,
+    rest: Message,
+    callers: int,
+    enforced: int = 100,
+    mark: Mark = _named,
+) -> Message:
+    """A bucket per caller and limit of the route, for `enforced` percent of the requests that find one empty.
+
+    `rest` is the bucket of requests that belong to no other. Its interval must divide the others' (Envoy's rule).
+    """
+    parts = [(limit, size, caller) for limit, size in buckets for caller in _callers(limit, auth)]
     return typed(
         LOCAL,
         stat_prefix="gateway",
-        token_bucket=bucket,
+        token_bucket=rest,
         always_consume_default_token_bucket=False,
         filter_enabled={"default_value": percent(100)},
         filter_enforced={"default_value": percent(enforced)},
         max_dynamic_descriptors=callers,
-        rate_limits=[{"actions": caller.actions} for caller in callers_of],
-        descriptors=[{"entries": caller.entries, "token_bucket": bucket} for caller in callers_of],
+        rate_limits=[{"actions": [mark(limit), *caller.actions]} for limit, _, caller in parts],
+        descriptors=[
+            {"entries": [{"key": "limit", "value": limit.name}, *caller.entries], "token_bucket": size}
+            for limit, size, caller in parts
+        ],
     )
 
 
-def _claim(limit: Limit, auth: Auth) -> tuple[str, str] | None:
-    """By which claim of a token callers are told apart, and its name in descriptors; None: by address."""
-    known = {LimitBy.SUBJECT: ("subject", "sub"), LimitBy.CLIENT: ("client", "client_id")}
-    return None if auth is Auth.NONE else known.get(limit.by)
-
-
-def _bucket(limit: Limit) -> Message:
+def bucket(limit: Limit) -> Message:
+    """The whole of a limit."""
     return {
         "max_tokens": limit.bucket,
         "tokens_per_fill": limit.rate.requests,
@@ -64,6 +87,12 @@ class _Caller:
 
     actions: list[Message]
     entries: list[Message]
+
+
+def _callers(limit: Limit, auth: Auth) -> list[_Caller]:
+    known = {LimitBy.SUBJECT: ("subject", "sub"), LimitBy.CLIENT: ("client", "client_id")}
+    claim = None if auth is Auth.NONE else known.get(limit.by)
+    return _claim_or_address(*claim) if claim else [_address()]
 
 
 def _address() -> _Caller:

@@ -5,8 +5,9 @@ from itertools import groupby
 from typing import Final
 
 from services.api_gateway.contract import PRIORITY_HEADER
+from services.api_gateway.domain import fields
 from services.api_gateway.domain.envoy.clusters import CONTROL_CLUSTER
-from services.api_gateway.domain.envoy.joint_limits import ASK_HEADER, common_facts, common_rules
+from services.api_gateway.domain.envoy.joint_limits import MARKS, common_facts, common_rules, locally_first
 from services.api_gateway.domain.envoy.limits import LIMIT_FILTER, limit_rule
 from services.api_gateway.domain.envoy.messages import JWT, Message, duration, set_header
 from services.api_gateway.domain.envoy.options import Options
@@ -94,7 +95,7 @@ def _route(item: Served, cluster: str, options: Options, gateways: int) -> Messa
         "match": {**_path_of(route), **_methods_of(route)},
         "route": {"cluster": cluster, **_times(route, options), "priority": _queue(route)},
         "request_headers_to_add": [set_header(PRIORITY_HEADER, route.priority.value)],
-        **({"request_headers_to_remove": [ASK_HEADER]} if options.limits_socket else {}),
+        **({"request_headers_to_remove": MARKS} if options.limits_socket else {}),
         "metadata": {"filter_metadata": {"suuupra": _facts(item, options, gateways)}},
         "typed_per_filter_config": _filters(route, options) | common_rules(route, gateways, options),
     }
@@ -122,15 +123,23 @@ def _facts(item: Served, options: Options, gateways: int) -> Message:
     """Carried for the filters to come (shedding reads the priority), for the 403's challenge, and for limits."""
     route = item.route
     facts = {"service": item.service, "priority": route.priority.value, "challenge": challenge(route.scopes)}
-    return facts | (common_facts(route.limit, gateways) if options.limits_socket else {})
+    return facts | _told(route) | common_facts(route.limits, gateways, options)
+
+
+def _told(route: Route) -> Message:
+    """For the answer: the policy, and of a limit alone its name."""
+    if not route.limits:
+        return {}
+    name = {"limit_name": route.limits[0].name} if len(route.limits) == 1 else {}
+    return {"policy": fields.policy(route.limits), **name}
 
 
 def _filters(route: Route, options: Options) -> Message:
     rules: dict[str, Message | None] = {
         JWT: token_rule(route.auth),
         ACCESS_FILTER: access_rule(route.scopes, route.roles),
-        LIMIT_FILTER: limit_rule(route.limit, route.auth, callers=options.limited_callers)
-        if route.limit
+        LIMIT_FILTER: limit_rule(route.limits, route.auth, callers=options.limited_callers)
+        if route.limits and locally_first(route.limits, options)
         else None,
     }
     return {name: rule for name, rule in rules.items() if rule is not None}

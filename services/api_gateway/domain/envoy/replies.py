@@ -68,7 +68,7 @@ def replies(options: Options) -> dict[int, Reply]:
         Reply(426, "upgrade-required", "This version of HTTP is too old", "HTTP/1.0 is not spoken here.",
               "version", "HTTP/1.1 or HTTP/2", "Send the request in HTTP/1.1.", (("Upgrade", "HTTP/1.1"),)),
         Reply(429, "too-many-requests", "Too many requests", "This caller's limit on this route is used up.",
-              "caller", "at most as many requests as the RateLimit headers say", "Wait for Retry-After seconds, then go on."),
+              "caller", "at most as many requests as each limit in RateLimit-Policy says", "Wait for Retry-After seconds, then go on."),
         Reply(431, "headers-too-large", "The headers are too large",
               f"All headers together have at most {options.max_header_kib} KiB.",
               "header", f"at most {options.max_header_kib} KiB and 100 fields", "Send fewer or shorter headers and cookies."),
