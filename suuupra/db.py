@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 
 from psycopg import AsyncConnection, sql, waiting
@@ -34,6 +35,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from suuupra import refusals
+from suuupra.connecting import connected
 from suuupra.errors import Unavailable
 from suuupra.migrations import Schema
 from suuupra.refusals import ConstraintBroken as ConstraintBroken
@@ -206,8 +208,12 @@ class Database:
         """The payloads of NOTIFY on `channel`, on a connection beside the pool; DatabaseUnavailable when it is lost."""
         url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         with _lost_connection():
-            connection = await AsyncConnection.connect(
-                url, autocommit=True, application_name=f"{self._application}-listen", **_CONNECT
+            connection = await connected(
+                AsyncConnection,
+                url,
+                autocommit=True,
+                application_name=f"{self._application}-listen",
+                **_CONNECT,
             )
             async with connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -284,7 +290,7 @@ def _engine(
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text goes into logs and dead letters; learners' data does not
         connect_args={
-            "async_creator_fn": _PromptConnection.connect,
+            "async_creator_fn": partial(connected, _PromptConnection),
             "application_name": application,
             "options": _server_limits(statement_limit),
             **_CONNECT,

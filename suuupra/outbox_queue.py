@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
+from suuupra.connecting import connected
 from suuupra.outbox import CHANNEL, SHARDS
 
 _LEASE: Final = 0x5375_0001
@@ -122,7 +123,8 @@ class Queue:
 @asynccontextmanager
 async def opened(url: str, application: str) -> AsyncIterator[Queue]:
     """Connect, listen and take part in the sharing of shards."""
-    connection = await AsyncConnection.connect(
+    connection = await connected(
+        AsyncConnection,
         url,
         autocommit=True,
         application_name=application,

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import scalar_row
 
+from suuupra.connecting import connected
 from suuupra_operator import catalog as catalogs
 from suuupra_operator import metrics
 from suuupra_operator.catalog import Catalog, Names, Statement
@@ -63,22 +63,6 @@ class Server:
         )
 
 
-async def connected(conninfo: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
-    """A new connection that commits by itself; one that is not made in its time is hung up on.
-
-    psycopg leaves that to the garbage collector. Until it comes by, a server that was frozen and is back waits for our
-    password, for as long as its authentication_timeout, and whoever drops a database waits for that.
-
-    Raises:
-        psycopg.Error: the server is silent, or refuses.
-    """
-    try:
-        return await psycopg.AsyncConnection.connect(conninfo, autocommit=True)
-    except psycopg.Error as error:
-        traceback.clear_frames(error.__traceback__)  # what is left of the attempt is held by these alone
-        raise
-
-
 @contextmanager
 def answered_within(seconds: float, connection: psycopg.AsyncConnection[Any]) -> Iterator[None]:
     """Hang up on a server that is still silent after ``seconds``, and raise TimeoutError.
@@ -103,6 +87,11 @@ def answered_within(seconds: float, connection: psycopg.AsyncConnection[Any]) ->
         raise
     finally:
         timer.cancel()
+
+
+async def _connect(server: Server, database: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+    """A connection that commits by itself."""
+    return await connected(psycopg.AsyncConnection, server.conninfo(database), autocommit=True)
 
 
 class Databases:
@@ -181,7 +170,7 @@ class Databases:
         server = self._known_server()
         probe = Server(server.host, server.port, login, password, server.ssl_mode)
         try:
-            async with await connected(probe.conninfo(database)):
+            async with await _connect(probe, database):
                 return True
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
@@ -214,7 +203,7 @@ class Databases:
 
     async def _elsewhere(self, database: str, statements: Sequence[Statement]) -> None:
         """In a database of a service, over a connection of its own."""
-        async with await connected(self._known_server().conninfo(database)) as connection:
+        async with await _connect(self._known_server(), database) as connection:
             await self._execute(connection, statements, transaction=True)
 
     async def _execute(
@@ -245,7 +234,7 @@ class Databases:
 
     async def _connected(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         if self._connection is None or self._connection.closed:
-            connection = await connected(self._known_server().conninfo("postgres"))
+            connection = await _connect(self._known_server(), "postgres")
             with answered_within(READ_SECONDS, connection):
                 cursor = await connection.execute(
                     "select rolsuper from pg_roles where rolname = current_user"
