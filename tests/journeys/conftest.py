@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from tests.cluster.banks import Account, Bank
 from tests.cluster.kube import Kube
 
+from .accessible import script
 from .browser import DESK, Complaints, launch
 from .people import Learner, confirm, sign_up
 
@@ -23,6 +24,12 @@ def browser() -> Iterator[Browser]:
         chromium = launch(playwright)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """axe-core's script."""
+    return script(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.fixture

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from .browser import DESK, PHONE, Complaints, visit
+from .accessible import SCREENS, broken_rules
+from .browser import Complaints, visit
 
 pytestmark = pytest.mark.journey
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-PACKAGE = Path(__file__).with_name("axe")
-SCREENS = {"desk": DESK, "phone": PHONE}
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's script, as package-lock.json pins it."""
-    folder = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(PACKAGE / name, folder)
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
-
-
-def broken_rules(page: Page, axe: str) -> list[str]:
-    """Each broken rule with the elements that break it."""
-    page.evaluate(axe)
-    told = page.evaluate(f"axe.run(document, {{runOnly: {json.dumps(RULES)}}})")
-    assert len(told["passes"]) > 10, "axe looked at next to nothing"
-    return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in told["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,6 +11,7 @@ from tests.cluster.banks import Account
 from tests.cluster.books import finance_token
 from tests.cluster.kube import Kube
 
+from .accessible import broken_anywhere
 from .browser import Complaints, picture, visit
 from .people import Learner, approve, confirm, fill_cart, pay_button, phone, sign_in, sign_up
 from .staff import refund, support
@@ -24,7 +25,7 @@ PATIENCE = 80
 
 
 def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunded(
-    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube, elsewhere: Account
+    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube, elsewhere: Account, axe: str
 ) -> None:
     context, learner = browser.new_context(), Learner()
     with visit(context, complaints, "story-buys") as page:
@@ -66,6 +67,7 @@ def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunde
         appears(page, "the lessons are locked again")
         expect(page.locator(".story-text").filter(has_text="Refund done")).to_have_count(1)
         picture(page, "story-refunded")
+        assert broken_anywhere(page, axe) == {}
         told = page.request.get(f"{platform_url}/support/orders/{order}/story.json").json()
         assert told["complete"]
         assert len(told["ids"]["journal_id"]) == 2
@@ -107,7 +109,9 @@ def test_a_learner_is_not_let_in_to_support(
     context.close()
 
 
-def test_a_learner_chooses_what_to_hear(browser: Browser, complaints: Complaints, platform_url: str) -> None:
+def test_a_learner_chooses_what_to_hear(
+    browser: Browser, complaints: Complaints, platform_url: str, axe: str
+) -> None:
     context, learner = browser.new_context(viewport=ViewportSize(width=1280, height=1100)), Learner()
     with visit(context, complaints, "preferences") as page:
         page.goto(platform_url)
@@ -119,11 +123,13 @@ def test_a_learner_chooses_what_to_hear(browser: Browser, complaints: Complaints
             page.get_by_role("checkbox", name=re.compile("^Receipts and refunds: E-mail"))
         ).to_be_disabled()
         picture(page, "preferences")
+        assert broken_anywhere(page, axe) == {}
         page.get_by_role("checkbox", name=re.compile("^Orders: E-mail")).uncheck()
         page.get_by_label("Language").select_option("hi")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("status")).to_contain_text("Saved")
         expect(page.get_by_role("checkbox", name=re.compile("^Orders: E-mail"))).not_to_be_checked()
         expect(page.get_by_label("Language")).to_have_value("hi")
+        assert broken_anywhere(page, axe) == {}
     context.close()
     assert complaints.heard == []
