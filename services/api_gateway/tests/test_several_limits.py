@@ -1,6 +1,7 @@
 """Routes with several limits at once: all must allow, a refused request takes from none, and every policy is told."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -54,9 +55,8 @@ def routes_of(upstream: Upstream) -> Snapshot:
     return Snapshot((content,), {"content": pods, "api-gateway": both})
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pair(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    buckets, folder = MemoryBuckets(), tmp_path_factory.mktemp("limits")
+@contextlib.asynccontextmanager
+async def two(upstream: Upstream, folder: Path, buckets: MemoryBuckets) -> AsyncIterator[Pair]:
     snapshot, issuer = routes_of(upstream), Issuer.new()
     async with (
         gateway(snapshot, buckets, folder, trusted_hops=1, issuer=issuer) as one,
@@ -65,19 +65,10 @@ async def pair(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Pair((one, other), buckets)
 
 
-@pytest.fixture(autouse=True)
-def afresh(pair: Pair) -> None:
-    pair.buckets.away = False
-
-
-async def test_without_valkey_each_gateway_keeps_several_limits_by_itself(pair: Pair) -> None:
-    pair.buckets.away = True
-    headers = pair.bearer(sub="outage", client_id="outage")
-    assert admitted(await pair.ask("/v1/both", 30, **headers)) == 2 * 3
-    answer = await pair.rigs[0].http.get("/v1/both", headers=headers)
-    assert int(answer.headers["retry-after"]) > 0
-    assert answer.headers["ratelimit-policy"] == BOTH
-    assert "ratelimit" not in answer.headers, "nobody knows what is left"
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    async with two(upstream, tmp_path_factory.mktemp("limits"), MemoryBuckets()) as made:
+        yield made
 
 
 async def test_t11_several_limits_hold_at_once_and_a_refused_request_takes_from_none(pair: Pair) -> None:
@@ -159,6 +150,18 @@ async def test_t11_several_limits_over_two_gateways_and_one_valkey_admit_what_al
         assert max(found) <= 3
         assert await given_up(first, second) == 0, "a question had no answer: this was no common limit"
     assert let_through_unasked() == unanswered, "Valkey did not answer: this was no common limit"
+
+
+async def test_without_valkey_each_gateway_keeps_several_limits_by_itself(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    async with two(upstream, tmp_path, MemoryBuckets(away=True)) as pair:
+        headers = pair.bearer(sub="outage", client_id="outage")
+        assert admitted(await pair.ask("/v1/both", 30, **headers)) == 2 * 3
+        answer = await pair.rigs[0].http.get("/v1/both", headers=headers)
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["ratelimit-policy"] == BOTH
+        assert "ratelimit" not in answer.headers, "nobody knows what is left"
 
 
 async def test_a_gateway_whose_limits_do_not_answer_keeps_several_by_itself(
