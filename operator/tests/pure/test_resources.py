@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from suuupra_operator import crd
+from suuupra_operator.conditions import route_statuses
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.primaries import InvalidSpec, spec_of
 from suuupra_operator.resources import PaymentRail, SuuupraService
@@ -95,6 +96,9 @@ def test_a_route_stored_with_one_limit_is_read_as_a_list_and_written_as_one() ->
     (route,) = spec_of({"spec": {"routes": [stored]}}).routes
     assert route.manifest()["limits"] == [A]
     assert "limit" not in route.manifest()
+    (told,) = route_statuses([route], {})
+    assert told.manifest()["limits"] == [A], "what the gateway reads"
+    assert "limit" not in told.manifest()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,13 @@ SNAPSHOT = Snapshot(
         service(
             "content",
             claimed("/v1/courses", methods=["GET"], limits=[{"rate": "20/s", "by": "address"}]),
-            claimed("/v1/authoring", auth="user", scopes=["content:write"], timeout="0s"),
+            claimed(
+                "/v1/authoring",
+                auth="user",
+                scopes=["content:write"],
+                timeout="0s",
+                limits=[{"rate": "9/m", "by": "client"}, {"rate": "5/m", "burst": 7, "by": "subject"}],
+            ),
         ),
         service("late", CONFLICT, claimed("/v1/lonely")),
     ),
@@ -93,6 +99,8 @@ async def test_the_page_says_the_same_to_people_and_escapes_what_resources_say(t
     assert "No ready endpoints, so callers get 503: late." in page
     assert "held by &lt;b&gt;content&lt;/b&gt;" in page
     assert "Envoy says no" in page
+    assert "<td>9/m, burst 9, by client; 5/m, burst 7, by subject</td>" in page
+    assert "<td>none</td>" in page
 
 
 async def test_its_look_comes_from_beside_it(tmp_path: Path) -> None:
