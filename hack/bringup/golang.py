@@ -1,16 +1,22 @@
-"""Builds Go programs from modules of ours whose go.sum is committed: what is compiled is what was reviewed."""
+"""Compiles every Go program of ours from one module whose go.sum is committed: what is compiled is what was reviewed.
+
+One module, because it has one version of each library: Kubernetes, helm, metrics-server, CoreDNS and the volume
+provisioner share most of what they are made of, and what one has compiled the others find in Go's cache.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bringup import paths
-from bringup.hashing import digest_files
+from bringup.hashing import digest_tree
 from bringup.job import Job
 from bringup.knobs import Knobs
 
-FLAGS = ("-trimpath", "-mod=readonly")
+MODULE = paths.HACK / "go"
+FLAGS = ("-trimpath", "-mod=readonly", "-gcflags=all=-dwarf=false")
+"""No debugger's tables: they would be made for every package and thrown away by the linker."""
 STRIP = "-s -w"
 
 
@@ -27,14 +33,14 @@ def environment(knobs: Knobs) -> dict[str, str]:
     }
 
 
-def tools_of(module: Path) -> dict[str, str]:
-    """Programs a module declares with `tool` lines: file name → package."""
-    packages = [
-        line.split()[-1]
-        for line in _tool_lines((module / "go.mod").read_text())
-        if not line.startswith("tool (")
-    ]
-    return {program_name(package): package for package in packages}
+def packages() -> dict[str, str]:
+    """Programs that the module declares with `tool` lines: file name → package."""
+    return packages_of((MODULE / "go.mod").read_text())
+
+
+def packages_of(go_mod: str) -> dict[str, str]:
+    """The same of the text of a go.mod."""
+    return {program_name(package): package for package in map(_last_word, _tool_lines(go_mod))}
 
 
 def program_name(package: str) -> str:
@@ -43,20 +49,18 @@ def program_name(package: str) -> str:
     return parts[-2] if parts[-1] == "server" else parts[-1]
 
 
-def build(
-    job: Job, knobs: Knobs, module: Path, programs: Mapping[str, str], target: Path, *, linker: str = ""
-) -> None:
-    """Compile `programs` (file name → package) of `module` into folder `target`; what is there stays.
+def build(job: Job, knobs: Knobs, programs: Iterable[str], target: Path, *, linker: str = "") -> None:
+    """Compile `programs` into folder `target`; what is there stays.
 
-    A program is rebuilt only when its module's go.mod or go.sum changed.
+    A program is linked anew only when the module changed, and then of what Go's cache does not have.
     """
-    key = digest_files(module, ("go.mod", "go.sum"), linker)
-    missing = {name: package for name, package in programs.items() if not _stamped(target / name, key)}
+    key, known = _key(linker), packages()
+    missing = {name: known[name] for name in programs if not _stamped(target / name, key)}
     if not missing:
         return
     target.mkdir(parents=True, exist_ok=True)
     job.waiting(f"Go to compile {', '.join(missing)}")
-    with TemporaryDirectory(prefix=f".{module.name}.", dir=target) as folder:
+    with TemporaryDirectory(prefix=".go.", dir=target) as folder:
         staging = Path(folder)
         output = staging if len(missing) > 1 else staging / next(iter(missing))
         job.run(
@@ -69,7 +73,7 @@ def build(
                 str(output),
                 *missing.values(),
             ],
-            cwd=module,
+            cwd=MODULE,
             env=environment(knobs),
         )
         for name in missing:
@@ -77,10 +81,19 @@ def build(
             _stamp_file(target / name).write_text(key)
 
 
-def is_built(module: Path, programs: Mapping[str, str], target: Path, *, linker: str = "") -> bool:
+def is_built(programs: Iterable[str], target: Path, *, linker: str = "") -> bool:
     """Whether every program is there, made from the module as it stands."""
-    key = digest_files(module, ("go.mod", "go.sum"), linker)
+    key = _key(linker)
     return all(_stamped(target / name, key) for name in programs)
+
+
+def recipe() -> dict[str, Path]:
+    """Everything a program is made from: name → file."""
+    return {name: MODULE / name for name in ("go.mod", "go.sum", "coredns/main.go")}
+
+
+def _key(linker: str) -> str:
+    return digest_tree(recipe(), *FLAGS, linker)
 
 
 def _stamp_file(program: Path) -> Path:
@@ -103,6 +116,10 @@ def _tool_lines(go_mod: str) -> list[str]:
         elif inside or line.startswith("tool "):
             lines.append(line)
     return lines
+
+
+def _last_word(line: str) -> str:
+    return line.split()[-1]
 
 
 def _is_major(part: str) -> bool:

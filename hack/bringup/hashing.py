@@ -1,7 +1,7 @@
 """Content hashes: what goes in decides the name of what comes out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 LENGTH = 12
@@ -18,12 +18,6 @@ def digest(parts: Mapping[str, bytes], *also: str) -> str:
     for word in also:
         total.update(f"\0{len(word)}\0{word}".encode())
     return total.hexdigest()[:LENGTH]
-
-
-def digest_files(root: Path, names: Iterable[str], *also: str) -> str:
-    """Digest of some files of a folder; one that is missing counts as missing, not as empty."""
-    present = {name: (root / name).read_bytes() for name in names if (root / name).exists()}
-    return digest(present, *also)
 
 
 def tree(root: Path, prefix: str = "", ignore: frozenset[str] = IGNORED_FOLDERS) -> dict[str, Path]:

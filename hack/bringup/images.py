@@ -14,6 +14,8 @@ from bringup.refusals import Refusal
 
 REPOSITORY = "suuupra"
 NOT_SERVERS = ("base", "node")
+COMPILED = {"metrics-server": ("metrics-server",)}
+"""Backing servers made of programs that Go compiles on the host: image → programs."""
 PROGRAMS = paths.CACHE / "programs"
 CONTEXTS = paths.WORK / "contexts"
 
@@ -82,16 +84,11 @@ def servers(knobs: Knobs) -> list[Image]:
 
 def programs_to_compile(knobs: Knobs) -> list[str]:
     """Programs of backing servers that Go has still to compile; none for an image that is there."""
-    modules = {
-        image: paths.ROOT / "images" / image.name
-        for image in servers(knobs)
-        if (paths.ROOT / "images" / image.name / "go.mod").exists()
-    }
     return [
-        name
-        for image, module in modules.items()
-        if not golang.is_built(module, golang.tools_of(module), PROGRAMS) and not image.exists()
-        for name in golang.tools_of(module)
+        program
+        for image in servers(knobs)
+        for program in COMPILED.get(image.name, ())
+        if not golang.is_built([program], PROGRAMS) and not image.exists()
     ]
 
 
@@ -132,16 +129,16 @@ def _server(knobs: Knobs, folder: Path) -> Image:
     context = tree(folder)
     text = (folder / "Dockerfile").read_text()
     arguments = _arguments(knobs, text)
+    programs = COMPILED.get(folder.name, ())
 
     def stage(job: Job, target: Path) -> None:
         staging.write(target, context, {})
-        if (folder / "go.mod").exists():
-            programs = golang.tools_of(folder)
-            golang.build(job, knobs, folder, programs, PROGRAMS)
-            for program in programs:
-                (target / program).hardlink_to(PROGRAMS / program)
+        golang.build(job, knobs, programs, PROGRAMS)
+        for program in programs:
+            (target / program).hardlink_to(PROGRAMS / program)
 
-    return Image(folder.name, digest_tree(context, *map(str, arguments)), arguments, stage)
+    made_from = context | golang.recipe() if programs else context
+    return Image(folder.name, digest_tree(made_from, *map(str, arguments)), arguments, stage)
 
 
 def _platform(knobs: Knobs, recipe: staging.Recipe) -> Image:

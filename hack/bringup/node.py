@@ -15,6 +15,7 @@ from bringup.knobs import Knobs
 
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 NODE_PROGRAMS = ("kubeadm", "kubelet", "kubectl")
+KUBERNETES = (*CONTROL_PLANE, *NODE_PROGRAMS)
 PARTS = ("etcd", "coredns", "local-path-provisioner")
 SUITE = "bookworm"
 """Debian 12: systemd 256 and later, in Debian 13, does not boot on cgroup v1."""
@@ -43,49 +44,38 @@ FILES = paths.ROOT / "images" / "node"
 
 def linker() -> str:
     """Kubernetes asks its linker for its own version; without it kubeadm takes itself for v0.0.0."""
-    version = pins.module_version("kubernetes", "k8s.io/kubernetes")
+    version = pins.module_version("k8s.io/kubernetes")
     major, minor, _ = version.removeprefix("v").split(".")
     at = "k8s.io/component-base/version"
     return f"-X {at}.gitVersion={version} -X {at}.gitMajor={major} -X {at}.gitMinor={minor}"
 
 
-def kubernetes_programs() -> dict[str, str]:
-    """Every program of Kubernetes a node needs: name → package."""
-    return golang.tools_of(pins.NODE_MODULES / "kubernetes")
-
-
 def build_kubernetes(job: Job, knobs: Knobs) -> None:
     """Compile Kubernetes: eight minutes on two cores the first time."""
-    module = pins.NODE_MODULES / "kubernetes"
-    golang.build(job, knobs, module, kubernetes_programs(), PROGRAMS, linker=linker())
+    golang.build(job, knobs, KUBERNETES, PROGRAMS, linker=linker())
 
 
 def kubernetes_is_built() -> bool:
     """Whether the programs of this version are in the cache."""
-    return golang.is_built(pins.NODE_MODULES / "kubernetes", kubernetes_programs(), PROGRAMS, linker=linker())
+    return golang.is_built(KUBERNETES, PROGRAMS, linker=linker())
 
 
 def build_parts(job: Job, knobs: Knobs) -> None:
     """Compile what a control plane needs beside Kubernetes: etcd, CoreDNS, the volume provisioner."""
-    for part in PARTS:
-        module = pins.NODE_MODULES / part
-        golang.build(job, knobs, module, golang.tools_of(module), PROGRAMS)
+    for part in PARTS:  # one by one: together, two spellings of one library's name refuse each other
+        golang.build(job, knobs, [part], PROGRAMS)
 
 
 def parts_are_built() -> bool:
     """Whether etcd, CoreDNS and the provisioner are in the cache."""
-    modules = [pins.NODE_MODULES / part for part in PARTS]
-    return all(golang.is_built(module, golang.tools_of(module), PROGRAMS) for module in modules)
+    return golang.is_built(PARTS, PROGRAMS)
 
 
 def recipe() -> str:
     """Hash of everything of ours that goes into the node image."""
-    files = tree(FILES) | {
-        f"{folder.name}/{name}": folder / name
-        for folder in (pins.NODE_MODULES / part for part in ("kubernetes", "kind", *PARTS))
-        for name in ("go.mod", "go.sum")
-    }
-    return digest_tree(files, debian.recipe(SUITE, PACKAGES), str(_restrict_oom_score()))
+    return digest_tree(
+        tree(FILES) | golang.recipe(), debian.recipe(SUITE, PACKAGES), str(_restrict_oom_score())
+    )
 
 
 def is_made() -> bool:
@@ -120,7 +110,7 @@ def make(job: Job, knobs: Knobs) -> None:
     (context / "bin").mkdir()
     for program in NODE_PROGRAMS:
         (context / "bin" / program).hardlink_to(PROGRAMS / program)
-    (context / "node/version").write_text(pins.module_version("kubernetes", "k8s.io/kubernetes"))
+    (context / "node/version").write_text(pins.module_version("k8s.io/kubernetes"))
     job.waiting("Docker to save the control plane's images")
     job.run(["docker", "save", "-o", str(context / "images.tar"), *images.values()])
     job.waiting("Docker to build the node image")
@@ -141,10 +131,9 @@ def make(job: Job, knobs: Knobs) -> None:
 
 
 def _kind_files(job: Job, knobs: Knobs) -> Path:
-    module = pins.NODE_MODULES / "kind"
     folder = job.output(
         ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"],
-        cwd=module,
+        cwd=golang.MODULE,
         env=golang.environment(knobs),
     )
     return Path(folder.strip()) / "images/base/files"
@@ -152,7 +141,7 @@ def _kind_files(job: Job, knobs: Knobs) -> Path:
 
 def _make_control_plane_images(job: Job) -> dict[str, str]:
     """Make every image kubeadm asks for under the name it asks by, and the two the volumes need."""
-    version = pins.module_version("kubernetes", "k8s.io/kubernetes")
+    version = pins.module_version("k8s.io/kubernetes")
     asked = job.output(
         [str(PROGRAMS / "kubeadm"), "config", "images", "list", "--kubernetes-version", version]
     )
@@ -210,4 +199,4 @@ def _restrict_oom_score() -> bool:
 
 
 def _provisioner_version() -> str:
-    return pins.module_version("local-path-provisioner", "github.com/rancher/local-path-provisioner")
+    return pins.module_version("github.com/rancher/local-path-provisioner")

@@ -10,9 +10,7 @@ DEBIAN_IMAGE = "debian:trixie-slim"
 PUBLISHED_NODE = (
     "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
 )
-"""The node image that kind's release (hack/node/kind/go.mod) was published with."""
-
-NODE_MODULES = paths.HACK / "node"
+"""The node image that kind's release (hack/go/go.mod) was published with."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +22,9 @@ class Wheel:
     sha256: str
 
 
-def module_version(module: str, package: str) -> str:
-    """Version of `package` that the go.mod of hack/node/`module` requires, such as `v1.34.4`."""
-    return required_version((NODE_MODULES / module / "go.mod").read_text(), package)
+def module_version(package: str) -> str:
+    """Version of `package` that hack/go/go.mod requires, such as `v1.34.4`."""
+    return required_version((paths.HACK / "go" / "go.mod").read_text(), package)
 
 
 def required_version(go_mod: str, package: str) -> str:
@@ -39,7 +37,7 @@ def required_version(go_mod: str, package: str) -> str:
 
 def local_node() -> str:
     """Name of the node image built here, the very one that a registry would serve it under."""
-    return f"kindest/node:{module_version('kubernetes', 'k8s.io/kubernetes')}"
+    return f"kindest/node:{module_version('k8s.io/kubernetes')}"
 
 
 def certificates() -> list[Path]:

@@ -1,7 +1,7 @@
 """The steps of bring-up, in order, with what each needs before it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bringup import debian, deploy, docker, images, node, pins, ready, tools, way, world
 from bringup.cluster import Cluster
@@ -54,7 +54,11 @@ def for_tests(run: Run, *, cluster: bool) -> list[Step]:
         steps = [*_machine(run), *_images(run.knobs, servers, platform)]
         return [*steps, *(step for step in _node(run) if step.name != "cluster")]
     steps = [*_machine(run), *_images(run.knobs, servers, [])]
-    return [step for step in steps if step.name not in NEEDS_CLUSTER]
+    return [_without_cluster(step) for step in steps if step.name not in NEEDS_CLUSTER]
+
+
+def _without_cluster(step: Step) -> Step:
+    return replace(step, after=tuple(name for name in step.after if name not in NEEDS_CLUSTER))
 
 
 def _machine(run: Run) -> list[Step]:
@@ -88,7 +92,7 @@ def _machine(run: Run) -> list[Step]:
             "helm",
             "helm",
             lambda job: tools.build(job, knobs, ["helm"]),
-            ("way",),
+            ("kubernetes",),  # which compiles most of what helm is made of
             lambda: "is built" if tools.are_built(["helm"]) else None,
         ),
         Step(
@@ -105,7 +109,7 @@ def _images(knobs: Knobs, servers: list[Image], platform: list[Image]) -> list[S
     base = images.base(knobs)
     return [
         _image_step(base, ("debian",)),
-        *(_image_step(image, ("image-base",)) for image in servers),
+        *(_image_step(image, ("image-base", *_compiled_before(image))) for image in servers),
         Step(
             "platform-images",
             "Images of our code",
@@ -114,6 +118,11 @@ def _images(knobs: Knobs, servers: list[Image], platform: list[Image]) -> list[S
             lambda: "are here" if all(image.exists() for image in platform) else None,
         ),
     ]
+
+
+def _compiled_before(image: Image) -> tuple[str, ...]:
+    """What is compiled of Kubernetes' libraries waits for Kubernetes, which leaves them in Go's cache."""
+    return ("kubernetes",) if image.name in images.COMPILED else ()
 
 
 def _node(run: Run) -> list[Step]:

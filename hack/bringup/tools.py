@@ -1,4 +1,4 @@
-"""The programs bring-up works with: kind, helm and kubectl from Go modules, uv from its wheel."""
+"""The programs bring-up works with: kind, helm and kubectl compiled by Go, uv from its wheel."""
 
 import hashlib
 import json
@@ -27,10 +27,9 @@ UV = pins.Wheel(
     filename="uv-0.13.9-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
     sha256="d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19",
 )
-MODULES = ("kind", "helm", "kubernetes")
+PROGRAMS = ("kind", "helm", "kubectl")
 _HREF = re.compile(r"""<a[^>]*\shref=["']([^"']+)["']""", re.IGNORECASE)
 _BLOCK = 1 << 20
-_KUBECTL = {"kubectl": "k8s.io/kubernetes/cmd/kubectl"}
 
 
 def path(name: str) -> str:
@@ -42,19 +41,17 @@ def path(name: str) -> str:
     return found
 
 
-def are_built(modules: Sequence[str] = MODULES) -> bool:
-    """Whether the programs of these modules are there in the pinned versions."""
-    return all(golang.is_built(module, programs, paths.BIN) for module, programs in _programs(modules))
+def are_built(programs: Sequence[str] = PROGRAMS) -> bool:
+    """Whether these programs are there in the pinned versions."""
+    return golang.is_built(programs, paths.BIN)
 
 
-def build(job: Job, knobs: Knobs, modules: Sequence[str] = MODULES) -> None:
+def build(job: Job, knobs: Knobs, programs: Sequence[str] = PROGRAMS) -> None:
     """Build what is missing; where there is no Go, the machine's own tools have to do."""
     if shutil.which("go") is None:
-        names = [name for _, programs in _programs(modules) for name in programs]
-        job.say(f"        no Go here: using {', '.join(path(name) for name in names)}")
+        job.say(f"        no Go here: using {', '.join(map(path, programs))}")
         return
-    for module, programs in _programs(modules):
-        golang.build(job, knobs, module, programs, paths.BIN)
+    golang.build(job, knobs, programs, paths.BIN)
 
 
 def sync_venv(job: Job, knobs: Knobs) -> None:
@@ -128,14 +125,6 @@ def forget(folder: Path) -> None:
 
     if folder.exists():
         shutil.rmtree(folder, onerror=unlock)
-
-
-def _programs(modules: Sequence[str]) -> list[tuple[Path, dict[str, str]]]:
-    """Folder of each module with the programs wanted of it: of Kubernetes, kubectl only."""
-    folders = [pins.NODE_MODULES / name for name in modules]
-    return [
-        (folder, _KUBECTL if folder.name == "kubernetes" else golang.tools_of(folder)) for folder in folders
-    ]
 
 
 def _uv_is_there() -> bool:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bringup.hashing import LENGTH, digest, digest_files, digest_tree, tree
+from bringup.hashing import LENGTH, digest, digest_tree, tree
 
 
 def test_order_does_not_count_and_names_do() -> None:
@@ -14,12 +14,6 @@ def test_order_does_not_count_and_names_do() -> None:
 def test_contents_cannot_slide_from_one_name_to_the_next() -> None:
     assert digest({"a": b"1b", "c": b""}) != digest({"a": b"1", "bc": b""})
     assert digest({}, "ab", "c") != digest({}, "a", "bc")
-
-
-def test_missing_is_not_empty(tmp_path: Path) -> None:
-    missing = digest_files(tmp_path, ["go.sum"])
-    (tmp_path / "go.sum").touch()
-    assert digest_files(tmp_path, ["go.sum"]) != missing
 
 
 def test_tests_caches_and_prose_do_not_count(tmp_path: Path) -> None:

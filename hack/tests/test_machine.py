@@ -1,17 +1,18 @@
 """What is read off the machine, and what is written into Docker's settings."""
 
 import socket
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from bringup import clusters, pins, way
+from bringup import clusters, images, pins, tools, way
 from bringup.cluster import CONFIG, Cluster, with_ports
 from bringup.debian import machine_mirrors, mirrors
 from bringup.docker import forget_if_dead, has_capability, parse_version, with_runtime, without_runtime
-from bringup.golang import program_name, tools_of
+from bringup.golang import packages, packages_of, program_name
 from bringup.knobs import Knobs
 from bringup.machine import disks, foreign_ports, memory_available, node_state, taken, work_of
-from bringup.node import linker
+from bringup.node import KUBERNETES, PARTS, linker
 from bringup.pins import required_version
 
 CAP_SYS_RESOURCE = 24
@@ -104,17 +105,14 @@ def test_program_names(package: str, program: str) -> None:
     assert program_name(package) == program
 
 
-def test_tools_are_read_in_both_spellings(tmp_path: Path) -> None:
-    (tmp_path / "go.mod").write_text(
-        "module x\n\ntool example.com/a\n\ntool (\n\texample.com/b\n\texample.com/c\n)\n"
-    )
-    assert tools_of(tmp_path) == {"a": "example.com/a", "b": "example.com/b", "c": "example.com/c"}
+def test_tools_are_read_in_both_spellings() -> None:
+    read = packages_of("module x\n\ntool example.com/a\n\ntool (\n\texample.com/b\n\texample.com/c\n)\n")
+    assert read == {"a": "example.com/a", "b": "example.com/b", "c": "example.com/c"}
 
 
-def test_every_module_of_the_node_has_its_checksums() -> None:
-    for module in pins.NODE_MODULES.iterdir():
-        assert (module / "go.sum").exists(), module.name
-        assert tools_of(module), module.name
+def test_every_program_that_is_compiled_is_a_tool_of_the_one_module() -> None:
+    compiled = {*KUBERNETES, *PARTS, *tools.PROGRAMS, *chain.from_iterable(images.COMPILED.values())}
+    assert packages().keys() == compiled
 
 
 def test_versions_come_from_go_mod() -> None:
