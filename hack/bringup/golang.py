@@ -54,7 +54,7 @@ def build(job: Job, knobs: Knobs, programs: Iterable[str], target: Path, *, link
 
     A program is linked anew only when the module changed, and then of what Go's cache does not have.
     """
-    key, known = _key(linker), packages()
+    key, known = recipe(linker), packages()
     missing = {name: known[name] for name in programs if not _stamped(target / name, key)}
     if not missing:
         return
@@ -83,17 +83,14 @@ def build(job: Job, knobs: Knobs, programs: Iterable[str], target: Path, *, link
 
 def is_built(programs: Iterable[str], target: Path, *, linker: str = "") -> bool:
     """Whether every program is there, made from the module as it stands."""
-    key = _key(linker)
+    key = recipe(linker)
     return all(_stamped(target / name, key) for name in programs)
 
 
-def recipe() -> dict[str, Path]:
-    """Everything a program is made from: name → file."""
-    return {name: MODULE / name for name in ("go.mod", "go.sum", "coredns/main.go")}
-
-
-def _key(linker: str) -> str:
-    return digest_tree(recipe(), *FLAGS, linker)
+def recipe(linker: str = "") -> str:
+    """Hash of everything that decides what a program becomes: the module, and how it is compiled."""
+    files = {name: MODULE / name for name in ("go.mod", "go.sum", "coredns/main.go")}
+    return digest_tree(files, *FLAGS, STRIP, linker)
 
 
 def _stamp_file(program: Path) -> Path:

@@ -137,8 +137,9 @@ def _server(knobs: Knobs, folder: Path) -> Image:
         for program in programs:
             (target / program).hardlink_to(PROGRAMS / program)
 
-    made_from = context | golang.recipe() if programs else context
-    return Image(folder.name, digest_tree(made_from, *map(str, arguments)), arguments, stage)
+    compiled = [golang.recipe()] if programs else []
+    tag = digest_tree(context, *map(str, arguments), *compiled)
+    return Image(folder.name, tag, arguments, stage)
 
 
 def _platform(knobs: Knobs, recipe: staging.Recipe) -> Image:

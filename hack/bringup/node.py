@@ -73,9 +73,8 @@ def parts_are_built() -> bool:
 
 def recipe() -> str:
     """Hash of everything of ours that goes into the node image."""
-    return digest_tree(
-        tree(FILES) | golang.recipe(), debian.recipe(SUITE, PACKAGES), str(_restrict_oom_score())
-    )
+    compiled = (golang.recipe(linker()), golang.recipe())
+    return digest_tree(tree(FILES), *compiled, debian.recipe(SUITE, PACKAGES), str(_restrict_oom_score()))
 
 
 def is_made() -> bool:

@@ -8,9 +8,9 @@ from bringup import paths
 
 DEBIAN_IMAGE = "debian:trixie-slim"
 PUBLISHED_NODE = (
-    "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"
+    "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
 )
-"""The node image that kind's release (hack/go/go.mod) was published with."""
+"""Of those that kind's release (hack/go/go.mod) was published with, the one of the version that is compiled here."""
 
 
 @dataclass(frozen=True)

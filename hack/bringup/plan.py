@@ -121,8 +121,8 @@ def _images(knobs: Knobs, servers: list[Image], platform: list[Image]) -> list[S
 
 
 def _compiled_before(image: Image) -> tuple[str, ...]:
-    """What is compiled of Kubernetes' libraries waits for Kubernetes, which leaves them in Go's cache."""
-    return ("kubernetes",) if image.name in images.COMPILED else ()
+    """Who is compiled of Kubernetes' libraries waits for those that are more: two at once would compile them twice."""
+    return ("tools",) if image.name in images.COMPILED else ()
 
 
 def _node(run: Run) -> list[Step]:

@@ -77,3 +77,11 @@ def test_checks_without_a_cluster_compile_no_part_of_one() -> None:
     names = {step.name for step in plan.for_tests(run(), cluster=False)}
     assert not names & plan.NEEDS_CLUSTER
     assert {"python", "helm", "image-postgres", "image-kafka"} <= names
+
+
+def test_what_shares_the_libraries_of_kubernetes_is_not_compiled_beside_it() -> None:
+    after = {step.name: step.after for step in plan.everything(run())}
+    assert "kubernetes" in after["helm"]
+    assert "helm" in after["tools"]
+    assert "tools" in after["image-metrics-server"]
+    assert "kubernetes" in after["parts"]

@@ -55,6 +55,12 @@ def test_a_link_that_leads_nowhere_is_found(text: str, faults: int) -> None:
     assert len(list(broken(Path("docs/page.md"), text))) == faults
 
 
+def test_every_decision_is_in_the_table_of_decisions() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = {link.target for link in links((folder / "README.md").read_text())}
+    assert {page.name for page in folder.glob("[0-9]*.md")} <= listed
+
+
 def test_prose_and_messages_name_only_what_make_makes() -> None:
     texts = [path for path in tracked() if path.suffix in {".md", ".py", ".yaml", ".jinja"}]
     named = {
