@@ -35,7 +35,7 @@ PACE_SECONDS: Final = 0.2
 WORKERS: Final = 16
 """How many the operator works on at a time, and so does the hand."""
 NO_PODS_LIMIT: Final = 60.0
-PODS_LIMIT: Final = 240.0
+PODS_LIMIT: Final = 900.0
 
 One = Callable[[str, Arrivals], Awaitable[None]]
 """Makes one and waits for it."""
