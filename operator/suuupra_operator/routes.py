@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -20,6 +21,7 @@ ONE_SHAPE = "limit is the older way to write limits: make it an entry of limits 
 RESERVED = ("internal", "gateway")
 """First segments that are no service's: /internal is for pods only, /gateway is the gateway's own page."""
 RATE = r"^[1-9][0-9]{0,5}/(s|m|h)$"
+SECONDS = {"s": 1, "m": 60, "h": 3600}
 RATE_RULE = "rate is at least 1 request per second, minute or hour: write 20/s, 100/m or 1000/h"
 
 
@@ -49,6 +51,12 @@ class Limit(Model):
     def window(self) -> str:
         """The time over which it counts: s, m or h."""
         return self.rate[-1]
+
+    @property
+    def strictness(self) -> tuple[Fraction, int]:
+        """Sorts limits, the strictest first: by requests per second, then by how many may come at once."""
+        requests = int(self.rate[:-2])
+        return Fraction(requests, SECONDS[self.window]), self.burst or requests
 
 
 class Route(Model):
