@@ -16,6 +16,8 @@ from suuupra.ids import new_id
 
 ISSUER: Final = "http://localhost:8080"
 AUDIENCE: Final = "suuupra"
+CLIENT: Final = "test"
+"""The OAuth client that its tokens were issued to."""
 
 SCOPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -69,6 +71,7 @@ class Issuer:
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject or f"local-{role}",
+            "client_id": CLIENT,
             "iat": now,
             "nbf": now,
             "exp": now + int(ttl.total_seconds()),

@@ -281,6 +281,7 @@ def _token(issuer: Issuer) -> str:
         "iss": issuer.issuer,
         "aud": issuer.audience,
         "sub": "bench",
+        "client_id": "bench",
         "exp": now + 3600,
         "scope": "ledger:write",
     }

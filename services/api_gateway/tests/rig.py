@@ -117,6 +117,7 @@ class Issuer:
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "learner-1",
+            "client_id": "web",
             "iat": now,
             "nbf": now,
             "exp": now + 600,

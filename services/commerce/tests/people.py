@@ -38,6 +38,7 @@ class Token:
             "iss": issuer.issuer,
             "aud": issuer.audience,
             "sub": self.subject,
+            "client_id": "test",
             "iat": now,
             "exp": now + int(_LIFE.total_seconds()),
             "scope": self.scopes,

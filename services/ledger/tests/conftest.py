@@ -35,6 +35,7 @@ def mint(issuer: Issuer, clock: FakeClock) -> Mint:
             "iss": issuer.issuer,
             "aud": issuer.audience,
             "sub": subject,
+            "client_id": "test",
             "iat": now,
             "exp": now + int(timedelta(days=30).total_seconds()),
             "jti": str(new_id()),
