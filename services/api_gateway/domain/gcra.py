@@ -4,8 +4,10 @@ That timestamp is when the bucket would be full again (the «theoretical arrival
 interval and is refused when that would put it further ahead than a whole bucket. Times are microseconds.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from services.api_gateway.domain.routes import Limit
@@ -21,7 +23,7 @@ class Bucket:
 
     tokens: int
     fill: int
-    seconds: float
+    seconds: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Share:
     """Of one gateway; None when there is nothing to divide, and every request is asked about."""
     burst: int
     interval: int
-    """Microseconds between two requests at the common rate."""
+    """Microseconds between two requests at the common rate: whole ones, rounded up, so never 0 and never too fast."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def shares(limits: Sequence[Limit], gateways: int) -> tuple[Share, ...]:
 
 def whole(limit: Limit) -> Share:
     """A limit of which nothing is dealt out: every request is asked about."""
-    return Share(None, limit.bucket, round(MICROSECONDS * limit.rate.seconds / limit.rate.requests))
+    return Share(None, limit.bucket, _interval(Fraction(limit.rate.requests, limit.rate.seconds)))
 
 
 def share(limit: Limit, gateways: int) -> Share:
@@ -93,8 +95,12 @@ def share(limit: Limit, gateways: int) -> Share:
     if tokens == 0:
         return whole(limit)
     free = _filled(tokens, limit, gateways)
-    common = limit.rate.requests / limit.rate.seconds - gateways * free.fill / free.seconds
-    return Share(free, limit.bucket - gateways * tokens, round(MICROSECONDS / common))
+    common = Fraction(limit.rate.requests, limit.rate.seconds) - Fraction(gateways * free.fill, free.seconds)
+    return Share(free, limit.bucket - gateways * tokens, _interval(common))
+
+
+def _interval(per_second: Fraction) -> int:
+    return math.ceil(MICROSECONDS / per_second)
 
 
 def _filled(tokens: int, limit: Limit, gateways: int) -> Bucket:

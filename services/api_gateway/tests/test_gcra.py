@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,15 @@ LIMITS = st.builds(
     st.sampled_from("smh"),
     st.integers(1, 20000),
 )
+
+
+ANY_LIMITS = st.builds(
+    lambda requests, unit, burst: Limit.model_validate({"rate": f"{requests}/{unit}", "burst": burst}),
+    st.integers(1, 10**9 - 1),
+    st.sampled_from("smh"),
+    st.none() | st.integers(1, 10**9),
+)
+"""Whatever a status may say."""
 
 
 def limit(rate: str, burst: int | None = None, by: str = "address") -> Limit:
@@ -142,6 +152,18 @@ def test_t11_all_shares_together_are_the_limit_and_never_more(whole: Limit, gate
     assert free.tokens <= whole.bucket / (4 * gateways)
     assert found.interval >= 1
     assert found.burst >= math.floor(whole.bucket * 0.75)
+
+
+@given(ANY_LIMITS, st.integers(1, 20))
+def test_t11_even_the_highest_rate_has_an_interval_and_none_is_exceeded(one: Limit, gateways: int) -> None:
+    """At more than a request per microsecond an interval of 0 would be no limit, and nothing to divide by."""
+    rate = Fraction(one.rate.requests, one.rate.seconds)
+    for found in (whole(one), share(one, gateways)):
+        assert found.interval >= 1
+        free = Fraction(gateways * found.free.fill, found.free.seconds) if found.free else 0
+        assert Fraction(MICROSECONDS, found.interval) + free <= rate
+        admitted, left, _ = alone(None, 0, found)
+        assert (admitted, left.remaining) == (True, found.burst - 1)
 
 
 def test_a_limit_too_small_to_divide_is_asked_about_each_time() -> None:
