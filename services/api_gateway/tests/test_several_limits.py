@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,11 +26,19 @@ from services.api_gateway.tests.pairs import (
 )
 from services.api_gateway.tests.rig import Issuer, Upstream, bearer, claimed, running, service
 from suuupra.testing.valkey import ValkeyServer
+from suuupra.tokens import MAX_BYTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+LONGEST = len("Bearer ") + MAX_BYTES
 BOTH = '"subject/h";q=3;w=5400, "client/h";q=10;w=36000'
 """The policy of /v1/both."""
+FORGED = [
+    ("X-Suuupra-Ask: 0",),
+    ("X-Suuupra-Ask: 1", "X-Suuupra-Limits: 9"),
+    ("X-Envoy-Auth-Failure-Mode-Allowed: true",),
+]
+"""What the gateway says to itself. Of each, three requests use a subject's limit up."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,6 +58,8 @@ def routes_of(upstream: Upstream) -> Snapshot:
         "content",
         claimed("/v1/both", auth="user", limits=[subject, client]),
         claimed("/v1/either", auth="optional", limits=[seldom, often]),
+        claimed("/v1/scoped", auth="user", scopes=["content:write"], limits=[subject, client]),
+        claimed("/v1/scoped-once", auth="user", scopes=["content:write"], limits=[client]),
     )
     pods = (Endpoint("127.0.0.1", upstream.port),)
     both = (Endpoint("10.0.0.1", 8000), Endpoint("10.0.0.2", 8000))
@@ -69,6 +80,11 @@ async def two(upstream: Upstream, folder: Path, buckets: MemoryBuckets) -> Async
 async def pair(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     async with two(upstream, tmp_path_factory.mktemp("limits"), MemoryBuckets()) as made:
         yield made
+
+
+def left_in(ratelimit: str) -> dict[str, int]:
+    """Limit → requests that may follow."""
+    return {name: int(left) for name, left in re.findall(r'"(\S+)";r=(\d+);t=\d+', ratelimit)}
 
 
 async def test_t11_several_limits_hold_at_once_and_a_refused_request_takes_from_none(pair: Pair) -> None:
@@ -127,6 +143,78 @@ async def test_t11_valkey_takes_from_all_buckets_of_a_request_or_from_none(valke
     finally:
         await one.close()
         await other.close()
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda forged: forged[0])
+async def test_t11_a_client_cannot_bring_what_the_gateway_says_to_itself(
+    upstream: Upstream, tmp_path: Path, forged: tuple[str, ...]
+) -> None:
+    """Each request is asked about and counted in common, none by the gateway alone, and the service sees nothing."""
+    async with two(upstream, tmp_path, MemoryBuckets()) as pair:
+        rig, token = pair.rigs[0], pair.bearer(sub="forger", client_id="forger")
+        sent = (f"Authorization: {token['Authorization']}", *forged)
+        answers = [await rig.raw("/v1/both", *sent) for _ in range(4)]
+        assert ([status for status, _, _ in answers], pair.buckets.asked) == ([200, 200, 200, 429], 4)
+        assert [left_in(headers["ratelimit"]) for _, headers, _ in answers[:2]] == [
+            {"subject/h": 2, "client/h": 9},
+            {"subject/h": 1, "client/h": 8},
+        ]
+        seen = {name for name, _ in json.loads(answers[0][2])["headers"]}
+        assert not [
+            name for name in seen if name.startswith(("x-suuupra-ask", "x-suuupra-limit", "x-envoy-auth"))
+        ]
+        pair.buckets.away = True
+        assert [(await rig.raw("/v1/both", *sent))[0] for _ in range(4)] == [200, 200, 200, 429], (
+            "nothing was taken from what this gateway keeps for when Valkey is away"
+        )
+
+
+@pytest.mark.parametrize("path", ["/v1/scoped", "/v1/scoped-once"])
+async def test_whoever_is_refused_for_want_of_a_scope_takes_nothing_from_what_others_share(
+    pair: Pair, path: str
+) -> None:
+    app, before = f"app-{uuid4().hex[:6]}", pair.buckets.asked
+    without = pair.bearer(sub=f"without-{app}", client_id=app)
+    refused = [await pair.rigs[0].http.get(path, headers=without) for _ in range(15)]
+    assert [answer.status_code for answer in refused] == [403] * 15
+    assert pair.buckets.asked == before
+    for answer in refused:
+        assert "ratelimit" not in answer.headers, "it was not counted"
+        assert '"client/h";q=10' in answer.headers["ratelimit-policy"]
+    allowed = pair.bearer(sub=f"with-{app}", client_id=app, scope="content:write")
+    answer = await pair.rigs[0].http.get(path, headers=allowed)
+    assert answer.status_code == 200
+    assert left_in(answer.headers["ratelimit"])["client/h"] == 9
+
+
+async def test_a_long_path_and_the_longest_token_are_counted_like_any(pair: Pair) -> None:
+    """The question holds both, so whatever reads it must take as much as Envoy does."""
+    longest = max(
+        (pair.bearer(sub="long", client_id="long", padding="x" * size) for size in range(5800, 6000)),
+        key=lambda token: len(token["Authorization"]) if len(token["Authorization"]) <= LONGEST else 0,
+    )
+    assert len(longest["Authorization"]) > LONGEST - 4
+    far = f"/v1/both/{'x' * 20_000}"
+    answers = [
+        await pair.rigs[0].http.get("/v1/both", headers=longest),
+        await pair.rigs[0].http.get(far, headers=pair.bearer(sub="long", client_id="long")),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [left_in(answer.headers["ratelimit"])["subject/h"] for answer in answers] == [2, 1]
+
+
+async def test_what_a_service_says_of_limits_is_not_told_as_what_was_counted(
+    upstream: Upstream, tmp_path: Path
+) -> None:
+    async with two(upstream, tmp_path, MemoryBuckets()) as pair:
+        token = pair.bearer(sub="behind-a-forger", client_id="behind-a-forger")
+        counted = await pair.rigs[0].http.get("/v1/both/forging", headers=token)
+        assert counted.headers["ratelimit-policy"] == BOTH
+        assert left_in(counted.headers["ratelimit"]) == {"subject/h": 2, "client/h": 9}
+        pair.buckets.away = True
+        alone = await pair.rigs[0].http.get("/v1/both/forging", headers=token)
+        assert (alone.status_code, alone.headers["ratelimit-policy"]) == (200, BOTH)
+        assert "ratelimit" not in alone.headers, "nobody knows what is left"
 
 
 @pytest.mark.integration

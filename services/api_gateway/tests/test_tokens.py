@@ -89,6 +89,10 @@ SPOILT: dict[str, Callable[[Issuer], str]] = {
     "not yet valid": lambda i: i.token(nbf=4_000_000_000),
     "no subject": lambda i: i.token(sub=None),
     "empty subject": lambda i: i.token(sub=""),
+    "no client": lambda i: i.token(client_id=None),
+    "empty client": lambda i: i.token(client_id=""),
+    "a number for a client": lambda i: i.token(client_id=7),
+    "a list of clients": lambda i: i.token(client_id=["web", "phone"]),
     "tampered": tampered,
     "signature cut off": lambda i: i.token().rpartition(".")[0] + ".",
     "oversized": lambda i: i.token(padding="x" * 9000),
@@ -112,6 +116,14 @@ async def test_t3_a_spoilt_token_is_refused(rig: Rig, name: str) -> None:
 async def test_t3_an_optional_token_is_good_or_refused(rig: Rig, name: str) -> None:
     answer = await rig.http.get("/optional", headers=bearer(SPOILT[name](rig.issuer)))
     assert answer.status_code == 401
+
+
+async def test_a_token_without_a_client_is_told_that_it_needs_one(rig: Rig) -> None:
+    """RFC 9068, 2.2. Limits count by it, so nobody passes who has none."""
+    answer = await rig.http.get("/user", headers=bearer(rig.issuer.token(client_id=None)))
+    assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    (error,) = answer.json()["errors"]
+    assert (error["field"], "a client_id" in error["rule"]) == ("header.Authorization", True)
 
 
 async def test_t3_refusals_do_not_repeat_the_token(rig: Rig) -> None:

@@ -4,10 +4,20 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 Scope = dict[str, Any]
 SLOW_SECONDS = 1.0
+FORGED = (
+    (b"ratelimit", b'"forged";r=999;t=1'),
+    (b"ratelimit-policy", b'"forged";q=999;w=1'),
+    (b"x-ratelimit-limit", b"999"),
+    (b"x-ratelimit-remaining", b"999"),
+    (b"x-ratelimit-reset", b"999"),
+    (b"x-suuupra-limits", b'"forged";r=999;t=1'),
+)
+"""What only a gateway may say of its limits."""
 
 
 async def app(scope: Scope, receive: Any, send: Any) -> None:
@@ -40,6 +50,8 @@ async def _http(scope: Scope, receive: Any, send: Any) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "status-503" | "status-500":
             await _answer(send, int(last[-3:]), {"from": "the service itself"})
+        case "forging":
+            await _answer(send, 200, _seen(scope, body), FORGED)
         case "large":
             await _answer(send, 200, {"text": "x" * 100_000})
         case "part":
@@ -71,13 +83,14 @@ async def _body(receive: Any) -> int:
             return total
 
 
-async def _answer(send: Any, status: int, content: Any) -> None:
+async def _answer(send: Any, status: int, content: Any, more: Sequence[tuple[bytes, bytes]] = ()) -> None:
     body = json.dumps(content).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"etag", b'"7"'),
         (b"server", b"secret-software/1.0"),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

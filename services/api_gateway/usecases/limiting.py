@@ -21,6 +21,9 @@ from suuupra import logs
 _log = logs.get_logger(__name__)
 PAUSE_SECONDS: Final = 1.0
 """How long Valkey is left alone after it did not answer: meanwhile nobody waits for it."""
+LONGEST_BYTES: Final = 64 * 1024
+"""Of a question's first line and of each field: they hold the request's path, its token and the token's claims, and Envoy
+takes up to 32 KiB of them all together. What is refused here would be refused to the caller."""
 
 
 class Buckets(Protocol):
@@ -48,7 +51,10 @@ class Limiter:
         """Answer until stop()."""
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None))
+        server = web.Server(
+            self._answer, access_log=None, max_line_size=LONGEST_BYTES, max_field_size=LONGEST_BYTES
+        )
+        runner = web.ServerRunner(server)
         await runner.setup()
         try:
             await web.UnixSite(runner, str(self._socket)).start()

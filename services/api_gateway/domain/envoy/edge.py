@@ -7,8 +7,10 @@ from services.api_gateway.domain.asking import TOLD
 from services.api_gateway.domain.envoy.messages import Message, extension, set_header
 from services.api_gateway.domain.envoy.options import Options
 
-_OWN = "x-ratelimit-"
-"""Prefix of what Envoy tells of its own buckets."""
+_OWN = tuple(f"x-ratelimit-{name}" for name in ("limit", "remaining", "reset"))
+"""What Envoy tells of its own buckets."""
+NOT_THEIRS = ["ratelimit", "ratelimit-policy", *_OWN, TOLD]
+"""Taken off the answers of services before the gateway writes its own: nobody could tell whose they are."""
 _ROUTE = "%METADATA(ROUTE:suuupra:"
 
 
@@ -56,14 +58,15 @@ def answer_headers() -> Message:
     An empty value writes nothing. So the field is there first if this gateway counted, then gets its form, and then what
     all gateways counted together is written over it, which says more.
     """
-    own = f'"{_ROUTE}limit_name)%";r=%RESP({_OWN}remaining)%;t=%RESP({_OWN}reset)%'
+    _, remaining, reset = _OWN
+    own = f'"{_ROUTE}limit_name)%";r=%RESP({remaining})%;t=%RESP({reset})%'
     written = [
         set_header("RateLimit-Policy", f"{_ROUTE}policy)%"),
-        set_header("RateLimit", f"%RESP({_OWN}remaining)%"),
+        set_header("RateLimit", f"%RESP({remaining})%"),
         {**set_header("RateLimit", own), "append_action": "OVERWRITE_IF_EXISTS"},
         set_header("RateLimit", f"%RESP({TOLD})%"),
     ]
-    gone = [*(f"{_OWN}{name}" for name in ("limit", "remaining", "reset")), TOLD, "server", "x-powered-by"]
+    gone = [*_OWN, TOLD, "server", "x-powered-by"]
     mutations = [*({"append": header} for header in written), *({"remove": name} for name in gone)]
     return extension(
         "suuupra.answer-headers",

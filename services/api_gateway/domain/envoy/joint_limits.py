@@ -82,7 +82,11 @@ def _unasked(route: Route, free: Bucket, options: Options) -> Message:
 
 
 def _alone(route: Route, options: Options) -> Message:
-    """The local limits of requests that were not counted in common, and of no others."""
+    """The local limits of requests that were not counted in common, and of no others.
+
+    No uncounted one falls to `rest`: whoever shows a token that `acceptance_filter` lets through has a subject and a
+    client, and whoever shows none an address.
+    """
     rule = local_rule(
         [(limit, bucket(limit)) for limit in route.limits],
         route.auth,

@@ -56,16 +56,20 @@ def _connection_manager(options: Options) -> Message:
 
 
 def http_filters(options: Options) -> list[Message]:
-    """In order: size, identity, limits, rights. Shedding will stand after the rights."""
+    """In order: size, identity, rights, limits. Shedding will stand after the limits.
+
+    Limits come last because others may share a bucket: a request that is refused anyway must not take from it. None of
+    them could protect the check of tokens, since they count by what it finds.
+    """
     return [
         answer_headers(),
         *compressors(),
         _body_limit(options),
         token_filter(options),
         acceptance_filter(),
+        access_filter(),
         limit_filter(),
         *common_filters(options),
-        access_filter(),
         safe_methods_filter(),
         extension(
             "envoy.filters.http.router",

@@ -7,6 +7,7 @@ from typing import Final
 from services.api_gateway.contract import PRIORITY_HEADER
 from services.api_gateway.domain import fields
 from services.api_gateway.domain.envoy.clusters import CONTROL_CLUSTER
+from services.api_gateway.domain.envoy.edge import NOT_THEIRS
 from services.api_gateway.domain.envoy.joint_limits import MARKS, common_facts, common_rules, locally_first
 from services.api_gateway.domain.envoy.limits import LIMIT_FILTER, limit_rule
 from services.api_gateway.domain.envoy.messages import JWT, Message, duration, set_header
@@ -24,7 +25,13 @@ def route_config(table: Table, options: Options, gateways: int = 1) -> Message:
     """One virtual host for every name; what no route takes is 404."""
     unmatched = _answer("unmatched", {"prefix": "/"}, 404)
     routes = [_two_hosts(), *_own(options), *_followed(table, options, gateways), unmatched]
-    host = {"name": "platform", "domains": ["*"], "routes": routes, "retry_policy": retry_policy()}
+    host = {
+        "name": "platform",
+        "domains": ["*"],
+        "routes": routes,
+        "retry_policy": retry_policy(),
+        "response_headers_to_remove": NOT_THEIRS,
+    }
     return {"name": ROUTES, "virtual_hosts": [host]}
 
 

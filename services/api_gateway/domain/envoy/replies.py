@@ -87,7 +87,7 @@ def replies(options: Options) -> dict[int, Reply]:
 
 _UNACCEPTABLE: Final = Reply(
     401, "unauthenticated", "The request is not authenticated", "The token is not an access token of this platform.",
-    "header.Authorization", f"typ at+jwt, a signed algorithm, a subject, no crit, at most {MAX_BYTES} bytes",
+    "header.Authorization", f"typ at+jwt, a signed algorithm, a sub, a client_id, no crit, at most {MAX_BYTES} bytes",
     "Send an access token of this platform: Authorization: Bearer <token>.",
     (("WWW-Authenticate", 'Bearer error="invalid_token"'),),
 )  # fmt: skip

@@ -36,6 +36,7 @@ _SCHEMES: Final = ("Bearer", "bearer", "BEARER")
 """Its name has no case (RFC 9110, 11.1), but Envoy's prefixes have: the spellings that clients use."""
 _LONG: Final = {"safe_regex": {"regex": ".{1000}.*"}}
 """Tokens worth measuring: the measuring (CEL) costs as much as all else that is done with a token."""
+_SOME_TEXT: Final = {"string_match": {"safe_regex": {"regex": ".+"}}}
 _CACHED_TOKENS: Final = 10_000
 _REQUIREMENTS: Final = {Auth.USER: "user", Auth.OPTIONAL: "optional"}
 
@@ -110,7 +111,10 @@ def _tls(host: str) -> Message:
 
 
 def acceptance_filter() -> Message:
-    """Refuses verified tokens of a wrong type, algorithm or size, with `crit`, or without a subject."""
+    """Refuses verified tokens of a wrong type, algorithm or size, with `crit`, or without a subject or a client.
+
+    RFC 9068 (2.2) requires both, and limits count by them: a token without would be counted nowhere.
+    """
     present = claim(PAYLOAD, "iss", value={"present_match": True})
     wrong = [
         {
@@ -120,7 +124,7 @@ def acceptance_filter() -> Message:
         },
         {"not_id": {"or_ids": {"ids": [claim(HEADER, "alg", value=exactly(name)) for name in ALGORITHMS]}}},
         claim(HEADER, "crit", value={"present_match": True}),
-        {"not_id": claim(PAYLOAD, "sub", value={"string_match": {"safe_regex": {"regex": ".+"}}})},
+        *({"not_id": claim(PAYLOAD, name, value=_SOME_TEXT)} for name in ("sub", "client_id")),
     ]
     unacceptable = {"and_ids": {"ids": [present, {"or_ids": {"ids": wrong}}]}}
     any_permission = [{"any": True}]
