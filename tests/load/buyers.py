@@ -2,7 +2,7 @@
 
 The human is automatic: whoever sees that the order may be paid begins to pay in the same moment, opens the link on the
 phone and enters the PIN. They come at a steady rate whether or not those before them are done (an open loop), so that
-a platform that is too slow cannot slow down what is asked of it.
+a platform that is too slow cannot slow down what is asked of it. Who is told 429 asks again when the answer says.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -81,11 +82,18 @@ class Crowd:
         return str(cart)
 
     async def _patiently(self, method: str, path: str, **more: Any) -> Any:
-        """Ask, and again when the limit says so."""
+        """Ask, and the same again when the answer says that there is too much to do."""
+        async with self._let_in(method, path, **more) as answer:
+            return await _body(answer)
+
+    @asynccontextmanager
+    async def _let_in(self, method: str, path: str, **more: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        began = time.perf_counter()
         while True:
             async with self.session.request(method, path, **more) as answer:
-                if answer.status != 429:
-                    return await _body(answer)
+                if answer.status != 429 or time.perf_counter() - began > PATIENCE_SECONDS:
+                    yield answer
+                    return
                 pause = float(answer.headers.get("Retry-After", "1"))
             await asyncio.sleep(pause)
 
@@ -104,11 +112,11 @@ class Crowd:
         number, learners = next(self._numbers), self.tokens.learners
         me = {"Authorization": f"Bearer {learners[number % len(learners)]}"}
         once = me | {"Idempotency-Key": f"bench-{cart}"}
-        order = await self._ask("POST", "/v1/orders", json={"cart_id": cart}, headers=once)
+        order = await self._patiently("POST", "/v1/orders", json={"cart_id": cart}, headers=once)
         payment = await self._payable(order["id"], me)
         payable = time.time()
         attempts = f"/v1/payments/{payment}/attempts"
-        begun = await self._ask("POST", attempts, json={"method": "upi_qr"}, headers=once)
+        begun = await self._patiently("POST", attempts, json={"method": "upi_qr"}, headers=once)
         link = {"link": begun["attempt"]["upi_uri"], "payer": PAYERS[number % len(PAYERS)]}
         request = await self._phone("/phone/requests", link)
         approved = time.time()
@@ -126,14 +134,10 @@ class Crowd:
             await asyncio.sleep(LOOK_SECONDS if waited < PROMPT_SECONDS else waited / 4)
         raise Refused(f"order {order} may still not be paid after {PATIENCE_SECONDS:.0f} s")
 
-    async def _ask(self, method: str, path: str, **more: Any) -> Any:
-        async with self.session.request(method, path, **more) as answer:
-            return await _body(answer)
-
     async def _phone(self, path: str, form: Mapping[str, str]) -> str:
         """Send a form of the phone; the address of the request that it leads to."""
         ours = {"Sec-Fetch-Site": "same-origin"}
-        async with self.session.post(path, data=form, headers=ours, allow_redirects=False) as answer:
+        async with self._let_in("POST", path, data=form, headers=ours, allow_redirects=False) as answer:
             found = _REQUEST.search(answer.headers.get("Location", ""))
             if found is None:
                 raise Refused(f"{path}: {answer.status} {(await answer.text())[:200]}")
