@@ -42,6 +42,10 @@ imports takes longer than to run it."""
 AT_ONCE = 1 + max(2, os.cpu_count() or 2)
 """Checks side by side: one more than cores, because integration tests wait for servers a good part of their time. With
 more still, tests of what happens in time find a machine that has none."""
+SHARE = "SUUUPRA_TEST_SHARE"
+"""Names a process's part of the heap, for suuupra.testing.sharing."""
+FAILED = paths.STATE / "failed"
+"""Where each check remembers which of its tests failed."""
 PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
 
@@ -56,6 +60,7 @@ def test(knobs: Knobs, *, fast: bool) -> bool:
         _prepare(run, fast=fast)
         prepared = Verdict("preparation", passed=True, seconds=time.monotonic() - began)
         coverage.forget()
+        shutil.rmtree(FAILED, ignore_errors=True)
         found = [prepared, *(_fast(knobs) if fast else _whole(run))]
     told = "coverage: the whole `make test` measures it" if fast else coverage.report()
     print(f"\n{verdicts.summary(found, time.monotonic() - began)}\n{told}")
@@ -98,7 +103,7 @@ def _integration(knobs: Knobs, *, fast: bool) -> list[Check]:
             f"integration, {number} of {AT_ONCE}",
             *("-m", f"integration{but}", *INTEGRATION),
             SUUUPRA_TEST_IMAGES=servers,
-            SUUUPRA_TEST_SHARE=f"{number}/{AT_ONCE}:{claims}",
+            **{SHARE: f"{number}/{AT_ONCE}:{claims}"},
         )
         for number in range(1, AT_ONCE + 1)
     ]
@@ -146,8 +151,8 @@ def _on_the_platform(run: Run) -> list[Verdict]:
     """Cluster tests and the journey, one after the other, on a new cluster, which tells its state when one failed."""
     steps = plan.everything(run)
     checks = [
-        Check("cluster", _pytest("-m", "cluster", "tests"), _environment()),
-        Check("journey, Chromium", _pytest("-m", "journey", "tests"), _environment()),
+        _tests("cluster", "-m", "cluster", "tests"),
+        _tests("journey, Chromium", "-m", "journey", "tests"),
     ]
     with Display(len(steps) + len(checks)) as display, _fresh_cluster(run, steps, display) as verdict:
         found = [verdict]
@@ -199,12 +204,22 @@ def _pytest(*args: str) -> tuple[str, ...]:
 
 
 def _tests(name: str, *args: str, **env: str) -> Check:
-    return Check(name, _pytest(*args), {**_environment(), **env})
+    """A pytest, and one of what failed in it, whoever of those that share the heap took it."""
+    first = Check(name, _pytest(*args), {**_environment(), **env})
+    remembers = ("-o", f"cache_dir={FAILED / first.slug}")
+    argv = (*first.argv, *remembers, "--last-failed", "--last-failed-no-failures=none")
+    alone = {key: value for key, value in first.env.items() if key != SHARE}
+    return replace(first, argv=(*first.argv, *remembers), again=Check(f"{name}, once more", argv, alone))
 
 
 def _recorded(name: str, *args: str, **env: str) -> Check:
     """A pytest that records what it covers."""
     check = _tests(name, *args, *coverage.recording(), **env)
+    again = _recording(check.again) if check.again is not None else None
+    return replace(_recording(check), again=again)
+
+
+def _recording(check: Check) -> Check:
     return replace(check, env={**check.env, "COVERAGE_FILE": coverage.file(check.slug)})
 
 

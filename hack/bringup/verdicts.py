@@ -1,4 +1,8 @@
-"""Checks of `make test` and how they ended: run one, keep what it said, tell it so that CI's last page suffices."""
+"""Checks of `make test` and how they ended: run one, keep what it said, tell it so that CI's last page suffices.
+
+Where a few tests of many failed, they and no other are run once more. What passes then is flaky, not well: it is told
+with what it said at first, and does not hold anybody up (docs/decisions/0013-flaky-is-told.md).
+"""
 
 import re
 import time
@@ -11,6 +15,9 @@ from bringup.job import CommandFailed, Job
 
 LINES = 400
 """Most lines of a failed check that are shown: pytest's first failures with the cluster's conditions and logs."""
+FEW = 3
+"""Most failed tests that are run once more: beyond, something is broken."""
+_FAILED = re.compile(r"(\d+) (?:failed|errors?)\b")
 _COUNTS = re.compile(r"(\d+ (?:passed|failed|skipped|error|deselected)[^\n]*?) in [\d.]+s")
 _SECTION = re.compile(r"^=+ (?:FAILURES|ERRORS) =+$", re.MULTILINE)
 
@@ -22,6 +29,8 @@ class Check:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    again: "Check | None" = None
+    """What to run where few tests failed: those, once more."""
 
     @property
     def slug(self) -> str:
@@ -31,7 +40,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a check ended; `told` is its own count of things, `words` what it said when it failed."""
+    """How a check ended; `told` is its own count of things, `words` what it said when it failed, if only at first."""
 
     name: str
     passed: bool
@@ -39,34 +48,56 @@ class Verdict:
     told: str = ""
     words: str = ""
 
+    @property
+    def flaky(self) -> bool:
+        """Whether it passed after some of it had failed."""
+        return self.passed and bool(self.words)
+
+    @property
+    def mark(self) -> str:
+        """How it ended, in one word."""
+        return "flaky" if self.flaky else "ok" if self.passed else "FAILED"
+
 
 def run(number: int, check: Check, display: Display) -> Verdict:
-    """Run one check; its output goes to its log."""
+    """Run one check, and once more what failed of it where that is little; its output goes to its log."""
     job, began = Job(f"check-{check.slug}", display.say), time.monotonic()
     display.start(number, check.name, job)
-    passed = True
-    try:
-        job.run(check.argv, cwd=paths.ROOT, env=check.env)
-    except CommandFailed:
-        passed = False
-    seconds, said = time.monotonic() - began, job.log.read_text(errors="replace")
-    told = counts(said)
-    display.finish(number, "✓" if passed else "✗", f"{check.name}  {told}".rstrip(), seconds)
+    passed, said = _passes(job, check)
     words = "" if passed else f"{complaint(said)}\n    the whole log: {job.log}"
+    told = counts(said)
+    if check.again is not None and not passed and 0 < failures(said) <= FEW:
+        display.say(f"        {check.name}: {told}; what failed is run once more")
+        second = Job(f"check-{check.again.slug}", display.say)
+        passed, _ = _passes(second, check.again)
+        told += ", which passed when run once more" if passed else ", once more too"
+    seconds = time.monotonic() - began
+    display.finish(number, "✓" if passed else "✗", f"{check.name}  {told}".rstrip(), seconds)
     return Verdict(check.name, passed, seconds, told, words)
 
 
+def _passes(job: Job, check: Check) -> tuple[bool, str]:
+    """Whether it passed, and what it said."""
+    try:
+        job.run(check.argv, cwd=paths.ROOT, env=check.env)
+    except CommandFailed:
+        return False, job.log.read_text(errors="replace")
+    return True, job.log.read_text(errors="replace")
+
+
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
-    """What failed, in its own words; then the table, so that the end of a log says it all."""
+    """What failed, if only at first, in its own words; then the table, so that the end of a log says it all."""
     width = max(len(verdict.name) for verdict in verdicts)
     lines = [
-        f"  {verdict.name:<{width}}  {'ok    ' if verdict.passed else 'FAILED'}  {clock(verdict.seconds):>6}"
-        f"  {verdict.told}".rstrip()
+        f"  {verdict.name:<{width}}  {verdict.mark:<6}  {clock(verdict.seconds):>6}  {verdict.told}".rstrip()
         for verdict in verdicts
     ]
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    words = [f"{verdict.name}:\n{verdict.words}\n" for verdict in failed]
-    total = f"{len(verdicts) - len(failed)} of {len(verdicts)} checks passed in {clock(seconds)}"
+    passed = sum(one.passed for one in verdicts)
+    flaky = sum(one.flaky for one in verdicts)
+    words = [f"{one.name}{', flaky' * one.flaky}:\n{one.words}\n" for one in verdicts if one.words]
+    total = f"{passed} of {len(verdicts)} checks passed in {clock(seconds)}" + f", {flaky} flaky" * bool(
+        flaky
+    )
     return "\n".join([*words, *lines, f"\n{total}"])
 
 
@@ -74,6 +105,11 @@ def counts(output: str) -> str:
     """What pytest counted, from the last line that says so."""
     found = _COUNTS.findall(output)
     return str(found[-1]) if found else ""
+
+
+def failures(output: str) -> int:
+    """How many tests pytest counted as failed, those that could not begin among them; 0 when it did not come to count."""
+    return sum(map(int, _FAILED.findall(counts(output))))
 
 
 def complaint(output: str) -> str:

@@ -1,7 +1,12 @@
 """What `make test` tells: the failure's own words in full, the table last, and shares that add up."""
 
-from bringup import coverage, plan, verdicts
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bringup import checks, coverage, plan, verdicts
 from bringup.cluster import Cluster
+from bringup.display import Display
 from bringup.knobs import Knobs
 from bringup.steps import check_order
 from bringup.verdicts import Check, Verdict
@@ -62,6 +67,79 @@ def test_coverage_is_summed_by_part() -> None:
         "suuupra/db.py": {"covered_lines": 0, "num_statements": 4},
     }
     assert coverage.shares(files) == {"suuupra": 0.0, "web": 75.0}
+
+
+@pytest.fixture
+def display() -> Iterator[Display]:
+    with Display(1) as shown:
+        yield shown
+
+
+def check_of(folder: Path, body: str) -> Check:
+    """A check of one file of tests, with a second try, as `make test` makes them."""
+    (folder / "test_some.py").write_text(body)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    return checks._tests(folder.name, "--rootdir", str(folder), str(folder))
+
+
+PASSES_AT_THE_SECOND = """
+from pathlib import Path
+
+def test_well() -> None:
+    seen = Path(__file__).with_name("well")
+    assert not seen.exists(), "what passed is not run again"
+    seen.touch()
+
+def test_flaky() -> None:
+    seen = Path(__file__).with_name("flaky")
+    was_there = seen.exists()
+    seen.touch()
+    assert was_there, "not yet"
+"""
+
+
+def test_what_passes_when_it_alone_is_run_once_more_is_flaky_and_told(
+    tmp_path: Path, display: Display
+) -> None:
+    verdict = verdicts.run(1, check_of(tmp_path, PASSES_AT_THE_SECOND), display)
+    assert verdict.passed
+    assert verdict.flaky
+    assert verdict.told == "1 failed, 1 passed, which passed when run once more"
+    told = verdicts.summary([verdict], 1.0)
+    assert "not yet" in told
+    assert told.endswith("1 of 1 checks passed in 1.0s, 1 flaky")
+
+
+def test_what_fails_twice_is_red(tmp_path: Path, display: Display) -> None:
+    verdict = verdicts.run(
+        1, check_of(tmp_path, "def test_x() -> None:\n    assert False, 'never'\n"), display
+    )
+    assert not verdict.passed
+    assert verdict.mark == "FAILED"
+    assert "never" in verdict.words
+
+
+def test_many_that_failed_are_not_run_once_more(tmp_path: Path, display: Display) -> None:
+    many = PASSES_AT_THE_SECOND + "".join(
+        f"\ndef test_{number}() -> None:\n    assert False\n" for number in range(3)
+    )
+    verdict = verdicts.run(1, check_of(tmp_path, many), display)
+    assert not verdict.passed
+    assert verdict.told.startswith("4 failed")
+    assert "once more" not in verdict.told
+
+
+@pytest.mark.parametrize(
+    ("said", "failed"),
+    [
+        ("1 failed, 4 passed, 2 deselected in 3.21s", 1),
+        ("1 failed, 4 passed, 2 errors in 3.21s", 3),
+        ("4 passed in 3.21s", 0),
+        ("INTERNALERROR> it broke", 0),
+    ],
+)
+def test_failures_are_counted_with_those_that_could_not_begin(said: str, failed: int) -> None:
+    assert verdicts.failures(said) == failed
 
 
 def test_every_plan_names_each_step_after_what_it_needs() -> None:
