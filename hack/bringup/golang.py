@@ -14,7 +14,6 @@ from bringup.hashing import digest_tree
 from bringup.job import Job
 from bringup.knobs import Knobs
 
-MODULE = paths.HACK / "go"
 FLAGS = ("-trimpath", "-mod=readonly", "-gcflags=all=-dwarf=false")
 """No debugger's tables: they would be made for every package and thrown away by the linker."""
 STRIP = "-s -w"
@@ -35,7 +34,7 @@ def environment(knobs: Knobs) -> dict[str, str]:
 
 def packages() -> dict[str, str]:
     """Programs that the module declares with `tool` lines: file name → package."""
-    return packages_of((MODULE / "go.mod").read_text())
+    return packages_of((paths.GO_MODULE / "go.mod").read_text())
 
 
 def packages_of(go_mod: str) -> dict[str, str]:
@@ -73,7 +72,7 @@ def build(job: Job, knobs: Knobs, programs: Iterable[str], target: Path, *, link
                 str(output),
                 *missing.values(),
             ],
-            cwd=MODULE,
+            cwd=paths.GO_MODULE,
             env=environment(knobs),
         )
         for name in missing:
@@ -89,7 +88,7 @@ def is_built(programs: Iterable[str], target: Path, *, linker: str = "") -> bool
 
 def recipe(linker: str = "") -> str:
     """Hash of everything that decides what a program becomes: the module, and how it is compiled."""
-    files = {name: MODULE / name for name in ("go.mod", "go.sum", "coredns/main.go")}
+    files = {name: paths.GO_MODULE / name for name in ("go.mod", "go.sum", "coredns/main.go")}
     return digest_tree(files, *FLAGS, STRIP, linker)
 
 

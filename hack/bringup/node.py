@@ -132,7 +132,7 @@ def make(job: Job, knobs: Knobs) -> None:
 def _kind_files(job: Job, knobs: Knobs) -> Path:
     folder = job.output(
         ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kind"],
-        cwd=golang.MODULE,
+        cwd=paths.GO_MODULE,
         env=golang.environment(knobs),
     )
     return Path(folder.strip()) / "images/base/files"

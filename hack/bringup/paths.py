@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HACK = ROOT / "hack"
+GO_MODULE = HACK / "go"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "suuupra"
 BIN = CACHE / "bin"
 WORK = CACHE / "work" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]

@@ -24,7 +24,7 @@ class Wheel:
 
 def module_version(package: str) -> str:
     """Version of `package` that hack/go/go.mod requires, such as `v1.34.4`."""
-    return required_version((paths.HACK / "go" / "go.mod").read_text(), package)
+    return required_version((paths.GO_MODULE / "go.mod").read_text(), package)
 
 
 def required_version(go_mod: str, package: str) -> str:

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from bringup import golang, paths, pins
+from bringup import paths, pins
 
 PACKAGE = re.compile(r"github\.com/coredns/coredns/plugin/(\w+)")
 PLUGIN = re.compile(r"^ {8}(\w+)", re.MULTILINE)
@@ -23,4 +23,4 @@ def corefile() -> str:
 
 def test_each_plugin_that_the_corefile_names_is_compiled_in_and_no_other() -> None:
     named = {CALLED.get(name, name) for name in PLUGIN.findall(corefile())}
-    assert {*PACKAGE.findall((golang.MODULE / "coredns/main.go").read_text())} == named
+    assert {*PACKAGE.findall((paths.GO_MODULE / "coredns/main.go").read_text())} == named

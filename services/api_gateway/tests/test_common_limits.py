@@ -33,13 +33,6 @@ STANDSTILL = 3 * SECONDS
 """Longer than Valkey may take."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstream() -> AsyncIterator[Upstream]:
-    started = await Upstream.start()
-    yield started
-    await started.stop()
-
-
 def routes_of(upstream: Upstream) -> Snapshot:
     by = {"rate": "1/h", "burst": LIMIT}
     content = service(

@@ -41,13 +41,6 @@ FORGED = [
 """What the gateway says to itself. Of each, three requests use a subject's limit up."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def upstream() -> AsyncIterator[Upstream]:
-    started = await Upstream.start()
-    yield started
-    await started.stop()
-
-
 def routes_of(upstream: Upstream) -> Snapshot:
     subject, client = (
         {"rate": "2/h", "burst": 3, "by": "subject"},
