@@ -15,6 +15,7 @@ quotes a row; `conflict` gives a constraint a problem of its own.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
 
-from psycopg import AsyncConnection, sql, waiting
+from psycopg import AsyncConnection, IsolationLevel, sql, waiting
 from psycopg import OperationalError as PsycopgLost
 from pydantic import SecretStr
 from sqlalchemy import URL, event, make_url, text
@@ -144,6 +145,17 @@ class _PromptConnection(AsyncConnection[Any]):
             self.pgconn.finish()
             raise
 
+    # Nothing is sent for these two, so nothing is waited for. The pool sets them while it takes a connection back:
+    # whoever were cancelled there would lose it a place.
+
+    async def set_autocommit(self, value: bool) -> None:
+        """Set it at once."""
+        deque(self._set_autocommit_gen(value), maxlen=0)
+
+    async def set_isolation_level(self, value: IsolationLevel | None) -> None:
+        """Set it at once."""
+        deque(self._set_isolation_level_gen(value), maxlen=0)
+
 
 class Database:
     """A pool of connections to the service's own database. Nothing connects before the first use."""
@@ -167,7 +179,6 @@ class Database:
         self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
         self._closed = False
         event.listen(self._engine.sync_engine, "checkin", self._given_back)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
     def of(cls, settings: DatabaseOfService) -> Self:
@@ -188,7 +199,9 @@ class Database:
     @asynccontextmanager
     async def reading(self, *, limit: timedelta = TRANSACTION_LIMIT) -> AsyncIterator[Reading]:
         """Plain reads without BEGIN and COMMIT, which saves two round trips. Two reads may see two states."""
-        session = Reading(self._autocommit, expire_on_commit=False, autoflush=False)
+        # Not an engine's option: that is set while the connection is made, and whoever is cancelled there loses it.
+        options = {"isolation_level": "AUTOCOMMIT"}
+        session = Reading(self._engine, execution_options=options, expire_on_commit=False, autoflush=False)
         async with self._guarded(session, limit) as tx:
             yield tx
 
