@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence, Set
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -32,13 +32,12 @@ COMMIT_LIMIT: Final = 5.0
 SWEEP_SECONDS: Final = 5.0
 GRACE_SECONDS: Final = 10.0
 """How long a batch may still take when its partition is revoked or the process stops."""
-PATIENCE: Final = timedelta(minutes=10)
-"""How long an event waits for one it follows."""
 PRUNE_SECONDS: Final = 60.0
 
 _log = logs.get_logger(__name__)
 _lag = Gauge("suuupra_inbox_lag_events", "Events not yet settled.", ["topic", "partition"])
 _parked = Gauge("suuupra_inbox_parked", "Events that wait for one they follow.")
+_parked_seconds = Gauge("suuupra_inbox_parked_seconds", "How long the first of them has waited.")
 
 
 class Consumer:
@@ -52,14 +51,12 @@ class Consumer:
         settings: kafka.BusOfService,
         subscriptions: Sequence[Subscription],
         *,
-        patience: timedelta = PATIENCE,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._database = database
         self._clock = clock or SystemClock()
         self._intake = Intake(database, subscriptions, self._clock)
-        self._patience = patience
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._trouble: str | None = "not connected yet"
 
@@ -91,7 +88,7 @@ class Consumer:
 
     async def _connected(self) -> None:
         await self._database.check()  # a schema that is behind this code would fail each event that is read
-        session = _Session(self._settings, self._intake, self._patience, self._clock)
+        session = _Session(self._settings, self._intake, self._clock)
         try:
             await session.start()
             self._trouble = None
@@ -103,12 +100,9 @@ class Consumer:
 class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """One membership of the group, from joining it to leaving it."""
 
-    def __init__(
-        self, settings: kafka.BusOfService, intake: Intake, patience: timedelta, clock: Clock
-    ) -> None:
+    def __init__(self, settings: kafka.BusOfService, intake: Intake, clock: Clock) -> None:
         self._settings = settings
         self._intake = intake
-        self._patience = patience
         self._clock = clock
         self._cemetery = Cemetery(settings, clock)
         self._client = kafka.consumer(settings, "consumer", group=settings.name)
@@ -202,14 +196,16 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
     async def _sweep(self, settler: Settler) -> None:
         await self._note_what_is_caught_up()
         await settler.release()
-        while overdue := await self._intake.overdue(self._patience):
+        while overdue := await self._intake.overdue():
             for message in overdue:
                 _log.warning(
                     "gap given up", topic=message.topic, partition=message.partition, offset=message.offset
                 )
                 await settler.settle_parked(message)
             await settler.release()
-        _parked.set(await self._intake.parked_count())
+        count, seconds = await self._intake.parked()
+        _parked.set(count)
+        _parked_seconds.set(seconds)
 
     async def _note_what_is_caught_up(self) -> None:
         """For those who wait for what a trimmed topic may still hold."""

@@ -11,8 +11,12 @@ The handler's effect goes through `tx`, and only through it: the event's id is r
 an event that is delivered again has no second effect. Whatever a handler does elsewhere may happen twice.
 
 - An event that comes before one it follows (ce_sequence, ce_after) is parked until that one has had its effect, or
-  until the gap has lasted longer than the consumer's patience: then it counts as filled, and a late event is still
-  handled when it comes.
+  until it has been awaited for as long as its subscription says: then the gap counts as filled, and a late event is
+  still handled when it comes. `awaited` belongs to the event that is missing, since the same one may be followed by
+  many. Ten minutes (GAP) are for what others can do without: their handlers take any order, and a letter or a right
+  should not be late because something older is. `awaited=NEEDED`, a week, is for what others are wrong or refused
+  without, as a refund without its payment. It ends all the same, in a dead letter or an effect that a person sees, and
+  is alerted long before (EventsWaitForAnother).
 - While something that the handler needs is away (PostgreSQL, Kafka, the object store, Valkey, a mail server, another
   service: see suuupra.patience), the event is tried again with growing pauses and without a limit. Only its partition
   waits; an outage never makes dead letters.
@@ -37,6 +41,10 @@ from suuupra.events import Event, Meta
 
 PATIENCE: Final = timedelta(minutes=15)
 """How long an event is tried whose errors may pass."""
+GAP: Final = timedelta(minutes=10)
+"""How long an event that others can do without is awaited by them."""
+NEEDED: Final = timedelta(days=7)
+"""How long one is awaited whose followers are wrong or refused without it: as long as a topic keeps it."""
 ATTEMPTS: Final = 3
 """How often an event is tried whose errors look like its own fault."""
 
@@ -61,6 +69,8 @@ class Subscription:
     handle: Callable[[Transaction, Pairs[Any]], Awaitable[None]]
     patience: timedelta = PATIENCE
     attempts: int = ATTEMPTS
+    awaited: timedelta = GAP
+    """How long events that follow it wait for it."""
 
 
 def on(
@@ -69,6 +79,7 @@ def on(
     *,
     patience: timedelta = PATIENCE,
     attempts: int = ATTEMPTS,
+    awaited: timedelta = GAP,
 ) -> Subscription:
     """Handle each event by itself, as a child of the trace it came from."""
 
@@ -77,7 +88,7 @@ def on(
             with telemetry.continued({"traceparent": meta.traceparent} if meta.traceparent else {}):
                 await handler(tx, received, meta)
 
-    return Subscription(event, handle, patience, attempts)
+    return Subscription(event, handle, patience, attempts, awaited)
 
 
 def on_batch(
@@ -86,6 +97,7 @@ def on_batch(
     *,
     patience: timedelta = PATIENCE,
     attempts: int = ATTEMPTS,
+    awaited: timedelta = GAP,
 ) -> Subscription:
     """Handle up to 500 events at once; those of one aggregate are in order."""
-    return Subscription(event, handler, patience, attempts)
+    return Subscription(event, handler, patience, attempts, awaited)

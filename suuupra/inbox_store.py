@@ -66,19 +66,20 @@ WHERE (CAST(:aggregates AS text[]) IS NULL OR p.aggregate_id = ANY(:aggregates))
     WHERE a.type = ANY(:types) AND coalesce((g.types ->> a.type)::bigint, 0) < a.sequence::bigint)
 ORDER BY p.aggregate_id, p.sequence LIMIT 100
 """)
-# Of each aggregate the first, which was awaited for too long; or nothing that it awaits can come any more: it is of a
-# topic that had been trimmed, nothing of it was had, and whatever was there when the event was parked is settled.
+# Of each aggregate the first, if all that it awaits was awaited for too long or cannot come any more: it is of a topic
+# that had been trimmed, nothing of it was had, and whatever was there when the event was parked is settled.
 _OVERDUE: Final = text("""
 SELECT p.topic, p.partition, p."offset", p.key, p.value, p.headers
 FROM inbox_parked p LEFT JOIN inbox_progress g USING (source, aggregate_id)
 WHERE NOT EXISTS (
     SELECT FROM inbox_parked q
     WHERE q.aggregate_id = p.aggregate_id AND q.source = p.source AND q.sequence < p.sequence)
-  AND (p.parked_at <= :awaited_since OR (p.parked_at < :caught_up AND NOT EXISTS (
+  AND p.parked_at <= :latest AND NOT EXISTS (
     SELECT FROM jsonb_each_text(p.after) AS a (type, sequence)
     WHERE a.type = ANY(:types) AND coalesce((g.types ->> a.type)::bigint, 0) < a.sequence::bigint
+      AND p.parked_at > CAST(CAST(:awaited_since AS jsonb) ->> a.type AS timestamptz)
       AND NOT (g.types -> a.type IS NULL
-               AND coalesce(p.parked_at < CAST(CAST(:removed AS jsonb) ->> a.type AS timestamptz), false)))))
+               AND coalesce(p.parked_at < CAST(CAST(:removed AS jsonb) ->> a.type AS timestamptz), false)))
 ORDER BY p.parked_at LIMIT :most
 """)
 _PRUNE: Final = text("""
@@ -188,24 +189,25 @@ async def due(tx: Transaction, types: Collection[str], subjects: Collection[str]
 
 
 async def overdue(
-    tx: Transaction,
-    types: Collection[str],
-    *,
-    awaited_since: datetime,
-    removed: Mapping[str, datetime],
+    tx: Transaction, *, awaited_since: Mapping[str, datetime], removed: Mapping[str, datetime]
 ) -> list[Message]:
     """The first parked event of each of up to OVERDUE_AT_ONCE aggregates whose wait is over.
 
-    That is: parked before `awaited_since`, or awaiting only what never comes: topic → when, in `removed`.
+    That is: it awaits only what never comes, since it was parked before the type's time in `removed`, or what is given
+    up, since it was parked by the type's time in `awaited_since`, which names every type that is consumed.
     """
     values = {
-        "types": list(types),
-        "awaited_since": awaited_since,
-        "removed": json.dumps({topic: since.isoformat() for topic, since in removed.items()}),
-        "caught_up": max(removed.values(), default=awaited_since),
+        "types": list(awaited_since),
+        "awaited_since": _times(awaited_since),
+        "removed": _times(removed),
+        "latest": max([*awaited_since.values(), *removed.values()]),
         "most": OVERDUE_AT_ONCE,
     }
     return [_unpacked(*row) for row in (await tx.execute(_OVERDUE, values)).all()]
+
+
+def _times(of_types: Mapping[str, datetime]) -> str:
+    return json.dumps({type_: time.isoformat() for type_, time in of_types.items()})
 
 
 async def waiting(tx: Transaction, aggregates: Iterable[Aggregate]) -> set[Aggregate]:
@@ -237,10 +239,10 @@ async def baseline(tx: Transaction) -> Baseline:
     return Baseline(Joined(*row) for row in rows.all())
 
 
-async def parked_count(tx: Transaction) -> int:
-    """How many events are parked."""
-    found: int = await tx.scalar(text("SELECT count(*) FROM inbox_parked"))
-    return found
+async def parked(tx: Transaction) -> tuple[int, datetime | None]:
+    """How many events are parked, and since when the first of them is."""
+    count, since = (await tx.execute(text("SELECT count(*), min(parked_at) FROM inbox_parked"))).one()
+    return count, since
 
 
 async def prune(tx: Transaction, before: datetime) -> int:

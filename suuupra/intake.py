@@ -48,6 +48,9 @@ class Intake:
         self._subscriptions = {subscription.event: subscription for subscription in subscriptions}
         if len(self._subscriptions) < len(subscriptions):
             raise ValueError("an event class has two subscriptions; let one handler do both things")
+        self._awaited: dict[str, timedelta] = {}
+        for one in subscriptions:  # two versions of one type are awaited as one event
+            self._awaited[one.event.type] = max(one.awaited, self._awaited.get(one.event.type, one.awaited))
 
     def subscription(self, delivery: Delivery) -> Subscription:
         """What handles it."""
@@ -100,12 +103,13 @@ class Intake:
         async with self._database.reading() as tx:
             return await inbox_store.due(tx, self.types, subjects)
 
-    async def overdue(self, patience: timedelta) -> list[Message]:
+    async def overdue(self) -> list[Message]:
         """Parked events that have waited long enough for what is missing, or for what never comes."""
-        since = {topic: time - IN_FLIGHT for topic, time in self._baseline.caught_up().items()}
+        now = self._clock.now()
+        given_up = {topic: now - awaited for topic, awaited in self._awaited.items()}
+        removed = {topic: time - IN_FLIGHT for topic, time in self._baseline.caught_up().items()}
         async with self._database.reading() as tx:
-            awaited_since = self._clock.now() - patience
-            return await inbox_store.overdue(tx, self.types, awaited_since=awaited_since, removed=since)
+            return await inbox_store.overdue(tx, awaited_since=given_up, removed=removed)
 
     async def recall(self) -> None:
         """Read where the group began to read, which its other processes record too."""
@@ -131,10 +135,11 @@ class Intake:
         async with self._transaction() as tx:
             await inbox_store.caught_up(tx, partitions, at)
 
-    async def parked_count(self) -> int:
-        """How many events are parked."""
+    async def parked(self) -> tuple[int, float]:
+        """How many events are parked, and for how many seconds the first of them has been."""
         async with self._database.reading() as tx:
-            return await inbox_store.parked_count(tx)
+            count, since = await inbox_store.parked(tx)
+        return count, 0.0 if since is None else max(0.0, (self._clock.now() - since).total_seconds())
 
     async def prune(self, keep: timedelta) -> int:
         """Forget events that had their effect longer ago than `keep`, in batches; how many there were."""

@@ -18,11 +18,15 @@ from services.payments.contract import (
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.events import Meta
-from suuupra.inbox import Subscription, on
+from suuupra.inbox import NEEDED, Subscription, on
 
 
 def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscription]:
-    """The topics read, and what each does."""
+    """The topics read, and what each does.
+
+    A refund that came without its payment would leave the order unpaid for good; a payment does without the failure
+    before it.
+    """
     time, terms = clock or SystemClock(), Terms.of(settings)
 
     async def succeeded(tx: Transaction, event: PaymentSucceeded, meta: Meta) -> None:
@@ -34,7 +38,7 @@ def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscr
     return [
         on(CoursePublished, learn_course),
         on(CourseUnpublished, withdraw_course),
-        on(PaymentSucceeded, succeeded),
+        on(PaymentSucceeded, succeeded, awaited=NEEDED),
         on(PaymentFailed, payments.failed),
         on(PaymentRefunded, refunded),
         on(RefundFailed, payments.refund_failed),

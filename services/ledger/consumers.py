@@ -13,11 +13,14 @@ from services.payments.contract import (
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.events import Meta
-from suuupra.inbox import Subscription, on_batch
+from suuupra.inbox import NEEDED, Subscription, on_batch
 
 
 def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscription]:
-    """The topics read, and what each does: in batches, since one writer that batches beats many that queue."""
+    """The topics read, and what each does: in batches, since one writer that batches beats many that queue.
+
+    What goes back is refused while what came is not in the books: it waits for it, however late that comes.
+    """
     time_source = clock or SystemClock()
 
     async def succeeded(tx: Transaction, pairs: Sequence[tuple[PaymentSucceeded, Meta]]) -> None:
@@ -33,8 +36,8 @@ def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscr
         await recording.surplus_returned(tx, time_source, [event for event, _ in pairs])
 
     return [
-        on_batch(PaymentSucceeded, succeeded),
+        on_batch(PaymentSucceeded, succeeded, awaited=NEEDED),
         on_batch(PaymentRefunded, refunded),
-        on_batch(SurplusReceived, surplus_received),
+        on_batch(SurplusReceived, surplus_received, awaited=NEEDED),
         on_batch(SurplusReturned, surplus_returned),
     ]

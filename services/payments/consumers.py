@@ -12,14 +12,17 @@ from suuupra.clock import Clock, SystemClock
 from suuupra.db import Transaction
 from suuupra.errors import NotFound
 from suuupra.events import Meta
-from suuupra.inbox import Reject, Subscription, on, on_batch
+from suuupra.inbox import NEEDED, Reject, Subscription, on, on_batch
 
 
 def consumers(settings: Settings, clock: Clock | None = None) -> Sequence[Subscription]:
-    """The topics read, and what each does."""
+    """The topics read, and what each does.
+
+    The end of an order that is not known yet would be lost, and its payment stand open.
+    """
     does = _Consumers(RailBook(settings), clock or SystemClock())
     return [
-        on_batch(OrderCreated, does.begin),
+        on_batch(OrderCreated, does.begin, awaited=NEEDED),
         on(OrderExpired, does.expire),
         on(OrderCanceled, does.cancel),
         on(RefundRequested, does.refund),

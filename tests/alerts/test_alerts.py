@@ -28,6 +28,7 @@ CONTENT_IS_WELL = {
     of("up", "content", "work"): "1x60",
     of("suuupra_ready", "content", "work", check="kafka"): "1x60",
     of("suuupra_outbox_lag_seconds", "content", "work"): "0x60",
+    of("suuupra_inbox_parked_seconds", "content", "work"): "0+10x60",
     of(REQUESTS, "content", route="/v1/courses", status="2xx"): "0+6000x60",
 }
 MEDIA = "/v1/media/{media_id}/{name}"
@@ -99,6 +100,11 @@ def test_o12_a_worker_without_kafka_is_told_of_though_its_resource_stays_ready(r
 def test_o12_events_that_wait_in_the_outbox_are_told_of(rules: Promtool) -> None:
     waiting = {of("suuupra_outbox_lag_seconds", "content", "work"): "0x40 90x20"}
     firing(rules, "content", CONTENT_IS_WELL | waiting, "EventsWaitUnpublished", "ContentCompletionsBehind")
+
+
+def test_o12_an_event_that_waits_long_for_another_is_told_of(rules: Promtool) -> None:
+    waiting = {of("suuupra_inbox_parked_seconds", "content", "work"): "0+60x60"}
+    firing(rules, "content", CONTENT_IS_WELL | waiting, "EventsWaitForAnother")
 
 
 @pytest.mark.parametrize("values", ["_x50 1x10", "4x50 5x10"])

@@ -12,6 +12,7 @@ from suuupra_operator.desired.subject import Subject
 
 Rule = dict[str, Any]
 UNPUBLISHED_SECONDS = 60
+AWAITING_SECONDS = 900
 
 
 def always(subject: Subject) -> list[Rule]:
@@ -21,8 +22,8 @@ def always(subject: Subject) -> list[Rule]:
     down = _down(subject, "serve", "page")
     if not subject.spec.works or subject.spec.workers.replicas == 0:
         return [down]
-    worker = [_down(subject, "work", "ticket"), _stands_still(subject), _unpublished(subject), _dead(subject)]
-    return [down, *worker]
+    events = [_unpublished(subject), _awaiting(subject), _dead(subject)]
+    return [down, _down(subject, "work", "ticket"), _stands_still(subject), *events]
 
 
 def special(subject: Subject, text: str) -> list[dict[str, Any]]:
@@ -86,6 +87,22 @@ def _unpublished(subject: Subject) -> Rule:
             "summary": f"Events of {subject.name} wait for more than a minute to be published",
             "description": "The relay works and falls behind, or one topic takes no events.",
             "runbook": f"{RUNBOOK}#eventswaitunpublished",
+        },
+    }
+
+
+def _awaiting(subject: Subject) -> Rule:
+    """Longer than what can be done without is awaited; so an effect is missing that money or access depends on."""
+    waited = f"max(suuupra_inbox_parked_seconds{{{selector(subject, component='work')}}})"
+    return {
+        "alert": "EventsWaitForAnother",
+        "expr": f"{waited} > {AWAITING_SECONDS}",
+        "for": "1m",
+        "labels": labels(subject) | {"severity": "ticket"},
+        "annotations": {
+            "summary": f"An event waits in {subject.name} for one it follows, for more than a quarter of an hour",
+            "description": "The one before it was not delivered. After a week the gap counts as filled.",
+            "runbook": f"{RUNBOOK}#eventswaitforanother",
         },
     }
 

@@ -39,7 +39,7 @@ def alerts(spec: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def test_o12_a_service_with_events_has_alerts_about_its_worker() -> None:
-    worker = ["WorkerCannotWork", "EventsWaitUnpublished", "EventsDeadLettered"]
+    worker = ["WorkerCannotWork", "EventsWaitUnpublished", "EventsWaitForAnother", "EventsDeadLettered"]
     pods = [("NoPodAnswers", "serve"), ("NoPodAnswers", "work")]
     events = {"events": {"publishes": [{"topic": "order.created"}]}}
     assert alerts({}) == [("LatencyAbovePromise", ""), ("NoPodAnswers", "serve")]

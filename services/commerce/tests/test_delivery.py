@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -162,6 +163,37 @@ async def test_m8_payments_heard_twice_and_shuffled_pay_once_and_go_back_once(
     }
     numbers = [str((await learner.order_now(one["id"]))["invoice_number"]) for one in orders[:3]]
     assert sorted(numbers) == [f"SU/25-26/{number:06d}" for number in range(1, 4)]
+
+
+async def test_m8_a_refund_waits_a_day_for_its_payment_and_the_order_is_paid(
+    shop: Shop,
+    learner: Person,
+    database: Database,
+    own_group: Settings,
+    deliveries: Deliveries,
+    clock: FakeClock,
+) -> None:
+    order, payment_id = await learner.order(await shop.variant()), uuid4()
+    paid = deliveries.succeeded(order, payment_id)
+    back = deliveries.refunded(order, payment_id, uuid4(), 100)
+    await send(own_group.kafka_bootstrap, [(back.type, message(back, payment_id, 2, {paid.type: 1}))])
+
+    async def settled(outcome: str, count: int) -> None:
+        async def so() -> bool:
+            question = text("SELECT count(*) FROM inbox WHERE outcome = :outcome")
+            async with database.reading() as tx:
+                return bool(await tx.scalar(question, {"outcome": outcome}) == count)
+
+        await until(so)
+
+    async with running(Consumer(database, own_group, consumers(own_group, clock), clock=clock)):
+        await settled("parked", 1)
+        await clock.until_sleeping(3)  # commits, sweeps and prunes
+        clock.advance(timedelta(hours=24))
+        await clock.until_sleeping(3)
+        await send(own_group.kafka_bootstrap, [(paid.type, message(paid, payment_id, 1, {}))])
+        await settled("done", 2)
+        assert (await learner.order_now(order["id"]))["status"] == "partially_refunded"
 
 
 async def test_the_worker_publishes_orders_in_order_and_lets_them_expire(

@@ -112,6 +112,16 @@ def given_back(event: PaymentRefunded, sequence: int = 2) -> tuple[str, dict[str
     return message(event, event.payment_id, sequence, after=after)
 
 
+def paid_twice(event: SurplusReceived) -> tuple[str, dict[str, Any]]:
+    """A surplus, which follows its payment."""
+    return message(event, event.payment_id, 2, after={"payment.succeeded": 1})
+
+
+def taken_back(event: SurplusReturned) -> tuple[str, dict[str, Any]]:
+    """A surplus that went back, which follows both."""
+    return message(event, event.payment_id, 3, after={"payment.succeeded": 1, "surplus.received": 2})
+
+
 async def send(bootstrap: str, messages: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """Write messages in the given order."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")

@@ -1,6 +1,9 @@
 """Payments and refunds out of Kafka, on the real consumer: each is one journal, whatever is delivered how often."""
 
+import asyncio
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -16,12 +19,14 @@ from services.ledger.tests.events import (
     journals_reach,
     message,
     paid,
+    paid_twice,
     payment,
     refund,
     scalar,
     send,
     surplus,
     surplus_back,
+    taken_back,
     transfers,
 )
 from services.ledger.usecases import verifying
@@ -32,14 +37,16 @@ from services.payments.contract import (
     SurplusReceived,
     SurplusReturned,
 )
+from suuupra.clock import FakeClock
 from suuupra.consuming import Consumer
-from suuupra.db import Database
+from suuupra.db import Database, Transaction
+from suuupra.events import Meta
 from suuupra.ids import new_id
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
 from suuupra.testing.worker import killed_itself, working
-from suuupra.tests.data.running import running
+from suuupra.tests.data.running import running, told_to_give_up
 
 pytestmark = pytest.mark.integration
 
@@ -174,9 +181,13 @@ async def test_m7_a_replay_from_offset_0_leaves_the_head_hash_unchanged(
     await make_topics(topics)
     events = [payment(number, 0) for number in range(1, 101)]
     back = [refund(it, it.amount_minor, 0) for it in events[:20]]
-    await send(on_kafka.kafka_bootstrap, [*map(paid, events), *map(given_back, back)])
+    twice = [surplus(it) for it in events[20:40]]
+    await send(
+        on_kafka.kafka_bootstrap, [*map(paid, events), *map(given_back, back), *map(paid_twice, twice)]
+    )
+    await send(on_kafka.kafka_bootstrap, [taken_back(surplus_back(it)) for it in twice[:10]])
     async with running(consumer(database, on_kafka)):
-        await journals_reach(database, 120)
+        await journals_reach(database, 150)
     before = await head_of(database)
     if forgotten:
         postgres.execute(database_name, "TRUNCATE inbox, inbox_progress, inbox_joined, inbox_parked")
@@ -184,7 +195,9 @@ async def test_m7_a_replay_from_offset_0_leaves_the_head_hash_unchanged(
     async with running(consumer(database, anew)):
         await until(lambda: _committed(anew, topics))
     assert await head_of(database) == before
-    assert await topics.count(f"{PaymentSucceeded.type}.dlt") == 0
+    for event in (PaymentSucceeded, PaymentRefunded, SurplusReceived, SurplusReturned):
+        assert await topics.count(event.type) > 0, "there is something to replay"
+        assert await topics.count(f"{event.type}.dlt") == 0
     await assert_sound(database)
 
 
@@ -206,7 +219,7 @@ async def _committed(settings: Settings, topics: Topics) -> bool:
         await reader.stop()
 
 
-async def test_m8_events_duplicated_shuffled_and_a_day_late_are_each_posted_once(
+async def test_m8_events_duplicated_and_shuffled_are_each_posted_once_at_their_own_time(
     database: Database, on_kafka: Settings, topics: Topics
 ) -> None:
     await make_topics(topics)
@@ -224,18 +237,59 @@ async def test_m8_events_duplicated_shuffled_and_a_day_late_are_each_posted_once
     await assert_sound(database)
 
 
-async def test_m8_a_rebalance_in_the_middle_of_a_batch_posts_nothing_twice(
-    database: Database, on_kafka: Settings, topics: Topics
+async def test_m8_what_goes_back_waits_a_day_for_what_came_and_is_no_dead_letter(
+    database: Database, on_kafka: Settings, topics: Topics, clock: FakeClock
 ) -> None:
+    """As when one topic takes no events while the others of the same payment do."""
+    await make_topics(topics)
+    one = payment()
+    twice = surplus(one)
+    came = [paid(one), message(twice, one.payment_id, 2, after={"payment.succeeded": 1})]
+    follows = {"payment.succeeded": 1, "surplus.received": 2}
+    back = [
+        message(surplus_back(twice), one.payment_id, 3, after=follows),
+        message(refund(one, 49_900, 7_612), one.payment_id, 4, after={**follows, "surplus.returned": 3}),
+    ]
+    await send(on_kafka.kafka_bootstrap, back)
+    async with running(Consumer(database, on_kafka, consumers(on_kafka, clock), clock=clock)):
+
+        async def both_wait() -> bool:
+            return bool(await scalar(database, "SELECT count(*) FROM inbox_parked") == 2)
+
+        await until(both_wait)
+        await clock.until_sleeping(3)  # commits, sweeps and prunes
+        clock.advance(timedelta(hours=24))
+        await clock.until_sleeping(3)
+        assert await both_wait()
+        await send(on_kafka.kafka_bootstrap, came)
+        assert await journals_reach(database, 4) == 4
+    for event in (PaymentRefunded, SurplusReturned):
+        assert await topics.count(f"{event.type}.dlt") == 0
+    balances = await balances_of(database)
+    assert (balances[CLEARING], balances[SURPLUS]) == (0, 0)
+    await assert_sound(database)
+
+
+async def test_m8_a_rebalance_in_the_middle_of_a_batch_posts_nothing_twice(
+    database: Database, on_kafka: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first consumer holds a batch, posted and not committed, until its partitions are asked back for a second."""
     await make_topics(topics, partitions=6)
+    in_hand, given_up = asyncio.Event(), told_to_give_up(monkeypatch)
+    payments, *others = consumers(on_kafka)
+
+    async def held(tx: Transaction, pairs: Sequence[tuple[PaymentSucceeded, Meta]]) -> None:
+        await payments.handle(tx, pairs)
+        in_hand.set()
+        await given_up.wait()
+
     events = [payment(number, 0) for number in range(1, 1001)]
-    async with running(consumer(database, on_kafka)):
-        await send(on_kafka.kafka_bootstrap, [paid(it) for it in events[:500]])
-        await journals_reach(database, 1)
+    await send(on_kafka.kafka_bootstrap, [paid(it) for it in events])
+    async with running(Consumer(database, on_kafka, [replace(payments, handle=held), *others])):
+        await in_hand.wait()
         async with running(consumer(database, on_kafka)):
-            await send(on_kafka.kafka_bootstrap, [paid(it) for it in events[500:]])
-            await journals_reach(database, 600)
-        await journals_reach(database, 1000)
+            await asyncio.wait_for(given_up.wait(), 30)
+            await journals_reach(database, 1000)
     assert await transfers(database) == 1000
     await assert_sound(database)
 

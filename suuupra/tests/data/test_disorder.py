@@ -81,13 +81,14 @@ async def test_a_gap_in_a_topic_that_is_not_consumed_is_no_gap(
         assert len(await effects_reach(database, 1)) == 1
 
 
-async def test_a_gap_that_lasts_beyond_patience_counts_as_filled(
+async def test_a_gap_that_lasts_longer_than_it_is_awaited_counts_as_filled(
     database: Database, settings: Settings, topics: Topics
 ) -> None:
     await topics.create(Counted.type)
     rest = chain("a", 5)[2:]
     await send(settings.kafka_bootstrap, Counted.type, rest)
-    async with running(Consumer(database, settings, [on(Counted, record)], patience=timedelta(seconds=1))):
+    shortly = on(Counted, record, awaited=timedelta(seconds=1))
+    async with running(Consumer(database, settings, [shortly])):
         done = await effects_reach(database, 3)
     assert [number for _, _, number in done] == [3, 4, 5]
 

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 from suuupra import inbox_store
 from suuupra.clock import FakeClock
-from suuupra.consuming import PATIENCE, Consumer
+from suuupra.consuming import Consumer
 from suuupra.db import Database
-from suuupra.inbox import on
+from suuupra.inbox import GAP, NEEDED, on
 from suuupra.inbox_plan import Baseline
 from suuupra.testing.kafka import Topics
 from suuupra.testing.waiting import until
@@ -34,8 +34,8 @@ async def test_a_group_that_comes_after_retention_does_not_wait_for_what_it_remo
     chains = [chain(name, 3) for name in aggregates]
     await send(settings.kafka_bootstrap, Counted.type, [one[rank] for rank in range(3) for one in chains])
     await topics.trim(Counted.type, {0: 50})
-    # The patience of a day: nothing here may be owed to waiting.
-    consumer = Consumer(database, settings, [on(Counted, record)], patience=timedelta(days=1))
+    # Awaited for a week: nothing here may be owed to waiting.
+    consumer = Consumer(database, settings, [on(Counted, record, awaited=NEEDED)])
     async with running(consumer):
         done = await effects_reach(database, 100)
         assert await parked(database) == 0
@@ -54,7 +54,9 @@ async def test_a_subscription_that_is_added_later_does_not_hold_up_those_there_w
     closed = {**message("a", 2, kind=Closed, counted=1), "partition": 0}
     await send(settings.kafka_bootstrap, Closed.type, [closed])
     await topics.trim(Closed.type, {0: 1})
-    both = Consumer(database, settings, [on(Counted, record), on(Closed, record)], patience=timedelta(days=1))
+    both = Consumer(
+        database, settings, [on(Counted, record, awaited=NEEDED), on(Closed, record, awaited=NEEDED)]
+    )
     async with running(both):
         # Live, so it may follow something that is on its way; it is let go when the topic is known to be settled.
         third = {**message("a", 3, counted=1, closed=2), "partition": 0}
@@ -98,7 +100,42 @@ async def test_one_sweep_lets_go_of_everything_that_waited_too_long_by_the_injec
 
         await until(all_parked)
         await clock.until_sleeping(3)  # commits, sweeps and prunes
-        clock.advance(PATIENCE)
+        clock.advance(GAP)
         await effects_reach(database, 35)
     async with database.reading() as tx:
         assert await tx.scalar(text("SELECT max(settled_at) FROM inbox")) == clock.now()
+
+
+async def test_what_is_needed_is_awaited_for_a_week_and_what_is_not_for_minutes(
+    database: Database, settings: Settings, topics: Topics, clock: FakeClock
+) -> None:
+    """M8: by the type that is missing, whoever follows it."""
+    for kind in (Counted, Closed):
+        await topics.create(kind.type)
+    late = [message(name, 2, counted=1) for name in ("needed", "never")]
+    await send(settings.kafka_bootstrap, Counted.type, [*late, message("not needed", 2, closed=1)])
+    subscriptions = [on(Counted, record, awaited=NEEDED), on(Closed, record)]
+    async with running(Consumer(database, settings, subscriptions, clock=clock)):
+
+        async def parked_are(expected: int) -> None:
+            async def so_many() -> bool:
+                return await parked(database) == expected
+
+            await until(so_many)
+            await clock.until_sleeping(3)  # commits, sweeps and prunes
+
+        await parked_are(3)
+        clock.advance(timedelta(hours=24))
+        assert [aggregate for _, aggregate, _ in await effects_reach(database, 1)] == ["not needed"]
+        await parked_are(2)
+        await send(settings.kafka_bootstrap, Counted.type, [message("needed", 1)])
+        done = await effects_reach(database, 3)
+        await parked_are(1)
+        clock.advance(NEEDED)
+        done = await effects_reach(database, 4)
+    assert [(aggregate, number) for _, aggregate, number in done] == [
+        ("not needed", 2),
+        ("needed", 1),
+        ("needed", 2),
+        ("never", 2),
+    ]

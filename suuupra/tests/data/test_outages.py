@@ -2,16 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Set
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from suuupra import consuming
 from suuupra.consuming import Consumer
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.events import Meta
@@ -32,7 +30,7 @@ from suuupra.tests.data.events import (
 )
 from suuupra.tests.data.ledger import Counted, record
 from suuupra.tests.data.process import killed_itself, started
-from suuupra.tests.data.running import running
+from suuupra.tests.data.running import running, told_to_give_up
 
 pytestmark = pytest.mark.integration
 
@@ -215,11 +213,11 @@ def postgres_url(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
-async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_doubles_nothing(
+async def test_m8_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_doubles_nothing(
     database: Database, settings: Settings, topics: Topics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await topics.create(Counted.type, partitions=4)
-    asked_to_give_up = _spy_on_revocation(monkeypatch)
+    given_up = told_to_give_up(monkeypatch)
     aggregates = [f"aggregate-{number}" for number in range(40)]
     in_hand, may_go_on = asyncio.Event(), asyncio.Event()
     seen_by: dict[str, int] = {"first": 0, "second": 0}
@@ -240,7 +238,7 @@ async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_dou
         second = Consumer(database, settings, [on(Counted, quick)])
         async with running(second):
             # The second joins: the first is asked to give up its partitions while it holds batches of them.
-            await asyncio.wait_for(asked_to_give_up.wait(), 30)
+            await asyncio.wait_for(given_up.wait(), 30)
             may_go_on.set()
             await effects_reach(database, count)
             await append_to_each(database, [f"later-{number}" for number in range(40)], 1)
@@ -251,17 +249,3 @@ async def test_a_rebalance_in_the_middle_of_a_batch_commits_what_is_done_and_dou
     assert seen_by["first"] + seen_by["second"] == len(done), (
         "what was done was committed before it was handed over"
     )
-
-
-def _spy_on_revocation(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Set when a consumer is told that partitions with a worker are no longer its own."""
-    told = asyncio.Event()
-    original = consuming._Session.on_partitions_revoked
-
-    async def revoked(self: consuming._Session, partitions: Set[TopicPartition]) -> None:
-        if self._workers:
-            told.set()
-        await original(self, partitions)
-
-    monkeypatch.setattr(consuming._Session, "on_partitions_revoked", revoked)
-    return told
