@@ -9,8 +9,8 @@ same id with other content raises IdReused and does nothing (M4).
 
 What nobody may keep, such as a PIN's ciphertext, is taken out of a message when it ends: `kept` says how.
 
-The receiver acknowledges with 2xx. What a refusal looks like inside a 2xx is said by `refusal`; 400, 409, 413 and 422
-refuse as well. Everything else means «later».
+The receiver acknowledges with 2xx. 400, 409, 413 and 422 refuse; so does a 2xx in which `refusal` finds why. Everything
+else means «later».
 """
 
 import asyncio
@@ -161,7 +161,7 @@ class Outgoing:
 Address = Callable[[str], Awaitable[str | None]]
 """Participant → where its messages go, or None while that is not known."""
 Refusal = Callable[[bytes], str | None]
-"""The body of an acknowledgement → why the message was refused for good, or None."""
+"""The body of an answer → why the message was refused for good, or None."""
 Refused = Callable[[Outgoing, str], Awaitable[None]]
 """What to do about a refused message."""
 
@@ -329,8 +329,9 @@ class _Post:
         if response.is_success:
             refused = self._refusal(response.content)
             return Ending("delivered") if refused is None else Ending("refused", refused)
-        final = response.status_code in _REFUSED_STATUSES
-        return Ending("refused" if final else None, str(response.status_code))
+        if response.status_code not in _REFUSED_STATUSES:
+            return Ending(None, str(response.status_code))
+        return Ending("refused", self._refusal(response.content) or str(response.status_code))
 
     async def settle(self, database: Database, message: Outgoing, ending: Ending, now: datetime) -> bool:
         """Note the end. One that is not noted means one more delivery; when it is, the claim has said already."""

@@ -4,7 +4,9 @@ A participant (a bank, or a PSP such as payments) has one address. Every message
 `{address}` + `path_of(api)`, signed by its sender (suuupra.signatures), acknowledged at once with an `Ack`, and
 answered later by a message of its own in the other direction: ReqPay by RespPay, ReqAuthDetails by RespAuthDetails …
 An answer names the message it answers in `resp.req_msg_id`. A message without acknowledgement is sent again with the
-same `head.msg_id`; its receiver does it once. The same `msg_id` with other content is refused (M4).
+same `head.msg_id`; its receiver does it once. A message that is refused for good, as an id that comes again with other
+content (M4), is answered by 409 and a MessageRefused: a problem with field, rule and fix, whose `code` is the rail's. It
+changed nothing, and is not sent again.
 
 A payment, after the payer's PSP has sent ReqPay (type PAY) to the switch:
 
@@ -24,7 +26,7 @@ Amounts are minor units (paise); times are UTC; names follow NPCI's UPI technica
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -75,6 +77,7 @@ from services.upi_core.domain.messages import (
 )
 from services.upi_core.domain.pins import EnteredPin, UnreadablePin, open_pin, seal_pin, without_pin
 from suuupra import fields
+from suuupra.errors import Conflict, FieldError
 from suuupra.events import Event
 from suuupra.money import Money
 
@@ -101,6 +104,7 @@ __all__ = [
     "LegView",
     "LinkError",
     "Message",
+    "MessageRefused",
     "ParticipantCode",
     "ParticipantStatus",
     "Participants",
@@ -307,10 +311,53 @@ class Transactions(_View):
 EVENTS: tuple[type[Event], ...] = ()
 
 
-def refusal_in(acknowledgement: bytes) -> str | None:
-    """Why an acknowledged message is refused, or None: the `err` of its Ack."""
+_WHY: Final = {
+    Code.DUPLICATE: (
+        "body.txn.id",
+        "must be new, or come with the same content again",
+        "send it under an id of its own",
+    ),
+    Code.NOT_FOUND: (
+        "body.txn",
+        "must be a transaction that both have part in",
+        "send the id that it began with, as one who has part in it",
+    ),
+    Code.PSP_UNKNOWN: ("body.head.org_id", "must be the participant that signs", "send your own code"),
+}
+_OTHERWISE: Final = (
+    "body.txn.type",
+    "must be one that its receiver takes",
+    "send what the contract says it takes",
+)
+
+
+class MessageRefused(Conflict):
+    """A message that cannot be taken, now or later. `code` says why in the rail's words."""
+
+    slug, title = "message-refused", "The message is refused"
+
+    def __init__(self, code: Code, field: str | None = None) -> None:
+        usual, rule, fix = _WHY.get(code, _OTHERWISE)
+        named = field or usual
+        super().__init__(f"{code.value}: {named} {rule}.", errors=[FieldError(named, rule, fix)])
+        self.code = code
+
+    def body(self, *, instance: str, request_id: str | None) -> dict[str, Any]:
+        return super().body(instance=instance, request_id=request_id) | {"code": self.code.value}
+
+
+class _Answer(BaseModel):
+    """What there may be in an answer to a message: the `code` of a MessageRefused, the `err` of an older Ack."""
+
+    code: Code | None = None
+    err: Code | None = None
+
+
+def refusal_in(answer: bytes) -> str | None:
+    """Why a message is refused for good, as the rail's code; or None."""
     try:
-        ack = Ack.model_validate_json(acknowledgement)
+        told = _Answer.model_validate_json(answer)
     except ValidationError:
         return None
-    return None if ack.err is None else ack.err.value
+    code = told.code or told.err
+    return None if code is None else code.value

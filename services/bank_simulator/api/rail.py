@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 64 * 1024
 
 
 @router.post(
-    f"{upi.PATH}/{{api}}", status_code=202, responses=problems(401, 403), max_body_size=MESSAGE_LIMIT
+    f"{upi.PATH}/{{api}}", status_code=202, responses=problems(401, 403, 409), max_body_size=MESSAGE_LIMIT
 )
 async def take_message(request: Request, db: Db, bank: Means, verifier: SwitchKeys, api: upi.Api) -> upi.Ack:
     """Take a message that the switch signed; see services/upi_core/contract.py."""

@@ -104,6 +104,15 @@ class Counter:
         assert answer.status_code == 202, answer.text
         return upi.Ack.model_validate_json(answer.content)
 
+    async def refused(self, message: upi.Message, api: Api = Api.REQ_PAY) -> dict[str, Any]:
+        """Send what is refused for good; the problem."""
+        path, body = upi.path_of(api), message.model_dump_json(exclude_none=True).encode()
+        headers = self.signer.sign("POST", path, body, self.clock.now())
+        answer = await self.http.post(path, content=body, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (409, "application/problem+json")
+        problem: dict[str, Any] = answer.json()
+        return problem
+
     async def ask(self, message: upi.ReqPay) -> upi.Code | None:
         """Send a leg and hear how it ended; None when nothing is heard."""
         ack = await self.say(message)

@@ -13,6 +13,7 @@ from suuupra import signatures
 from suuupra.db import Database
 from suuupra.signatures import Signer
 from suuupra.testing.remembered import tables_with
+from suuupra.testing.unchanged import unchanged
 from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -61,7 +62,13 @@ async def test_m4_a_leg_that_is_asked_for_again_is_done_once_and_answered_again(
     assert len({one.head.msg_id for one in counter.heard}) == 1, "one answer, given three times"
     assert len(counter.heard) == 3
     other = message.model_copy(update={"head": upi.Head(ts=counter.clock.now(), org_id=upi.SWITCH)})
-    assert await counter.ask(other) is None or counter.heard[-1].resp.code is Code.SUCCESS
+    await counter.say(other)
+    await counter.settle()
+    assert len(counter.heard) == 4, "asked under another message's id it is answered too"
+    assert (counter.heard[-1].resp.req_msg_id, counter.heard[-1].resp.code) == (
+        message.head.msg_id,
+        Code.SUCCESS,
+    )
     assert await counter.balance() == RUPEES_250K - 10_000
 
 
@@ -72,9 +79,14 @@ async def test_m4_a_reused_id_with_other_content_never_passes_as_a_duplicate(
     message = await counter.leg(TxnType.DEBIT)
     assert await counter.ask(message) is Code.SUCCESS
     other = await counter.leg(TxnType.DEBIT, txn_id=message.txn.id, **changed)
-    assert (await counter.say(other)).err is Code.DUPLICATE
     same_message = other.model_copy(update={"head": message.head})
-    assert (await counter.say(same_message)).err is Code.DUPLICATE
+    async with unchanged(counter.bank.state.resources.get(Database)):
+        problems = [await counter.refused(it) for it in (other, same_message)]
+        await counter.settle()
+    assert [it["code"] for it in problems] == [Code.DUPLICATE] * 2
+    faults = [fault for it in problems for fault in it["errors"]]
+    assert [fault["field"] for fault in faults] == ["body.txn.id", "body.head.msg_id"]
+    assert all(fault["rule"] and fault["fix"] for fault in faults)
     assert await counter.balance() == RUPEES_250K - 10_000
     assert await counter.balance("ASHA100002") == 60_000_00
 

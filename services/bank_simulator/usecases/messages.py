@@ -24,22 +24,24 @@ USEFUL: Final = timedelta(minutes=10)
 
 
 async def receive(database: Database, bank: Bank, api: Api, sender: str, body: bytes) -> upi.Ack:
-    """Take a message that the switch signed."""
+    """Take a message that the switch signed. Raises MessageRefused for what cannot be taken."""
     message = _parsed(api, body)
     if message.head.org_id != sender:
         raise sender_mismatch(message.head.org_id, sender)
-    err = None
+    refusal = None
     try:
         async with database.transaction() as tx:
             fresh = await messages.take(tx, sender, message.head.msg_id, body, bank.clock.now())
             if fresh or api is Api.REQ_PAY:
                 await _HANDLERS[api](tx, bank, message, body)
     except messages.IdReused:
-        err = Code.DUPLICATE
+        refusal = upi.MessageRefused(Code.DUPLICATE, "body.head.msg_id")
     except Refused as refused:
-        err = refused.code
+        refusal = upi.MessageRefused(refused.code)
     failpoints.hit(f"bank.{message.txn.type}.committed")
-    return upi.Ack(api=api, req_msg_id=message.head.msg_id, ts=bank.clock.now(), err=err)
+    if refusal is not None:
+        raise refusal
+    return upi.Ack(api=api, req_msg_id=message.head.msg_id, ts=bank.clock.now())
 
 
 def _parsed(api: Api, body: bytes) -> Any:

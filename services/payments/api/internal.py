@@ -12,7 +12,7 @@ from services.payments.store import rails as store
 from services.payments.usecases import rails, upi
 from services.payments.usecases.mailing import Letter
 from services.payments.usecases.upi import Conversation
-from services.upi_core.contract import MESSAGES, PATH, SWITCH, Ack, Api, Message
+from services.upi_core.contract import MESSAGES, PATH, SWITCH, Ack, Api, Code, Message, MessageRefused
 from suuupra.app import Now
 from suuupra.db import Database
 from suuupra.errors import FieldError, Invalid, not_found
@@ -91,7 +91,7 @@ def _read(api: Api, body: bytes) -> Message:
 async def _take(
     db: Database, desk: Desk, signed: SignedBy, sender: str, api: Api, body: bytes, message: Message
 ) -> Ack:
-    """One transaction; what is to be said in return goes out when it is over."""
+    """One transaction; what is to be said in return goes out when it is over. Raises MessageRefused after it."""
     book = await desk.book()
     async with db.transaction() as tx:
         row = await store.rail(tx, signed.rail or "")
@@ -103,4 +103,6 @@ async def _take(
     for sent in change.sent:
         desk.courier.submit(Letter(sent, rail.registration.url))
     head: Any = message
-    return Ack(api=api, req_msg_id=head.head.msg_id, ts=desk.clock.now(), err=refused)
+    if refused is not None:
+        raise MessageRefused(refused, "body.head.msg_id" if refused is Code.DUPLICATE else None)
+    return Ack(api=api, req_msg_id=head.head.msg_id, ts=desk.clock.now())

@@ -8,7 +8,7 @@ from prometheus_client import Counter
 
 from services.payments.clients.keys import Keys
 from services.payments.clients.upi import REGISTRATION, keys_of
-from services.upi_core.contract import JWKS_PATH, Ack
+from services.upi_core.contract import JWKS_PATH, Ack, refusal_in
 from suuupra import logs
 from suuupra.clock import Clock
 from suuupra.errors import Unavailable
@@ -83,6 +83,8 @@ class Switches:
 
 
 def _read(api: str, answer: httpx.Response) -> Reply:
+    if answer.status_code == 409 and (code := refusal_in(answer.content)):
+        return Reply("refused", code)
     if answer.status_code >= 300:
         return Reply("later", f"answered {answer.status_code}: {answer.text[:200]}")
     try:

@@ -38,7 +38,9 @@ class RecordedSwitch:
     said: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What payments said to us: (api, message)."""
     away: bool = False
-    refuses: Code | None = None
+    refuses: upi.MessageRefused | None = None
+    old: bool = False
+    """It refuses as switches did before 409: by the `err` of an acknowledgement."""
     http: httpx.AsyncClient | None = None
     published: dict[str, Any] = field(default_factory=dict)
     """What is at the address of its keys."""
@@ -63,7 +65,10 @@ class RecordedSwitch:
             return httpx.Response(200, json={"code": api, "switch": "UPI", "switch_jwks": keys})
         message = upi.MESSAGES[Api(api)].model_validate(body)
         self.said.append((api, message.model_dump(mode="json")))
-        ack = upi.Ack(api=Api(api), req_msg_id=body["head"]["msg_id"], ts=self.clock.now(), err=self.refuses)
+        if self.refuses is not None and not self.old:
+            return httpx.Response(409, json=self.refuses.body(instance=request.url.path, request_id=None))
+        err = self.refuses.code if self.refuses is not None else None
+        ack = upi.Ack(api=Api(api), req_msg_id=body["head"]["msg_id"], ts=self.clock.now(), err=err)
         return httpx.Response(200, json=ack.model_dump(mode="json"))
 
     def heard(self, api: str) -> list[dict[str, Any]]:

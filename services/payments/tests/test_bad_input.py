@@ -174,7 +174,8 @@ async def test_m4_a_message_that_is_replayed_changes_nothing_and_with_other_cont
     async with unchanged(world.database):
         accepted(await world.switch.say(Api.REQ_AUTH_DETAILS, asked))
         answer = await world.switch.say(Api.REQ_AUTH_DETAILS, other)
-        assert answer.json()["err"] == Code.DUPLICATE
+        named(answer, 409, "message-refused", "body.head.msg_id")
+        assert answer.json()["code"] == Code.DUPLICATE
 
 
 async def test_an_intent_whose_link_has_expired_is_declined_on_the_rail_and_stays(world: World) -> None:

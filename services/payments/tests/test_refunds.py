@@ -15,6 +15,7 @@ from services.payments.tests.people import fields, made, read
 from services.payments.tests.recorded import RAIL
 from services.payments.tests.test_upi import published
 from services.payments.usecases import orders
+from services.upi_core import contract as upi
 from services.upi_core.contract import Code
 from suuupra.inbox import Reject
 from suuupra.testing.waiting import until
@@ -126,14 +127,19 @@ async def test_a_refund_that_fails_is_tried_again_under_a_new_transaction(world:
     assert len(await published(world, "payment.refunded")) == 1
 
 
-async def test_a_refund_that_the_switch_refuses_is_tried_again(world: World) -> None:
+@pytest.mark.parametrize("old", [False, True])
+async def test_a_refund_that_the_switch_refuses_is_tried_again_under_a_new_transaction(
+    world: World, old: bool
+) -> None:
+    """Whatever the age of the switch: by a problem, or by the `err` of its acknowledgement."""
     payment, _ = await paid(world)
     made(await world.finance.refund(payment))
-    world.switch.refuses = Code.SYSTEM
+    world.switch.refuses, world.switch.old = upi.MessageRefused(Code.SYSTEM), old
     await world.deliver()
     world.switch.refuses = None
     await world.pass_time(seconds=60)
-    assert len(world.switch.heard("ReqPay")) == 2
+    first, second = world.switch.heard("ReqPay")
+    assert first["txn"]["id"] != second["txn"]["id"]
 
 
 async def test_m11_a_lost_answer_about_a_refund_is_asked_for_and_no_second_refund_made(world: World) -> None:

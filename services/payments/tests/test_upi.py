@@ -260,7 +260,7 @@ async def test_m4_a_message_id_with_other_content_is_refused(world: World) -> No
     accepted(await world.switch.say(Api.REQ_AUTH_DETAILS, asked))
     forged = world.switch.auth_details(reference, 1).model_copy(update={"head": asked.head})
     answer = await world.switch.say(Api.REQ_AUTH_DETAILS, forged)
-    assert answer.json()["err"] == Code.DUPLICATE
+    assert (answer.status_code, answer.json()["code"]) == (409, Code.DUPLICATE)
     await world.deliver()
     assert len(world.switch.heard("RespAuthDetails")) == 1, "a message that comes again is answered once"
 
@@ -305,14 +305,15 @@ async def test_a_malformed_message_is_named_field_by_field(world: World) -> None
 
 async def test_a_confirmation_of_something_unknown_is_refused_for_good(world: World) -> None:
     unknown = world.switch.confirmation(world.switch.auth_details("P0000000000000000000", MINOR))
-    assert (await world.switch.say(Api.REQ_TXN_CONFIRMATION, unknown)).json()["err"] == Code.NOT_FOUND
+    answer = await world.switch.say(Api.REQ_TXN_CONFIRMATION, unknown)
+    assert (answer.status_code, answer.json()["code"]) == (409, Code.NOT_FOUND)
 
 
 async def test_m4_a_refused_message_that_comes_again_is_refused_again(world: World) -> None:
     """Whoever lost the first acknowledgement is not told that it was taken."""
     unknown = world.switch.confirmation(world.switch.auth_details("P0000000000000000000", MINOR))
     answers = [await world.switch.say(Api.REQ_TXN_CONFIRMATION, unknown) for _ in range(3)]
-    assert [answer.json()["err"] for answer in answers] == [Code.NOT_FOUND] * 3
+    assert [answer.json()["code"] for answer in answers] == [Code.NOT_FOUND] * 3
     await world.deliver()
     assert world.switch.heard("RespTxnConfirmation") == []
 

@@ -21,7 +21,10 @@ Code = Annotated[contract.ParticipantCode, Path(description="The participant's c
 
 
 @router.post(
-    f"{contract.PATH}/{{api}}", status_code=202, responses=problems(401, 403), max_body_size=MESSAGE_LIMIT
+    f"{contract.PATH}/{{api}}",
+    status_code=202,
+    responses=problems(401, 403, 409),
+    max_body_size=MESSAGE_LIMIT,
 )
 async def take_message(request: Request, db: Db, rail: Means, api: contract.Api) -> contract.Ack:
     """Take a participant's signed message; see contract.py for which, and for what is answered."""

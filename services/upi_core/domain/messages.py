@@ -324,7 +324,7 @@ class RespComplaint(Message):
 
 
 class Ack(Message):
-    """The receiver has the message (`err` is None) or refuses it for good (`err`): it is not sent again."""
+    """The receiver has the message: it is not sent again. `err` is what participants refused it with before 409 was."""
 
     api: Api
     req_msg_id: UUID

@@ -74,6 +74,14 @@ class Merchant:
         assert response.status_code == 202, response.text
         return upi.Ack.model_validate_json(response.content)
 
+    async def refused(self, api: Api, message: upi.Message) -> dict[str, Any]:
+        """Say it, and be refused for good: the problem."""
+        response = await self.send("POST", upi.path_of(api), message.model_dump_json(exclude_none=True))
+        assert response.status_code == 409, response.text
+        assert response.headers["content-type"] == "application/problem+json"
+        problem: dict[str, Any] = response.json()
+        return problem
+
     def link(self, minor: int = 49_900, ref: str = "A1", note: str = "Order 12", **changes: Any) -> str:
         """A signed payment link."""
         values: dict[str, Any] = {

@@ -164,7 +164,7 @@ async def test_a_participant_cannot_answer_for_another(town: Town) -> None:
         txn=upi.Txn(id=txn["id"], type=upi.TxnType.DEBIT, ts=town.clock.now()),
         resp=resp,
     )
-    assert (await town.merchant.say(Api.RESP_PAY, answer)).err is upi.Code.NOT_FOUND
+    assert (await town.merchant.refused(Api.RESP_PAY, answer))["code"] == upi.Code.NOT_FOUND
     assert (await town.story(txn["id"]))["state"] == "initiated"
 
 

@@ -8,7 +8,9 @@ import pytest
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api, Code
 from services.upi_core.tests.town import PAYER, Town, With
+from suuupra.db import Database
 from suuupra.money import Money
+from suuupra.testing.unchanged import unchanged
 
 pytestmark = pytest.mark.integration
 
@@ -70,9 +72,14 @@ async def test_m4_an_id_with_other_content_never_passes_as_a_duplicate(town: Tow
     await refund(town, message)
     other = town.merchant.refund(paid["id"], PAYER, 20_000)
     kept = {"head": message.head} if change == "msg_id" else {"txn": message.txn}
-    refused = await town.merchant.say(Api.REQ_PAY, other.model_copy(update=kept))
-    await town.settle()
-    assert refused.err is Code.DUPLICATE
+    async with unchanged(town.switch.state.resources.get(Database)):
+        refused = await town.merchant.refused(Api.REQ_PAY, other.model_copy(update=kept))
+        await town.settle()
+    (fault,) = refused["errors"]
+    field = "body.head.msg_id" if change == "msg_id" else "body.txn.id"
+    assert (refused["code"], fault["field"]) == (Code.DUPLICATE, field)
+    assert fault["rule"]
+    assert fault["fix"]
     assert await town.paid_by_meera() == 39_900
 
 

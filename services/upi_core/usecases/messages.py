@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message
+from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message, MessageRefused
 from services.upi_core.domain import writing
 from services.upi_core.usecases import answers
 from services.upi_core.usecases.problems import Refused, sender_mismatch
@@ -31,11 +31,12 @@ async def receive(database: Database, rail: Rail, api: Api, sender: str, body: b
     head = message.head  # type: ignore[attr-defined]  # every message has one
     if head.org_id != sender:
         raise sender_mismatch(head.org_id, sender)
-    err = await _taken(database, rail, api, sender, message, head.msg_id, body)
+    refused = await _taken(database, rail, api, sender, message, head.msg_id, body)
     failpoints.hit(f"switch.{_point(api, message)}.committed")
-    if err is not None:
-        _log.warning("message refused", api=api, sender=sender, code=err)
-    return Ack(api=api, req_msg_id=head.msg_id, ts=rail.clock.now(), err=err)
+    if refused is not None:
+        _log.warning("message refused", api=api, sender=sender, code=refused.code)
+        raise refused
+    return Ack(api=api, req_msg_id=head.msg_id, ts=rail.clock.now())
 
 
 def _parsed(api: Api, body: bytes) -> Message:
@@ -55,7 +56,7 @@ def _point(api: Api, message: Message) -> str:
 
 async def _taken(
     database: Database, rail: Rail, api: Api, sender: str, message: Message, msg_id: UUID, body: bytes
-) -> Code | None:
+) -> MessageRefused | None:
     """None, or why the message was refused."""
     try:
         async with database.transaction() as tx:
@@ -65,9 +66,9 @@ async def _taken(
             else:
                 await _answer_again(tx, rail, api, msg_id)
     except messages.IdReused:
-        return Code.DUPLICATE
+        return MessageRefused(Code.DUPLICATE, "body.head.msg_id")
     except Refused as refused:
-        return refused.code
+        return MessageRefused(refused.code)
     return None
 
 

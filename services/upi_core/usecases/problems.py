@@ -5,7 +5,7 @@ from suuupra.errors import Conflict, FieldError, Forbidden, NotFound, Problem
 
 
 class Refused(Exception):
-    """A message that cannot be taken: it is acknowledged with this code and changes nothing."""
+    """A message that cannot be taken: it is refused with this code and changes nothing."""
 
     def __init__(self, code: Code) -> None:
         super().__init__(code.value)
