@@ -1,10 +1,12 @@
-"""Commerce's worker, really killed (SIGKILL) where its relay may die: what an order decided is told once all the same."""
+"""Commerce, really killed (SIGKILL) where a checkout or its relay may die: an order is made once, and told once."""
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from sqlalchemy import text
 
@@ -16,7 +18,7 @@ from suuupra.clock import FakeClock, SystemClock
 from suuupra.db import Database, DatabaseUnavailable
 from suuupra.testing.kafka import KafkaServer, Topics
 from suuupra.testing.waiting import until
-from suuupra.testing.worker import killed_itself, working
+from suuupra.testing.worker import killed_itself, serving, working
 
 pytestmark = pytest.mark.integration
 
@@ -84,6 +86,38 @@ async def test_m6_each_order_is_told_once_when_the_worker_is_killed(
     canceled = await topics.read("order.canceled", sent)
     assert len({_name(record) for record in canceled}) == 1
     assert {record.key.decode() for record in canceled} == {orders[0]["id"]}
+
+
+@pytest.mark.parametrize(("failpoint", "made"), [("idempotency.effect", 0), ("idempotency.committed", 1)])
+async def test_m6_a_checkout_that_is_killed_and_asked_for_again_is_one_order_told_once(
+    shop: Shop,
+    learner: Person,
+    database: Database,
+    pod: dict[str, str],
+    topics: Topics,
+    failpoint: str,
+    made: int,
+) -> None:
+    """Killed before the checkout commits, and after it before it answers; the buyer sends the same request again."""
+    body = {"cart_id": (await learner.cart(await shop.variant()))["id"]}
+    with serving("commerce", pod, failpoint=failpoint) as doomed:
+        async with httpx.AsyncClient(base_url=doomed.url, trust_env=False, timeout=30) as http:
+            await doomed.answers(http)
+            with pytest.raises(httpx.TransportError):
+                await replace(learner, client=http).post("/v1/orders", body, key="one")
+        assert await killed_itself(doomed.process)
+    assert await waiting(database) == made
+
+    async def again() -> dict[str, Any] | None:
+        answer = await learner.post("/v1/orders", body, key="one")
+        return None if answer.status_code == 409 else ok(answer)  # until PostgreSQL has seen who died
+
+    order = await until(again)
+    assert order is not None
+    with working("commerce", pod):
+        await all_is_published(database)
+    (created,) = await topics.read("order.created", await topics.count("order.created"))
+    assert created.key.decode() == order["id"]
 
 
 def _name(record: Any) -> tuple[bytes, bytes]:
