@@ -32,7 +32,6 @@ class Receiver:
     url: str
     status: int = 204
     came: list[Delivered] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
 
     async def take(self, request: Request) -> Response:
         self.came.append(Delivered(dict(request.headers), await request.body()))
@@ -43,13 +42,6 @@ class Receiver:
         it = self.came[number]
         said: dict[str, Any] = Webhook(secret).verify(it.body, it.headers)
         return said
-
-    def is_new(self, number: int = -1) -> bool:
-        """Whether this webhook-id comes for the first time: how a receiver knows a repetition."""
-        id_ = self.came[number].headers["webhook-id"]
-        new = id_ not in self.seen
-        self.seen.add(id_)
-        return new
 
 
 @asynccontextmanager
