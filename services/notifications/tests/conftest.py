@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -52,7 +53,14 @@ def happen(database: Database, settings: Settings, clock: FakeClock) -> Deliver:
 
 @pytest_asyncio.fixture
 async def desk(settings: Settings, clock: FakeClock) -> AsyncIterator[Desk]:
-    """What sending needs, with connections enough for two postmen."""
+    """What sending needs."""
+    async with at_desk(settings, clock) as made:
+        yield made
+
+
+@asynccontextmanager
+async def at_desk(settings: Settings, clock: FakeClock) -> AsyncIterator[Desk]:
+    """What sending with these settings needs, and connections enough for two postmen."""
     database = Database(settings.database_url, application="postman", pool_size=10)
     yield Desk(
         database,

@@ -4,26 +4,34 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from services.notifications.app import create_app
 from services.notifications.domain.delivery import CLAIM
 from services.notifications.settings import Settings
-from services.notifications.tests.conftest import Deliver, Settle
+from services.notifications.tests.conftest import Deliver, Settle, at_desk
 from services.notifications.tests.happenings import Learner
+from services.notifications.workers import Postman
 from suuupra import failpoints
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import Issuer
+from suuupra.testing.services import calling
 from suuupra.testing.smtp import MailServer
 
 pytestmark = pytest.mark.integration
+SINK = Path(__file__).parents[3] / "images" / "mail-sink" / "mail_sink.py"
 
 
 @pytest.fixture
@@ -110,3 +118,48 @@ async def test_killed_between_send_and_mark_the_mail_comes_once_more_under_the_s
     assert await states(database) == [("sent", 1)]
     clock.advance(CLAIM * 2)
     assert await send_due() == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """The mail server of a developer's machine, as its image starts it."""
+
+    smtp_port: int
+    url: str
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Sink]:
+    smtp, http = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "MAIL_FOLDER": str(tmp_path),
+        "MAIL_HOST": "127.0.0.1",
+        "MAIL_SMTP_PORT": str(smtp),
+        "MAIL_HTTP_PORT": str(http),
+    }
+    started = subprocess.Popen(
+        [sys.executable, str(SINK)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    with started as process:
+        assert process.stdout is not None
+        assert '"listening"' in process.stdout.readline()
+        yield Sink(smtp, f"http://127.0.0.1:{http}")
+        process.terminate()
+
+
+async def test_killed_between_send_and_mark_one_letter_is_in_the_mailbox(
+    happen: Deliver, settings: Settings, issuer: Issuer, sink: Sink, clock: FakeClock
+) -> None:
+    """Sent twice to the platform's own mail server, and read where a developer reads it."""
+    mailing = settings.model_copy(update={"smtp_port": sink.smtp_port, "mail_sink_url": sink.url})
+    await happen(Learner().signed_up())
+    with working(mailing, issuer, "mail.taken") as process:
+        assert await killed_itself(process)
+    clock.advance(CLAIM * 2)
+    async with at_desk(mailing, clock) as desk:
+        assert await Postman(desk).send_due() == 1
+    async with calling(create_app(mailing), accept="text/html") as browser:
+        page = (await browser.get("/mail")).text
+    assert page.count('<li><a href="/mail/') == 1
+    assert "2 copies" in page
