@@ -18,6 +18,8 @@ The points there are:
 | `idempotency.committed` | both are committed, the caller has no answer                                  |
 | `payments.recorded`     | what happened to a payment is written with all that follows, not committed    |
 | `courier.sent`          | a letter of any kind was answered, its row does not say so yet                |
+| `mail.claimed`          | it is committed that a mail is about to be sent, its server has heard nothing |
+| `mail.taken`            | the mail server has taken it, that is not noted                               |
 | `ledger.written`        | the ledger's journals are written, not committed                              |
 | `courier.sending.API`   | the message is committed with what it tells, and was not sent                 |
 | `courier.sent.API`      | it was sent, maybe acknowledged; nothing of that is noted                     |

@@ -22,7 +22,7 @@ from services.api_gateway.domain.envoy.messages import (
 )
 from services.api_gateway.domain.envoy.options import Keys, Options
 from services.api_gateway.domain.routes import Auth
-from suuupra.tokens import MAX_BYTES, TYPES
+from suuupra.tokens import LEEWAY_SECONDS, MAX_BYTES, TYPES
 
 PROVIDER: Final = "platform"
 KEYS_CLUSTER: Final = "gateway-jwks"
@@ -47,7 +47,7 @@ def token_filter(options: Options) -> Message:
         "issuer": options.issuer,
         "audiences": [options.audience],
         "require_expiration": True,
-        "clock_skew_seconds": 30,
+        "clock_skew_seconds": LEEWAY_SECONDS,
         "from_headers": [{"name": "Authorization", "value_prefix": f"{scheme} "} for scheme in _SCHEMES],
         "forward": True,
         "forward_payload_header": PAYLOAD_HEADER,
