@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 from joserfc.jwk import Key
 
 from services.upi_core import contract as upi
@@ -22,7 +23,10 @@ ACCOUNT = "SUUUPRA001"
 
 
 class Merchant:
-    """`auth` says how it answers ReqAuthDetails: 00 takes the payment, another code refuses, None is silence."""
+    """`auth` says how it answers ReqAuthDetails: 00 takes the payment, another code refuses, None is silence.
+
+    `refuses`: it takes no message, for good; when it is `old`, by the `err` of an Ack, as before there was 409.
+    """
 
     def __init__(
         self, switch: str, url: str, clock: Clock, transport: httpx.AsyncBaseTransport | None
@@ -32,13 +36,17 @@ class Merchant:
         self.clock = clock
         self.url = url
         self.auth: Code | None = Code.SUCCESS
+        self.refuses: Code | None = None
+        self.old = False
         self.received: list[upi.Message] = []
         self.client = httpx.AsyncClient(base_url=switch, transport=transport, timeout=5)
         self.tasks: set[asyncio.Task[None]] = set()
         self._seen: set[UUID] = set()
         self._switch_keys: dict[str, Key] = {}
         self.app = FastAPI()
-        self.app.add_api_route(f"{upi.PATH}/{{api}}", self.take, methods=["POST"], status_code=202)
+        self.app.add_api_route(
+            f"{upi.PATH}/{{api}}", self.take, methods=["POST"], status_code=202, response_model=None
+        )
 
     # What it does
 
@@ -113,7 +121,7 @@ class Merchant:
 
     # What it is told
 
-    async def take(self, api: Api, request: Request) -> upi.Ack:
+    async def take(self, api: Api, request: Request) -> upi.Ack | JSONResponse:
         body = await request.body()
 
         async def find(sender: str, kid: str) -> Key | None:
@@ -121,11 +129,15 @@ class Merchant:
 
         await Verifier(find).verify("POST", request.url.path, body, request.headers, self.clock.now())
         message: Any = upi.MESSAGES[api].model_validate_json(body)
+        ack = upi.Ack(api=api, req_msg_id=message.head.msg_id, ts=self.clock.now(), err=self.refuses)
+        if self.refuses is not None:
+            problem = upi.MessageRefused(self.refuses).body(instance=request.url.path, request_id=None)
+            return ack if self.old else JSONResponse(problem, 409)
         if message.head.msg_id not in self._seen:
             self._seen.add(message.head.msg_id)
             self.received.append(message)
             self._answer(message)
-        return upi.Ack(api=api, req_msg_id=message.head.msg_id, ts=self.clock.now())
+        return ack
 
     def _answer(self, message: upi.Message) -> None:
         match message:

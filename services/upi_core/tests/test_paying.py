@@ -79,6 +79,19 @@ async def test_a_merchant_that_refuses_is_believed_and_nothing_is_debited(town: 
     assert await town.paid_by_meera() == 0
 
 
+@pytest.mark.parametrize("old", [False, True])
+async def test_a_message_that_its_receiver_refuses_for_good_ends_the_payment_and_is_not_sent_again(
+    town: Town, old: bool
+) -> None:
+    """Whatever the age of the receiver: by a problem, or by the `err` of its acknowledgement."""
+    town.merchant.refuses, town.merchant.old = Code.DUPLICATE, old
+    txn = await town.pay()
+    assert (txn["state"], txn["code"]) == ("failed", "U01")
+    await town.later(5)
+    assert [town.mesh.count(api) for api in ("ReqAuthDetails", "ReqTxnConfirmation")] == [1, 1]
+    assert await town.paid_by_meera() == 0
+
+
 async def test_a_merchant_that_never_answers_is_u09(town: Town) -> None:
     town.merchant.auth = None
     txn = await town.pay()
