@@ -45,19 +45,6 @@ def test_the_operators_folder_never_shadows_the_standard_library() -> None:
     assert not (ROOT / "operator" / "__init__.py").exists()
 
 
-def test_no_test_waits_by_sleeping_instead_of_for_a_condition() -> None:
-    # A poll of a condition may pause for a fraction of a second; whole seconds are a guess.
-    guess = re.compile(r"\b(?:time|asyncio)\.sleep\((?:[1-9]|\d+\.?\d*e)")
-    found = [
-        f"{path}:{number}"
-        for path in python_files()
-        if is_test(path)
-        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1)
-        if guess.search(line)
-    ]
-    assert found == []
-
-
 def called(node: ast.AST) -> set[str]:
     """The last names of what is called in it, and of the context managers it enters."""
     functions = (part.func for part in ast.walk(node) if isinstance(part, ast.Call))
