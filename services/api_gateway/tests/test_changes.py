@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -22,7 +23,6 @@ from services.api_gateway.domain.table import Table
 from services.api_gateway.envoy import publisher
 from services.api_gateway.tests.rig import (
     EMPTY,
-    DrivenSource,
     Rig,
     Upstream,
     bearer,
@@ -108,7 +108,7 @@ async def test_requests_while_routes_and_pods_change_lose_none(requests: int, ch
                 )
                 await rig.live()
                 if number % 3 == 0:
-                    pods = await _roll(rig.source, pods)
+                    pods = await _roll(rig, pods)
                 await asyncio.sleep(0.1)
         assert load.failures == {}
         assert load.total >= requests
@@ -121,15 +121,24 @@ def _endpoints(pods: list[Upstream]) -> tuple[Endpoint, ...]:
     return tuple(Endpoint("127.0.0.1", pod.port) for pod in pods)
 
 
-async def _roll(source: DrivenSource, pods: list[Upstream]) -> list[Upstream]:
-    """Replace the oldest pod as Kubernetes does: a new one is ready, the old one is taken out and ends at once."""
-    fresh = await Upstream.start()
-    await_end = pods[0]
-    kept = [*pods[1:], fresh]
-    source.set_endpoints("content", *(pod.port for pod in kept))
-    await asyncio.sleep(0.25)  # what the kit's drain gives the gateway, and more than it needs
-    await await_end.stop()
+async def _roll(rig: Rig, pods: list[Upstream]) -> list[Upstream]:
+    """Replace the oldest pod as Kubernetes does: a new one is ready, the old one is taken out, and ends in its drain.
+
+    That is longer than the gateway needs; here it is as long, so that a gateway which goes on asking it is found out.
+    """
+    old, *others = pods
+    kept = [*others, await Upstream.start()]
+    rig.source.set_endpoints("content", *(pod.port for pod in kept))
+    await rig.live()
+    await until(lambda: connections_to(old.port) == 0)
+    await old.stop()
     return kept
+
+
+def connections_to(port: int) -> int:
+    """How many a local server on this port has, by the kernel's own table (proc(5): local address, state 01 is open)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 @pytest.mark.timeout(60)
