@@ -4,7 +4,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -34,10 +34,13 @@ def clock(seconds: float) -> str:
 
 
 class Display:
-    """Prints the progress of `total` steps. Safe to call from several threads."""
+    """Prints the progress of `total` steps, timed in seconds by `now`. Safe to call from several threads."""
 
-    def __init__(self, total: int, out: TextIO = sys.stdout) -> None:
+    def __init__(
+        self, total: int, out: TextIO = sys.stdout, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.total = total
+        self._now = now
         self._out = out
         self._live = out.isatty()
         self._running: dict[int, Running] = {}
@@ -67,8 +70,8 @@ class Display:
     def start(self, number: int, title: str, job: Job) -> None:
         """Show a step as under way, with its log."""
         with self._lock:
-            self._running[number] = Running(number, title, time.monotonic(), job)
-            self._reminded[number] = time.monotonic()
+            self._running[number] = Running(number, title, self._now(), job)
+            self._reminded[number] = self._now()
         if not self._live:
             self.say(f"{self._label(number)} {title} …  (log {_short(job)})")
 
@@ -92,7 +95,7 @@ class Display:
                     self._remind()
 
     def _remind(self) -> None:
-        now = time.monotonic()
+        now = self._now()
         for number, step in self._running.items():
             if now - self._reminded[number] >= PLAIN_REMINDER_SECONDS:
                 self._reminded[number] = now
@@ -100,7 +103,7 @@ class Display:
 
     def _line(self, step: Running) -> str:
         waits = f"waits for {step.job.waits_for}" if step.job.waits_for else "works"
-        elapsed = clock(time.monotonic() - step.started)
+        elapsed = clock(self._now() - step.started)
         return f"{self._label(step.number)} {step.title}  {elapsed}  {waits}  (log {_short(step.job)})"
 
     def _draw(self) -> None:
