@@ -1,4 +1,4 @@
-.PHONY: up test down status bench env
+.PHONY: up test down status bench drill env
 
 PYTHON ?= python3
 on = $(filter 1 y yes true on,$(1))
@@ -17,6 +17,9 @@ status: ## what runs, where it is, and what is not ready and why
 
 bench: ## measure, print and record
 	@$(PYTHON) hack bench
+
+drill: ## which drills there are; name=outage runs that one, yes=1 tells one that asks
+	@$(PYTHON) hack drill $(name) $(if $(call on,$(yes)),--yes)
 
 env: ## eval "$$(make -s env)" puts kubectl, helm, kind and the kit on PATH
 	@$(PYTHON) hack env

@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 
-from bringup import bench, checks, clusters, down, paths, status, up
+from bringup import bench, checks, clusters, down, drills, paths, status, up
 from bringup.job import CommandFailed, NotReady, stop
 from bringup.knobs import KnobError, load
 from bringup.refusals import Refusal, machine_kind
@@ -31,6 +31,10 @@ def main() -> int:
     check = verbs.add_parser("test", help="run every check")
     check.add_argument("--fast", action="store_true", help="leave the cluster out")
     verbs.add_parser("bench", help="measure, print and record").add_argument("names", nargs="*")
+    drill = verbs.add_parser("drill", help="one of tests/recovery, by name; without a name, which there are")
+    drill.add_argument("name", nargs="?")
+    drill.add_argument("words", nargs="*", help="the drill's own, such as how long its outage lasts")
+    drill.add_argument("--yes", action="store_true", help="say that you mean it, to one that asks")
     delete = verbs.add_parser("down", help="delete the cluster")
     delete.add_argument("--yes", action="store_true", help="do not ask before deleting data")
     delete.add_argument("--purge", action="store_true", help="delete images and caches too")
@@ -52,6 +56,10 @@ def main() -> int:
                 return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
             case "bench":
                 return bench.bench(knobs, arguments.names)
+            case "drill" if arguments.name is None:
+                drills.show()
+            case "drill":
+                return drills.drill(arguments.name, [*arguments.words, *(["--yes"] if arguments.yes else [])])
             case "env":
                 print(exports())
             case "down":

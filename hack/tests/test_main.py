@@ -1,6 +1,7 @@
 """What is said before any work: by a Python that does not do, by a machine without Docker."""
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from bringup import bench, paths
+from bringup import bench, drills, paths
 from bringup.knobs import Knobs
 from bringup.refusals import Refusal
 from bringup.status import docker_missing
@@ -63,6 +64,48 @@ def test_bench_before_up_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(paths, "VENV", tmp_path)
     with pytest.raises(Refusal, match="run `make up` first"):
         bench.bench(Knobs(), [])
+
+
+def test_every_drill_is_told_of_by_name() -> None:
+    told = subprocess.run(["make", "drill"], cwd=HACK.parent, capture_output=True, text=True, check=True)
+    scripts = {path.stem for path in (HACK.parent / "tests" / "recovery").glob("*.py")} - {"__init__"}
+    assert {"machine_restart", "outage"} <= scripts
+    assert scripts == set(re.findall(r"^make drill name=(\w+)$", told.stdout, re.MULTILINE))
+    assert "Kafka and PostgreSQL hang for ten minutes each" in told.stdout
+
+
+def test_a_drill_of_another_name_is_refused() -> None:
+    with pytest.raises(Refusal, match=r"no drill earthquake.*\n.*choose one of machine_restart, outage"):
+        drills.drill("earthquake", [])
+
+
+def test_a_drill_is_run_with_its_words_where_it_finds_what_it_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\necho "$PYTHONPATH" "$@" > "$DRILL_TOLD"; exit 3\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(paths, "VENV", tmp_path)
+    monkeypatch.setenv("DRILL_TOLD", str(tmp_path / "told"))
+    assert drills.drill("outage", ["60"]) == 3
+    ways = f"{paths.HACK}:{paths.ROOT / 'operator' / 'tests'}"
+    assert (tmp_path / "told").read_text() == f"{ways} -m tests.recovery.outage 60\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ([], "hack drill"),
+        (["name=outage"], "hack drill outage"),
+        (["name=machine_restart", "yes=1"], "hack drill machine_restart --yes"),
+    ],
+)
+def test_make_hands_a_drills_name_on(given: list[str], called: str) -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "drill", *given], cwd=HACK.parent, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip().endswith(called)
 
 
 def test_what_is_suggested_works_as_it_stands() -> None:

@@ -1,7 +1,7 @@
 """A restarted machine is brought back by `make up`, data kept: done for real, on a machine that runs nothing else.
 
     make up
-    PYTHONPATH=hack .venv/bin/python -m tests.recovery.machine_restart --yes
+    make drill name=machine_restart yes=1
 
 First everything of Docker's is killed at once, as when the power goes, with its pid files left lying about. Then only
 the node is stopped, and another container takes its address. After each, `make up`, `make status` and what was left
@@ -55,7 +55,7 @@ def refuse_where_it_would_hurt(cluster: Cluster) -> None:
     """Stop here unless asked for, as root, with nothing of anybody else's in Docker."""
     others = set(docker_says("ps", "--format", "{{.Names}}").split()) - {cluster.node}
     if "--yes" not in sys.argv or os.geteuid() != 0:
-        sys.exit("This kills Docker with all its containers. As root, and to say that you mean it: --yes")
+        sys.exit("This kills Docker with all its containers. As root, and to say that you mean it: yes=1")
     if Path("/run/systemd/system").exists():
         sys.exit("systemd would start Docker again at once: restart the machine itself, then make up.")
     if others:

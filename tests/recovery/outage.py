@@ -1,6 +1,6 @@
 """Kafka and PostgreSQL hang for ten minutes each (O24), on a cluster of the operator's own, at its usual pace.
 
-    PYTHONPATH=hack:operator/tests .venv/bin/python -m tests.recovery.outage [SECONDS]
+    make drill name=outage         (or for another time: python3 hack drill outage SECONDS)
 
 Makes the cluster of operator/tests and its servers, lets both servers hang, Kafka a minute earlier, and removes
 everything again. What must hold is asserted on the way, as in `make test`, where an outage is a minute long. Prints the
