@@ -106,17 +106,19 @@ _ROUTES = (
 
 
 def _figures(full: list[Run], half: list[Run]) -> list[Figure]:
+    """What is asked for is half of what the gateway carries; what is told is the load that came of it."""
     bare, plain, guarded = full
     direct, through_bare, through_ours = half
-    added = (
-        f"two more hops on loopback; {through_ours.rate:,.0f} requests/s answered, where {guarded.rate / 2:,.0f} is half"
-        " of what it carries"
+    load = f"{through_ours.rate / guarded.rate:.0%} of full load"
+    bound = (
+        f"two more hops on loopback; {through_ours.rate:,.0f} of {guarded.rate:,.0f} requests/s"
+        f" (bare Envoy {through_bare.rate:,.0f}, the service alone {direct.rate:,.0f})"
     )
     return [
         _rate("open route (log, metrics, ids, trace context)", plain, bare),
         _rate("token, scope and limit per subject", guarded, bare),
-        _added("added p50 at half load", through_ours.p50, through_bare.p50, direct.p50, added),
-        _added("added p99 at half load", through_ours.p99, through_bare.p99, direct.p99, added),
+        _added(f"added p50 at {load}", through_ours.p50, through_bare.p50, direct.p50, bound),
+        _added(f"added p99 at {load}", through_ours.p99, through_bare.p99, direct.p99, bound),
     ]
 
 
@@ -161,7 +163,7 @@ def _run_of(told: str, cpu_seconds: float) -> Run:
 
 
 def _pause_for(rate: float) -> int:
-    """Milliseconds between a connection's requests that make about ``rate`` of all."""
+    """Milliseconds between a connection's requests that make ``rate`` of all, less what the answers themselves take."""
     return max(1, round(CONNECTIONS / rate * 1000))
 
 

@@ -101,11 +101,13 @@ def circumstances() -> list[tuple[str, str]]:
     ]
 
 
-def as_markdown(title: str, figures: Sequence[Figure]) -> str:
+def as_markdown(title: str, figures: Sequence[Figure], note: str = "") -> str:
+    """A page; `note` is a paragraph that its figures do not tell."""
     facts = " · ".join(f"{name} {value}" for name, value in circumstances())
     rows = [f"| {f.name} | {f.ours} | {f.peer} | {f.ratio} | {f.bound} |" for f in figures]
     head = ["| what | ours | beside | ratio | what bounds it |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([f"# {title}", "", facts, "", *head, *rows, ""])
+    noted = [note, ""] if note else []
+    return "\n".join([f"# {title}", "", facts, "", *noted, *head, *rows, ""])
 
 
 def say(text: str) -> None:
@@ -122,11 +124,11 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     Console().print(table)
 
 
-def keep(slug: str, title: str, figures: Sequence[Figure]) -> Path:
+def keep(slug: str, title: str, figures: Sequence[Figure], note: str = "") -> Path:
     """Write docs/bench/SLUG.md over the last run's; git keeps the history."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     target = RESULTS / f"{slug}.md"
-    target.write_text(as_markdown(title, figures))
+    target.write_text(as_markdown(title, figures, note))
     return target
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from . import logins, refresh
-from .report import Figure
+from . import gateway, logins, refresh
+from .report import Figure, as_markdown
 from .switch import Hops, Run, figures
 
 HOPS = Hops(trips=[0.002] * 20, commits=[0.001] * 20)
@@ -28,6 +28,23 @@ def test_the_curve_tells_rate_and_processor_of_each_load() -> None:
     assert four.ours == "100 payments/s, p50 40.0 ms, p95 40.0 ms"
     assert (four.peer, four.ratio) == ("one at a time 50 payments/s", "2.00×")
     assert four.bound == "the switch's one process: 50% of a core"
+
+
+def test_a_page_tells_its_note_before_its_figures() -> None:
+    page = as_markdown("At rest", [Figure("memory", "3 GiB", "6 GiB", "0.50×", "kafka")], "Why 6 GiB.")
+    assert page.index("# At rest") < page.index("\n\nWhy 6 GiB.\n\n| what |") < page.index("| memory | 3 GiB")
+
+
+def test_the_gateways_latency_is_told_with_the_load_that_was_reached() -> None:
+    full = [gateway.Run(rate, per_core=rate, p50=2.0, p99=4.0) for rate in (20_000, 11_000, 8_000)]
+    half = [
+        gateway.Run(rate, per_core=rate, p50=p50, p99=3.0)
+        for rate, p50 in ((3900, 0.5), (3800, 1), (3400, 1.5))
+    ]
+    *_, median, p99 = gateway._figures(full, half)
+    assert (median.name, p99.name) == ("added p50 at 42% of full load", "added p99 at 42% of full load")
+    assert (median.ours, median.ratio) == ("+1.00 ms", "3.00×")
+    assert "3,400 of 8,000 requests/s (bare Envoy 3,800, the service alone 3,900)" in median.bound
 
 
 @pytest.mark.parametrize(
