@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from typing import Any
 
 import httpx
@@ -14,6 +16,10 @@ PATIENCE_SECONDS = 120.0
 """How long somebody keeps trying: longer than any single outage."""
 RETRY_SECONDS = 0.5
 BACK_WITHIN = 120.0
+DIES_WITHIN = 30.0
+"""From the signal to the pod's status that tells of it."""
+KILLED = 128 + signal.SIGKILL
+"""What a container ends with whose main process was killed; one that was asked to stop ends with something else."""
 
 
 def insist(
@@ -35,9 +41,47 @@ def insist(
     raise AssertionError(f"{method} {path} was never answered with {wanted}; last: {last}")
 
 
-def kill(kube: Kube, pod: str, namespace: str) -> None:
-    """As a failing node does it: no goodbye."""
-    kube.delete("pod", pod, "--force", "--grace-period=0", namespace=namespace)
+def kill(kube: Kube, namespace: str, *pods: str) -> None:
+    """As a failing node does it, no goodbye: SIGKILL to the main process of each container; returns when it is known.
+
+    Deleting a pod, even by force, sends the stop signal first: a server would use it to shut down in good order.
+    """
+    struck = [
+        (pod["spec"]["nodeName"], container)
+        for pod in kube.items("pods", namespace=namespace)
+        if pod["metadata"]["name"] in pods
+        for container in running(pod)
+    ]
+    assert struck, f"nothing runs in {pods}"
+    for node, container in struck:
+        sigkill(node, container)
+    eventually(
+        lambda: {container for _, container in struck} <= set(killed(kube, namespace)),
+        DIES_WITHIN,
+        f"the status of {pods} tells of a death by SIGKILL",
+    )
+
+
+def running(pod: dict[str, Any]) -> Iterator[str]:
+    """Ids of a pod's containers that run."""
+    for one in pod["status"].get("containerStatuses", []):
+        if "running" in one["state"]:
+            yield one["containerID"].removeprefix("containerd://")
+
+
+def killed(kube: Kube, namespace: str) -> Iterator[str]:
+    """Ids of containers that ended by SIGKILL, of those that ended last in their place."""
+    for pod in kube.items("pods", namespace=namespace):
+        for one in pod["status"].get("containerStatuses", []):
+            for state in (one["state"], one["lastState"]):
+                if state.get("terminated", {}).get("exitCode") == KILLED:
+                    yield state["terminated"]["containerID"].removeprefix("containerd://")
+
+
+def sigkill(node: str, container: str) -> None:
+    """The node is a container of kind's; its own containerd sends the signal, past Kubernetes."""
+    send = ("ctr", "--namespace", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
+    subprocess.run(["docker", "exec", node, *send], check=True, capture_output=True, text=True, timeout=60)
 
 
 def await_pod(kube: Kube, pod: str, namespace: str) -> None:
@@ -62,38 +106,31 @@ def pods_of(kube: Kube, resource: str) -> dict[str, bool]:
 
 
 def kill_all(kube: Kube, resource: str) -> None:
-    """Every pod of a SuuupraService at once; back when others are there in their place, all ready."""
-    gone = pods_of(kube, resource)
-    for pod in gone:
-        kill(kube, pod, WORKLOADS)
+    """Every pod of a SuuupraService at once; back when as many are ready again."""
+    before = pods_of(kube, resource)
+    kill(kube, WORKLOADS, *before)
 
     def back() -> bool:
         now = pods_of(kube, resource)
-        return len(now) >= len(gone) and not gone.keys() & now.keys() and all(now.values())
+        return len(now) >= len(before) and all(now.values())
 
-    eventually(back, BACK_WITHIN, f"{resource} has new pods")
+    eventually(back, BACK_WITHIN, f"all pods of {resource} are ready again")
 
 
-def operator_pods(kube: Kube) -> list[str]:
+def leaders(kube: Kube) -> set[str]:
+    """Who holds a Lease of the operator's. Each process has a name of its own, also when it restarts in its pod."""
+    leases = kube.items("leases", namespace=SYSTEM)
+    return {lease["spec"]["holderIdentity"] for lease in leases if lease["spec"].get("holderIdentity")}
+
+
+def kill_operator(kube: Kube) -> set[str]:
+    """Every operator at once; who led."""
+    led = leaders(kube)
     pods = kube.items("pods", "-l", "app.kubernetes.io/name=suuupra-operator", namespace=SYSTEM)
-    return [pod["metadata"]["name"] for pod in pods]
+    kill(kube, SYSTEM, *(pod["metadata"]["name"] for pod in pods))
+    return led
 
 
-def kill_operator(kube: Kube) -> list[str]:
-    """Every operator at once; which those were."""
-    gone = operator_pods(kube)
-    for pod in gone:
-        kill(kube, pod, SYSTEM)
-    return gone
-
-
-def await_operator(kube: Kube, gone: list[str]) -> None:
-    """Until a pod that was not killed holds a Lease of the operator's."""
-
-    def leads() -> bool:
-        alive = [pod for pod in operator_pods(kube) if pod not in gone]
-        leases = kube.items("leases", namespace=SYSTEM)
-        holders = [lease["spec"].get("holderIdentity", "") for lease in leases]
-        return any(holder.startswith(pod) for holder in holders for pod in alive)
-
-    eventually(leads, BACK_WITHIN, "a new operator leads")
+def await_operator(kube: Kube, led: set[str]) -> None:
+    """Until a process that was not killed leads."""
+    eventually(lambda: leaders(kube) - led, BACK_WITHIN, f"another operator leads than {led}")

@@ -140,12 +140,12 @@ def test_m6_m9_nothing_is_lost_or_doubled_while_everything_on_moneys_way_is_kill
     ):
         goes_on(shop, times=1)
         for pod in ("kafka-0", "postgres-0"):
-            kill(kube, pod, INFRA)
+            kill(kube, INFRA, pod)
             await_pod(kube, pod, INFRA)
             goes_on(shop)
-        gone = kill_operator(kube)
+        led = kill_operator(kube)
         goes_on(shop)
-        await_operator(kube, gone)
+        await_operator(kube, led)
         for resource in (SWITCH, f"bank-{all_banks[0].code}"):
             kill_all(kube, resource)
             goes_on(shop)

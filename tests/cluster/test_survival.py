@@ -89,12 +89,12 @@ def test_o24_nothing_is_lost_or_doubled_while_kafka_postgresql_and_the_operator_
         done = pool.map(learners.attend, range(AT_ONCE))
         try:
             for pod, namespace in (("kafka-0", INFRA), ("postgres-0", INFRA)):
-                kill(kube, pod, namespace)
+                kill(kube, namespace, pod)
                 await_pod(kube, pod, namespace)
                 await_progress(learners)
-            gone = kill_operator(kube)
+            led = kill_operator(kube)
             await_progress(learners)
-            await_operator(kube, gone)
+            await_operator(kube, led)
         finally:
             learners.over.set()
         list(done)
