@@ -3,79 +3,124 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
-from .kube import INFRA, WORKLOADS, Kube, eventually, resources
+from .kube import INFRA, SYSTEM, WORKLOADS, Kube, eventually
 
 pytestmark = pytest.mark.cluster
 
 BY_WATCH_SECONDS = 5.0
 BY_BULK_READ_SECONDS = 30.0
+READY_SECONDS = 120.0
+RESOURCES = {"SuuupraPlatform", "SuuupraService", "PaymentRail"}
+OWNERS = "replicasets,deployments,statefulsets,jobs,suuupraservices,paymentrails,suuupraplatforms"
+"""Whatever a pod may come from, directly or not."""
+SERVERS = {"kafka", "mail-sink", "metrics-server", "objects", "openbao", "postgres", "prometheus", "valkey"}
 
 
-def corrected(kube: Kube, kind: str = "") -> float:
-    """The operator's count of what it put right, of one kind or summed over all."""
-    pod = kube.items("pods", "-l", "app.kubernetes.io/name=suuupra-operator", namespace="suuupra-system")[0]
-    path = f"/api/v1/namespaces/suuupra-system/pods/{pod['metadata']['name']}:9000/proxy/metrics"
+def corrected(kube: Kube, kind: str) -> float:
+    """The operator's count of what it put right of one kind."""
+    pod = kube.items("pods", "-l", "app.kubernetes.io/name=suuupra-operator", namespace=SYSTEM)[0]
+    path = f"/api/v1/namespaces/{SYSTEM}/pods/{pod['metadata']['name']}:9000/proxy/metrics"
     lines = kube.run("get", "--raw", path).stdout.splitlines()
-    counter = f'drift_corrected_total{{kind="{kind}'
+    counter = f'drift_corrected_total{{kind="{kind}"}}'
     return sum(float(line.split()[-1]) for line in lines if line.startswith(counter))
 
 
-@pytest.fixture
-def counted(kube: Kube) -> Iterator[None]:
-    """What the test breaks by hand must be counted by the operator."""
-    before = corrected(kube)
+@contextmanager
+def counted(kube: Kube, kind: str) -> Iterator[None]:
+    """What is broken by hand inside must be counted by the operator, as what it is."""
+    before = corrected(kube, kind)
     yield
-    eventually(lambda: corrected(kube) > before, 10, "drift_corrected_total grew")
+    eventually(lambda: corrected(kube, kind) > before, 10, f"drift_corrected_total of {kind} grew")
+
+
+def unready(kube: Kube) -> dict[str, Any]:
+    """Resources of ours, of whatever kind, that do not say Ready of what they are now: with what they say."""
+    listed = kube.items("suuupra", "--all-namespaces")
+    assert {one["kind"] for one in listed} == RESOURCES
+    said = {f"{one['kind']}/{one['metadata']['name']}": (one, _ready(one)) for one in listed}
+    return {
+        name: ready
+        for name, (one, ready) in said.items()
+        if ready.get("status") != "True"
+        or one["status"].get("observedGeneration") != one["metadata"]["generation"]
+    }
+
+
+def _ready(resource: dict[str, Any]) -> dict[str, Any]:
+    conditions = resource.get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == "Ready"), {})
 
 
 def test_every_resource_is_ready(kube: Kube) -> None:
-    for name in resources():
-        kube.await_ready(name, within=120)
+    """As `kubectl get suuupra -A` lists them: services, the rail's switch and banks, the rail, the platform."""
+    eventually(lambda: not unready(kube), READY_SECONDS, "every resource of ours is Ready")
 
 
-def test_every_pod_of_the_platform_comes_from_a_resource(kube: Kube) -> None:
-    pods = kube.items("pods")
-    strangers = [
-        p["metadata"]["name"] for p in pods if "app.kubernetes.io/instance" not in p["metadata"]["labels"]
+def makers(kube: Kube, namespace: str) -> dict[str, str]:
+    """What each pod of a namespace comes from, as `Kind/name`: the first resource of ours, or else the last owner."""
+    owners = {one["metadata"]["uid"]: one for one in kube.items(OWNERS, namespace=namespace)}
+    pods = [
+        one for one in kube.items("pods", namespace=namespace) if "deletionTimestamp" not in one["metadata"]
     ]
-    managers = {p["metadata"]["labels"].get("app.kubernetes.io/managed-by") for p in pods}
-    assert (strangers, managers) == ([], {"suuupra-operator"})
+    return {pod["metadata"]["name"]: _maker(pod, owners) for pod in pods}
 
 
-@pytest.mark.usefixtures("counted")
+def _maker(of: dict[str, Any], owners: Mapping[str, dict[str, Any]]) -> str:
+    """Up the chain of owners. One that is not there any more, but still named, ends it by what is named."""
+    references = of["metadata"].get("ownerReferences", [])
+    if of["kind"] in RESOURCES or not references:
+        return f"{of['kind']}/{of['metadata']['name']}"
+    above = owners.get(references[0]["uid"])
+    return _maker(above, owners) if above else f"lost {references[0]['kind']}/{references[0]['name']}"
+
+
+def test_every_pod_comes_from_a_resource_but_those_of_the_backing_servers_and_the_operator(
+    kube: Kube,
+) -> None:
+    strangers = {
+        pod: maker
+        for pod, maker in makers(kube, WORKLOADS).items()
+        if maker.partition("/")[0] not in RESOURCES
+    }
+    assert strangers == {}
+    assert {maker.partition("/")[2] for maker in makers(kube, INFRA).values()} == SERVERS
+    assert set(makers(kube, SYSTEM).values()) == {"Deployment/suuupra-operator"}
+
+
 @pytest.mark.parametrize("kind", ["deployment", "service"])
 def test_o1_a_child_deleted_by_hand_is_back_within_seconds(kube: Kube, kind: str) -> None:
     before = kube.get(kind, "content")["metadata"]["uid"]
-    kube.delete(kind, "content", "--wait=false")
-    began = time.monotonic()
 
     def again() -> Any:
         found = kube.get(kind, "content")
         return found if found and found["metadata"]["uid"] != before else None
 
-    eventually(again, BY_WATCH_SECONDS, f"{kind} content is there again")
-    print(f"{kind} was back after {time.monotonic() - began:.2f} s")
+    with counted(kube, kind.title()):
+        kube.delete(kind, "content", "--wait=false")
+        began = time.monotonic()
+        eventually(again, BY_WATCH_SECONDS, f"{kind} content is there again")
+        print(f"{kind} was back after {time.monotonic() - began:.2f} s")
     kube.await_ready("content", within=120)
 
 
-@pytest.mark.usefixtures("counted")
 def test_o1_an_edit_by_hand_is_put_right_within_seconds(kube: Kube) -> None:
-    kube.run("patch", "service", "content", "-n", WORKLOADS, "--type=json",
-             "-p", '[{"op":"replace","path":"/spec/ports/0/targetPort","value":1}]')  # fmt: skip
-    eventually(
-        lambda: kube.get("service", "content")["spec"]["ports"][0]["targetPort"] == "http",
-        BY_WATCH_SECONDS,
-        "the Service leads to the port named http again",
-    )
+    with counted(kube, "Service"):
+        kube.run("patch", "service", "content", "-n", WORKLOADS, "--type=json",
+                 "-p", '[{"op":"replace","path":"/spec/ports/0/targetPort","value":1}]')  # fmt: skip
+        eventually(
+            lambda: kube.get("service", "content")["spec"]["ports"][0]["targetPort"] == "http",
+            BY_WATCH_SECONDS,
+            "the Service leads to the port named http again",
+        )
 
 
-@pytest.mark.usefixtures("counted")
 def test_o1_a_topics_retention_changed_by_hand_is_put_right(kube: Kube) -> None:
     before, times = kube.retention("course.published"), corrected(kube, "KafkaTopic")
     alter = ("kafka", "configs", "--alter", "--entity-type", "topics", "--entity-name", "course.published")
@@ -85,16 +130,18 @@ def test_o1_a_topics_retention_changed_by_hand_is_put_right(kube: Kube) -> None:
     assert kube.retention("course.published") == before
 
 
-@pytest.mark.usefixtures("counted")
 def test_o1_a_database_login_taken_away_by_hand_is_given_back(kube: Kube) -> None:
     login = kube.psql(
         "postgres", "select rolname from pg_roles where rolname ~ '^content_app_' and rolcanlogin"
     )[0]
-    kube.psql("postgres", f"alter role {login} nologin")
     question = f"select rolcanlogin from pg_roles where rolname = '{login}'"
-    eventually(
-        lambda: kube.psql("postgres", question) == ["t"], BY_BULK_READ_SECONDS, f"{login} can log in again"
-    )
+    with counted(kube, "PostgresRole"):
+        kube.psql("postgres", f"alter role {login} nologin")
+        eventually(
+            lambda: kube.psql("postgres", question) == ["t"],
+            BY_BULK_READ_SECONDS,
+            f"{login} can log in again",
+        )
 
 
 def test_the_catalogue_answers_through_the_gateway(platform_url: str) -> None:
