@@ -295,9 +295,10 @@ class Children:
 
 
 def _refuse_unless_owned(subject: Subject, live: Object) -> None:
-    """Two owners would fight for ever, so whoever came first keeps the object."""
+    """Two owners would fight for ever, so whoever came first keeps the object. What we applied for this resource stays
+    its own also when somebody has taken the owner off."""
     owner = controller_of(live)
-    if owner.get("uid") == subject.uid:
+    if owner.get("uid") == subject.uid or (not owner and drift.applied_for(subject.name, live)):
         return
     what = f"{live['kind']} {live['metadata']['name']}"
     if owner.get("kind") == SERVICE.name and owner.get("name") == subject.name:

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from suuupra_operator.cluster import FIELD_MANAGER
+from suuupra_operator.desired.subject import INSTANCE
 
 Object = dict[str, Any]
 
@@ -64,6 +65,16 @@ def written_by_others(live: Object) -> set[str]:
         for field in entry.get("fieldsV1", {}).get("f:data", {})
         if field != "."
     }
+
+
+def applied_for(resource: str, live: Object) -> bool:
+    """Whether the operator has applied ``live`` for the resource of this name, whoever owns it now."""
+    meta = live.get("metadata", {})
+    ours = any(
+        entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
+        for entry in meta.get("managedFields", [])
+    )
+    return ours and bool(meta.get("labels", {}).get(INSTANCE) == resource)
 
 
 def foreign_fields(desired: Object, live: Object) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from suuupra_operator.children import Cache, name_of
+from suuupra_operator.children import Cache, _refuse_unless_owned, name_of
 from suuupra_operator.cluster import Object
 from suuupra_operator.desired.service import service
 from suuupra_operator.desired.subject import Subject
+from suuupra_operator.errors import Permanent
 from suuupra_operator.queue import Key
 
 from .samples import subject
@@ -49,6 +50,25 @@ def test_o1_what_was_collected_with_a_resource_is_no_drift_of_its_namesake(cache
     cache.event("ADDED", child)
     cache.event("DELETED", child)
     assert not cache.lost(replace(subject(), uid="uid-2"), name_of(child))
+
+
+def nobodys(of: Subject, manager: str = "suuupra-operator") -> Object:
+    """A child whose owner somebody has taken off, or that somebody has made in its place."""
+    child = live(of)
+    del child["metadata"]["ownerReferences"]
+    child["metadata"]["managedFields"] = [{"manager": manager, "operation": "Apply"}]
+    return child
+
+
+def test_o1_a_child_whose_owner_was_taken_off_is_still_ours() -> None:
+    _refuse_unless_owned(subject(), nobodys(subject()))
+
+
+def test_o1_what_somebody_made_and_what_was_made_for_another_resource_is_not_ours() -> None:
+    with pytest.raises(Permanent, match="was not made by the operator"):
+        _refuse_unless_owned(subject(), nobodys(subject(), manager="kubectl"))
+    with pytest.raises(Permanent, match="was not made by the operator"):
+        _refuse_unless_owned(replace(subject(), name="other"), nobodys(subject()))
 
 
 def test_nothing_is_remembered_of_a_resource_that_is_gone(cache: Cache) -> None:
