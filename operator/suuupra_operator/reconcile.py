@@ -180,7 +180,8 @@ class Reconciler:
             else:
                 await databases.retire(run.subject, database.login)
         if run.subject.spec.jobs:
-            finding, jobs = await self.rollout.run_jobs(run.subject, status)
+            oid = database.oid if database is not None else 0
+            finding, jobs = await self.rollout.run_jobs(run.subject, status, oid)
             run.found(finding)
             return status.model_copy(update={"jobs": jobs})
         return status.model_copy(update={"jobs": []})

@@ -106,9 +106,10 @@ class Rollout:
         return False
 
     async def run_jobs(
-        self, subject: Subject, status: SuuupraServiceStatus
+        self, subject: Subject, status: SuuupraServiceStatus, oid: int
     ) -> tuple[Finding, list[JobStatus]]:
-        """Run each of spec.jobs once per arguments and image; a finished one is remembered in the status."""
+        """Run each of spec.jobs once per arguments, image and incarnation of the database; a finished one is remembered
+        in the status. ``oid`` is the database's, 0 where there is none."""
         known = {(job.name, job.hash): job for job in status.jobs}
         found: list[JobStatus] = []
         for job in subject.spec.jobs:
@@ -116,17 +117,20 @@ class Rollout:
             if image is None:
                 text = f"the platform pins no image for {job.image}: set spec.images.pins.{job.image}"
                 return Finding("JobsReady", False, "ImageUnknown", text), found
-            before = known.get((job.name, jobs.one_off_hash(job, image)))
+            wanted, undated = jobs.one_off_hash(job, image, oid), jobs.one_off_hash(job, image)
+            # What an operator ran that told no incarnation from another was run on this one, as far as anybody knows.
+            before = known.get((job.name, wanted)) or known.get((job.name, undated))
             if before is not None and before.state != "Running":
-                found.append(before)
+                found.append(before.model_copy(update={"hash": wanted}))
                 continue
-            manifest = jobs.one_off(subject, job, image)
+            run = before.hash if before is not None else wanted
+            manifest = jobs.one_off(subject, job, image, run)
             live = self._children.cache.get(JOB, subject.namespace, manifest["metadata"]["name"])
             state = conditions.job_state(live)
             if state == "Absent":
                 await self._children.ensure(subject, [manifest])
                 state = "Running"
-            found.append(JobStatus(name=job.name, hash=jobs.one_off_hash(job, image), state=state))
+            found.append(JobStatus(name=job.name, hash=run, state=state))
         return await self._jobs_finding(subject, found), found
 
     def stale(self, subject: Subject, live: Object) -> bool:

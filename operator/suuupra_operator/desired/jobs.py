@@ -32,22 +32,19 @@ def migration_hash(image: str, database_oid: int) -> str:
     return digest("migrate", image, database_oid)
 
 
-def one_off(subject: Subject, job: JobSpec, image: str) -> Manifest:
-    """A job of spec.jobs, with the environment of the service."""
+def one_off(subject: Subject, job: JobSpec, image: str, run: str) -> Manifest:
+    """A job of spec.jobs, with the environment of the service. ``run`` is its `one_off_hash`, which ends its name."""
     env = environment(subject, image)
     spec = pod(subject, [container(subject, "job", image, list(job.args), env)], restartPolicy="Never")
-    return _job(subject, one_off_name(subject, job, image), "job", image, spec, retries=4, deadline=3600)
-
-
-def one_off_name(subject: Subject, job: JobSpec, image: str) -> str:
-    """One name per arguments and image."""
-    return f"{subject.name}-job-{job.name}-{one_off_hash(job, image)}"[:63]
+    name = f"{f'{subject.name}-job-{job.name}'[: 62 - len(run)]}-{run}"
+    return _job(subject, name, "job", image, spec, retries=4, deadline=3600)
 
 
 def present(subject: Subject, live: Manifest) -> bool:
     """Whether a Job is of the wanted version; what spec.jobs runs may be of an image, so of a version, of its own."""
     wanted = ((job, one_off_image(subject, job)) for job in subject.spec.jobs)
-    if live["metadata"]["name"] in {one_off_name(subject, job, image) for job, image in wanted if image}:
+    hashes = {one_off_hash(job, image) for job, image in wanted if image}
+    if hashes & {*live["metadata"]["name"].split("-")}:
         return True
     return live["metadata"]["labels"].get("app.kubernetes.io/version") in (
         version_of(subject.image or ""),
@@ -55,9 +52,12 @@ def present(subject: Subject, live: Manifest) -> bool:
     )
 
 
-def one_off_hash(job: JobSpec, image: str) -> str:
-    """Run once per arguments and image."""
-    return digest(job.name, job.args, image)
+def one_off_hash(job: JobSpec, image: str, database_oid: int = 0) -> str:
+    """Run once per arguments and image, on each incarnation of the database: one that was made anew has lost what the
+    job had put there. 0 where there is no database, and in what operators wrote down before they told one from another.
+    """
+    what = digest(job.name, job.args, image)
+    return f"{what}-{database_oid}" if database_oid else what
 
 
 def one_off_image(subject: Subject, job: JobSpec) -> str | None:

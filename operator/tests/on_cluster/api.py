@@ -207,6 +207,13 @@ class Api:
         data = (await self.must("Secret", name)).get("data", {})
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
+    async def running(self, name: str) -> set[str]:
+        """Serving pods and workers of a resource that have not ended, also those that are about to."""
+        selector = f"app.kubernetes.io/instance={name},app.kubernetes.io/component in (serve,work)"
+        pods, _ = await self.cluster.items(BY_NAME["Pod"], NAMESPACE, labelSelector=selector)
+        ended = ("Succeeded", "Failed")
+        return {pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") not in ended}
+
     async def events(self, name: str) -> list[Object]:
         items, _ = await self.cluster.items(BY_NAME["Event"], NAMESPACE)
         return [item for item in items if item["involvedObject"]["name"] == name]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
 import pytest_asyncio
 from suuupra_operator.cluster import Object
@@ -39,6 +41,12 @@ LABELS = {
     "app.kubernetes.io/managed-by": "suuupra-operator",
 }
 BY_HAND = base64.b64encode(b"by hand").decode()
+FILLED: Object = {
+    "service": "workload",
+    "database": {},
+    "jobs": [{"name": "fill", "args": ["sql", "insert into notes values (1)"]}],
+}
+"""Its migration makes a table, its job fills it, and its pod is ready while the database answers."""
 
 
 @dataclass
@@ -73,6 +81,7 @@ async def standing(connected: Api, crew: Crew) -> AsyncIterator[Shop]:
     operator = crew.start(drift_seconds=str(Settings().drift_seconds))
     await operator.leading()
     made = await connected.service("shop", EVERY_PART)
+    await connected.service("filled", FILLED)
     await connected.ready("shop", 90)
     yield Shop(connected, operator, made)
     await crew.end()
@@ -133,19 +142,44 @@ EDITS: dict[str, tuple[str, Object]] = {
     "ServiceAccount": ("shop", {"automountServiceAccountToken": True}),
     "Secret": ("shop-db", {"data": {"url": BY_HAND, "extra": BY_HAND}}),
 }
+NOBODYS: Object = {"metadata": {"ownerReferences": None}}
+UNWATCHED: Object = {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}
+"""The operator watches what carries this label: without it a child is to it as one that was deleted."""
+DISOWNED: dict[str, tuple[str, str, Object]] = {
+    "unwatched": ("Service", "shop", UNWATCHED),
+    "nobody's": ("Deployment", "shop", NOBODYS),
+    "both": ("ConfigMap", "shop-rules", {"metadata": NOBODYS["metadata"] | UNWATCHED["metadata"]}),
+}
 
 
 @pytest.mark.parametrize("child", EDITS)
 async def test_o1_an_edited_child_is_put_right_and_counted(shop: Shop, child: str) -> None:
-    api, counted = shop.api, shop.corrected(child)
-    name, edit = EDITS[child]
-    parts = ("spec", "data", "automountServiceAccountToken")
-    before = {part: (await api.must(child, name)).get(part) for part in parts}
+    await _put_right(shop, child, *EDITS[child])
 
+
+@pytest.mark.parametrize("how", DISOWNED)
+async def test_o1_a_child_whose_label_or_owner_was_taken_off_has_it_again_and_is_the_same(
+    shop: Shop, how: str
+) -> None:
+    child, name, edit = DISOWNED[how]
+    uid = (await shop.api.must(child, name))["metadata"]["uid"]
+    await _put_right(shop, child, name, edit)
+    assert (await shop.api.must(child, name))["metadata"]["uid"] == uid
+
+
+async def _put_right(shop: Shop, child: str, name: str, edit: Object) -> None:
+    api, counted = shop.api, shop.corrected(child)
+
+    async def parts() -> Object:
+        found = await api.must(child, name)
+        whose = {part: found["metadata"].get(part) for part in ("labels", "ownerReferences")}
+        return whose | {part: found.get(part) for part in ("spec", "data", "automountServiceAccountToken")}
+
+    before = await parts()
     await api.merge(child, name, edit)
 
     async def restored() -> bool:
-        return {part: (await api.must(child, name)).get(part) for part in parts} == before
+        return await parts() == before
 
     await eventually(restored, BY_WATCH_SECONDS, f"{child} {name} as it was")
     await shop.counted(child, counted + 1)
@@ -169,26 +203,33 @@ async def test_o1_what_is_added_by_hand_goes_and_a_restart_by_kubectl_stays(shop
     assert "kubectl.kubernetes.io/restartedAt" in template["metadata"]["annotations"]
 
 
-async def test_o1_a_lost_secret_becomes_a_rotation_and_the_pods_follow(shop: Shop) -> None:
-    before, counted = await shop.api.secret("shop-db"), shop.corrected("Secret")
-    await shop.api.delete("Secret", "shop-db")
-    await _rotated(shop, before, counted)
+async def test_o1_o5_a_lost_secret_becomes_a_rotation_and_the_pods_follow(shop: Shop) -> None:
+    await _rotates(shop, shop.api.delete("Secret", "shop-db"))
 
 
 async def test_o1_a_password_written_into_a_secret_by_hand_becomes_a_rotation_and_never_a_login(
     shop: Shop,
 ) -> None:
-    before, counted = await shop.api.secret("shop-db"), shop.corrected("Secret")
-    await shop.api.merge("Secret", "shop-db", {"data": {"password": BY_HAND}})
-    await _rotated(shop, before, counted)
+    before = await shop.api.secret("shop-db")
+    await _rotates(shop, shop.api.merge("Secret", "shop-db", {"data": {"password": BY_HAND}}))
     by_hand = before["url"].replace(before["password"], "by%20hand")
     for login in ("shop_app_a", "shop_app_b"):
         assert not logs_in(by_hand.replace(before["username"], login))
 
 
-async def _rotated(shop: Shop, before: dict[str, str], counted: float) -> None:
+async def _rotates(shop: Shop, damage: Coroutine[Any, Any, object]) -> None:
     """The other login is in the Secret and works, and so does the one before it until the last pod has followed."""
-    api = shop.api
+    api, counted = shop.api, shop.corrected("Secret")
+    before, old = await api.secret("shop-db"), await api.running("shop")
+    works: list[bool] = []
+
+    async def followed() -> bool:
+        works.append(logs_in(before["url"]))
+        left = old & await api.running("shop")  # asked after the login: these ran while it was tried
+        assert works[-1] or not left, f"{left} still run, and their login is gone"
+        return not left
+
+    await damage
 
     async def other() -> bool:
         found = await api.get("Secret", "shop-db")
@@ -198,6 +239,8 @@ async def _rotated(shop: Shop, before: dict[str, str], counted: float) -> None:
     after = await api.secret("shop-db")
     assert {before["username"], after["username"]} == {"shop_app_a", "shop_app_b"}
     assert logs_in(after["url"])
+    await eventually(followed, 90, "every pod that had the old login is gone")
+    assert works[0], "the old login was kept for the pods that still ran"
     await shop.counted("Secret", counted + 1)
     await api.ready("shop", 90)
     await eventually(lambda: not logs_in(before["url"]), 30, "the old login is retired")
@@ -252,6 +295,7 @@ async def test_o1_a_migration_job_deleted_before_it_is_through_comes_back_and_is
 
 async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted(shop: Shop) -> None:
     servers, psql = shop.api.servers, shop.api.servers.psql
+    await shop.api.ready("filled", 90)
     url = (await shop.api.secret("shop-db"))["url"]
     owner = (await shop.api.secret("shop-db-owner"))["url"]
     counted = {kind: shop.corrected(kind) for kind in ("KafkaTopic", "PostgresRole", "PostgresDatabase")}
@@ -263,6 +307,7 @@ async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted
     psql("grant pg_read_all_data to shop_app")
     psql("grant connect on database shop to public")
     psql("drop role shop_migrate")
+    psql("drop database filled with (force)")
 
     def right() -> bool:
         flags = psql("select rolsuper or rolcanlogin from pg_roles where rolname = 'shop_owner'")
@@ -274,12 +319,28 @@ async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted
             and servers.topic_config("thing.made")["retention.ms"] == "604800000"
             and logs_in(url)
             and logs_in(owner)
+            and "filled" in servers.databases()
         )
 
-    await eventually(right, BY_READ_SECONDS, "topics, roles, grants and passwords as they were")
+    await eventually(right, BY_READ_SECONDS, "topics, roles, grants, passwords and the database as they were")
 
     def all_counted() -> bool:
         more = {kind: shop.corrected(kind) - before for kind, before in counted.items()}
-        return more["KafkaTopic"] == 2 and more["PostgresRole"] >= 1 and more["PostgresDatabase"] >= 1
+        return more["KafkaTopic"] == 2 and more["PostgresRole"] >= 1 and more["PostgresDatabase"] == 2
 
     await eventually(all_counted, 5, lambda: f"counted, but {shop.operator.metrics()}")
+    await _filled_again(shop.api)
+
+
+async def _filled_again(api: Api) -> None:
+    """The database that was made anew has what the migration and the job had put into the one that was dropped."""
+
+    def rows() -> list[str]:
+        try:
+            return api.servers.psql("select id from notes", "filled")
+        except psycopg.ProgrammingError:  # not migrated yet
+            return []
+
+    await eventually(rows, 60, "the table, and what the job puts there")
+    assert rows() == ["1"]
+    await api.ready("filled")

@@ -65,7 +65,9 @@ def test_a_job_of_an_image_of_its_own_is_kept_as_long_as_it_is_wanted() -> None:
     wanted = subject({"jobs": [fill]}, pins)
     image = jobs.one_off_image(wanted, wanted.spec.jobs[0])
     assert image is not None
-    done = jobs.one_off(wanted, wanted.spec.jobs[0], image)
+    done = jobs.one_off(
+        wanted, wanted.spec.jobs[0], image, jobs.one_off_hash(wanted.spec.jobs[0], image, 16384)
+    )
     assert done["metadata"]["labels"]["app.kubernetes.io/version"] == "s1"
     assert jobs.present(wanted, done)
     assert not jobs.present(subject({"jobs": [fill | {"args": ["fill", "again"]}]}, pins), done)

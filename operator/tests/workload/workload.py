@@ -1,7 +1,8 @@
 """A stand-in for a service, for the operator's own tests: the same command line, ports and environment, no platform code.
 
 ``serve`` answers on the HTTP and ops ports; every request opens a new connection to its database, so that a password
-that stopped working shows at once. ``migrate`` and ``migrate --sql`` do what MIGRATION in the image's name tells.
+that stopped working shows at once. ``migrate`` and ``migrate --sql`` do what MIGRATION in the image's name tells, and
+``sql STATEMENT`` what its argument says.
 """
 
 import contextlib
@@ -96,6 +97,9 @@ def main() -> int:
             print(MIGRATION)
         else:
             query(MIGRATION)
+        return 0
+    if command == "sql":
+        query(sys.argv[2])
         return 0
     if command not in ("serve", "work"):
         print("ran", *sys.argv[1:])
