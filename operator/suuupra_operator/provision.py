@@ -172,7 +172,8 @@ class Provision:
 
     async def _plan_secrets(self, run: Round) -> str:
         for name, holder in run.lost.get("secrets", {}).items():
-            raise Permanent(f"the secrets below {name}/ belong to the older resource {holder}")
+            text = f"the secrets below {name}/ belong to the older resource {holder}"
+            raise Permanent(f"secrets: {text}: they go by the resource's name, so give this one another")
         return self._secrets.plan(run.subject)
 
     async def _withdraw(self, run: Round) -> None:

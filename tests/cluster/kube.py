@@ -84,11 +84,13 @@ class Kube:
 
         eventually(ready, within, f"{name} is Ready: {self.condition(name)}")
 
-    def retention(self, topic: str) -> str:
-        """A topic's own `retention.ms=…`, as Kafka tells it. Asking starts a Java program: it takes seconds."""
-        command = ("kafka", "configs", "--describe", "--entity-type", "topics", "--entity-name", topic)
-        described = self.run("exec", "-n", INFRA, "kafka-0", "--", *command).stdout
-        return next((word for word in described.split() if word.startswith("retention.ms=")), "")
+    def topic(self, name: str) -> dict[str, str]:
+        """A topic's TopicId, PartitionCount and Configs, as Kafka tells them. Asking starts a Java program: seconds."""
+        command = ("kafka", "topics", "--describe", "--topic", name)
+        described = self.run("exec", "-n", INFRA, "kafka-0", "--", *command).stdout.splitlines()[0]
+        told = dict(part.split(": ", 1) for part in described.split("\t") if ": " in part)
+        told["Configs"] = ",".join(sorted(told["Configs"].split(",")))
+        return {what: told[what] for what in ("TopicId", "PartitionCount", "Configs")}
 
     def psql(self, database: str, sql: str) -> list[str]:
         """Rows of a query as the superuser, in the server's own pod."""

@@ -122,12 +122,12 @@ def test_o1_an_edit_by_hand_is_put_right_within_seconds(kube: Kube) -> None:
 
 
 def test_o1_a_topics_retention_changed_by_hand_is_put_right(kube: Kube) -> None:
-    before, times = kube.retention("course.published"), corrected(kube, "KafkaTopic")
+    before, times = kube.topic("course.published"), corrected(kube, "KafkaTopic")
     alter = ("kafka", "configs", "--alter", "--entity-type", "topics", "--entity-name", "course.published")
     kube.run("exec", "-n", INFRA, "kafka-0", "--", *alter, "--add-config", "retention.ms=60000")
     # The operator tells when it has written. Kafka is asked once, after that: each question starts a Java program.
     eventually(lambda: corrected(kube, "KafkaTopic") > times, BY_BULK_READ_SECONDS, "the topic was put right")
-    assert kube.retention("course.published") == before
+    assert kube.topic("course.published") == before
 
 
 def test_o1_a_database_login_taken_away_by_hand_is_given_back(kube: Kube) -> None:

@@ -89,12 +89,18 @@ CLAIMS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "topic": (
         {"events": {"publishes": [{"topic": "course.published", "partitions": 9, "retention": "1h"}]}},
         "TopicsReady",
-        ["course.published belongs to the older resource suuupra/content"],
+        [
+            "events.publishes[0].topic: topic course.published belongs to the older resource suuupra/content",
+            "publish under another name",
+        ],
     ),
     "route": (
         {"routes": [{"path": "/v1/courses", "methods": ["GET", "DELETE"], "auth": "none"}]},
         "RoutesReady",
-        ["routes[0]", "GET /v1/courses (prefix) belongs to the older resource suuupra/content"],
+        [
+            "routes[0]: GET /v1/courses (prefix) belongs to the older resource suuupra/content",
+            "choose another path, or other methods",
+        ],
     ),
 }
 
@@ -113,10 +119,10 @@ def claimed(kube: Kube, request: pytest.FixtureRequest) -> Iterator[tuple[str, l
 
 
 def belongings(kube: Kube) -> tuple[Any, ...]:
-    """What content has: its routes, its database as a thing of PostgreSQL, its topic's retention."""
+    """What content has: its routes, its database as a thing of PostgreSQL, its topic's partitions and settings."""
     routes = kube.get("suuupraservice", "content")["status"]["routes"]
     database = kube.psql("postgres", "select oid, datdba from pg_database where datname = 'content'")
-    return routes, database, kube.retention("course.published")
+    return routes, database, kube.topic("course.published")
 
 
 def test_o4_of_two_resources_that_claim_the_same_the_older_wins_and_the_other_says_so(

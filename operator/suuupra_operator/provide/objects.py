@@ -50,7 +50,7 @@ class ObjectsProvider:
         stale = self._store.known().users[user].keys - {access}
         if stale:
             await self._store.delete_keys(user, sorted(stale))
-        return Provided(_finding(names, lost), digest(access))
+        return Provided(_finding(subject, names, lost), digest(access))
 
     async def _key(self, subject: Subject, user: str) -> tuple[str, str]:
         """The key of the Secret while the store knows it, else a new one."""
@@ -61,10 +61,12 @@ class ObjectsProvider:
         return await self._store.new_key(user)
 
 
-def _finding(names: list[str], lost: dict[str, str]) -> Finding:
+def _finding(subject: Subject, names: list[str], lost: dict[str, str]) -> Finding:
     if lost:
+        fields = {name: f"buckets[{index}].name" for index, name in enumerate(buckets(subject).values())}
         text = "; ".join(
-            f"bucket {name} belongs to the older resource {holder}" for name, holder in lost.items()
+            f"{fields.get(name, 'buckets')}: bucket {name} belongs to the older resource {holder}: choose another name"
+            for name, holder in lost.items()
         )
         return Finding(TYPE, False, "ResourceConflict", text)
     return Finding(TYPE, True, "Provided", f"buckets {', '.join(names)}")

@@ -46,9 +46,7 @@ class TopicProvider:
         wanted = [t for t in topics.published(subject) if t.name not in unmanaged and t.name not in lost]
         adopted = _names(subject.annotations.get(ADOPT, ""))
         changes = topics.changes(wanted, live, claimed=status.claims.topics, adopted=adopted)
-        changes.refused.update(
-            {name: f"topic {name} belongs to the older resource {holder}" for name, holder in lost.items()}
-        )
+        changes.refused.update({name: _lost(subject, name, holder) for name, holder in lost.items()})
         claims = sorted(
             {t.name for t in wanted} - {n for n in changes.refused if n not in status.claims.topics}
         )
@@ -79,6 +77,20 @@ class TopicProvider:
         for _ in plan.drifted:
             metrics.DRIFT.labels("KafkaTopic").inc()
         return _finding(plan)
+
+
+def _lost(subject: Subject, name: str, holder: str) -> str:
+    """Which entry asks for what another resource has, and what to do about it."""
+    listed = subject.spec.events.publishes if subject.spec.events else []
+    asking = (
+        f"events.publishes[{index}].topic"
+        for index, item in enumerate(listed)
+        if name in (item.topic, item.topic + topics.DEAD_LETTERS)
+    )
+    return (
+        f"{next(asking, 'events')}: topic {name} belongs to the older resource {holder}: "
+        "publish under another name, or consume it instead"
+    )
 
 
 def _finding(plan: Plan) -> Finding:

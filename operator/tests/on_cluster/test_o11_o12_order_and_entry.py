@@ -137,7 +137,8 @@ async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: Ope
     await api.younger("newer", NO_PODS | {"routes": routes})
 
     lost = await api.until("newer", "RoutesReady", reason="RouteConflict")
-    assert "GET /v1/x (prefix) belongs to the older resource suuupra/older" in lost["message"]
+    assert "routes[0]: GET /v1/x (prefix) belongs to the older resource suuupra/older" in lost["message"]
+    assert "choose another path, or other methods" in lost["message"]
     found = (await api.must("SuuupraService", "newer"))["status"]["routes"]
     assert [route["accepted"] for route in found] == [False, True]
 

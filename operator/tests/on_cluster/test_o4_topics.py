@@ -47,7 +47,9 @@ async def test_o4_of_two_claimants_the_older_wins_and_the_other_inherits(
     await api.younger("newer", _publishing("order.created", 7))
 
     lost = await api.until("newer", "TopicsReady", reason="ResourceConflict")
-    assert "order.created belongs to the older resource suuupra/older" in lost["message"]
+    for name in ("order.created", "order.created.dlt"):
+        assert f"events.publishes[0].topic: topic {name} belongs to the older resource" in lost["message"]
+    assert "suuupra/older: publish under another name" in lost["message"]
     assert (await api.condition("older"))["status"] == "True"
     assert api.servers.topics()["order.created"] == 2
 
