@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from suuupra_operator.queue import FIRST_PAUSE, LONGEST_PAUSE
-
 from suuupra.testing.containers import Container, docker
 
 from .api import NO_PODS, Api
@@ -20,6 +18,8 @@ from .waiting import eventually
 STUCK = ("was-ready", "needs-kafka", "has-a-database", "needs-postgres")
 """Resources that need one of the servers that are away."""
 NEITHER = NO_PODS | {"routes": [{"path": "/v1/x", "auth": "none"}]}
+FIRST_PAUSE, LONGEST_PAUSE, JITTER = 0.5, 60.0, 0.2
+"""The bounds that O24 gives, in seconds and as a share: written down here, so that a change of the operator's is seen."""
 LAST_SECONDS = 8.0
 """Of the outage, in which it is asked whether others go on."""
 
@@ -51,10 +51,10 @@ async def noticed(operator: OperatorProcess, server: str) -> None:
 
 
 def most_tries(seconds: float) -> float:
-    """How often something that fails is tried within so many seconds: pauses double up to the longest, less a fifth."""
+    """How often something that fails may be tried within so many seconds: pauses double up to the longest, less jitter."""
     pause, tries, passed = FIRST_PAUSE, 1.0, 0.0
     while passed < seconds:
-        passed, tries, pause = passed + 0.8 * pause, tries + 1, min(2 * pause, LONGEST_PAUSE)
+        passed, tries, pause = passed + (1 - JITTER) * pause, tries + 1, min(2 * pause, LONGEST_PAUSE)
     return tries
 
 
