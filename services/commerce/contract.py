@@ -296,10 +296,14 @@ PaymentStatus = Literal["none", "awaited", "failed", "succeeded", "returned"]
 
 
 class NewOrder(_Request):
-    """An order for what is in a cart. `total`: what the buyer was shown; when it is no longer that, nothing happens."""
+    """An order for what is in a cart. `total`: what the buyer was shown; when it is no longer that, nothing happens.
+
+    `expires_in`: for how many seconds the order waits for its payment; as long as the shop has orders wait when absent.
+    """
 
     cart_id: UUID
     total: AmountGiven | None = None
+    expires_in: int | None = Field(default=None, ge=1, le=86_400)
 
 
 class NewRefund(_Request):

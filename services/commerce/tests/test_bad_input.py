@@ -64,6 +64,7 @@ async def test_no_value_in_any_field_of_a_request_becomes_a_fault_of_ours(
             (learner, "PUT", line, {"quantity": value}),
             (learner, "PUT", f"{carts}/coupon", {"code": value}),
             (learner, "POST", orders, {"cart_id": value}),
+            (learner, "POST", orders, {"cart_id": cart["id"], "expires_in": value}),
             (learner, "POST", orders, {"cart_id": cart["id"], "total": {"currency": "INR", "amount": value}}),
             (support, "POST", f"{orders}/{order['id']}/refunds", {"amount": value}),
         ]

@@ -87,6 +87,16 @@ async def test_currencies_are_not_mixed(
         assert problem(second, 409, "cart-not-orderable")["field"] == "body.currency"
 
 
+@pytest.mark.parametrize("seconds", [0, -1, 901, 86_401, "1 s"])
+async def test_an_order_waits_neither_no_time_nor_longer_than_the_shop_lets_it(
+    shop: Shop, learner: Person, database: Database, seconds: Any
+) -> None:
+    cart = await learner.cart(await shop.variant())
+    async with unchanged(database):
+        wrong = await learner.post("/v1/orders", {"cart_id": cart["id"], "expires_in": seconds})
+        assert problem(wrong, 422, "invalid")["field"] == "body.expires_in"
+
+
 async def test_a_coupon_that_was_spent_is_refused_at_the_cart_and_at_the_checkout(
     shop: Shop, nobody: Person, learner: Person, database: Database
 ) -> None:

@@ -102,6 +102,20 @@ async def test_m19_an_order_expires_by_our_clock_however_far_the_databases_is(
     assert await deliveries.types() == ["order.created", "order.expired"]
 
 
+async def test_m19_an_order_waits_only_as_long_as_its_buyer_asked(
+    shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock
+) -> None:
+    cart = await learner.cart(await shop.variant())
+    order = ok(await learner.post("/v1/orders", {"cart_id": cart["id"], "expires_in": 30}))
+    assert order["expires_at"] == "2026-01-01T00:00:30Z"
+    ((_, event),) = await deliveries.published("order.created")
+    assert event["expires_at"] == order["expires_at"]
+    for seconds, status in ((29, "pending_payment"), (1, "expired")):
+        clock.advance(seconds)
+        await deliveries.do_what_is_due()
+        assert (await learner.order_now(order["id"]))["status"] == status
+
+
 async def test_m19_a_scheduler_an_hour_ahead_is_the_only_clock_that_counts_for_what_it_did(
     shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock
 ) -> None:

@@ -1,6 +1,6 @@
 """From a cart to an order: prices are kept as they are, seats and coupon are held, the buyer has some time to pay."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,12 +49,21 @@ class Terms:
         """As the settings say."""
         return cls(settings.order_lifetime, settings.invoice_series, settings.credit_note_series)
 
+    def wanted(self, seconds: int | None) -> "Terms":
+        """With an order that waits so long, as its buyer asked; not longer, for it keeps seats from others."""
+        if seconds is None:
+            return self
+        if timedelta(seconds=seconds) > self.lifetime:
+            rule = f"must be at most {self.lifetime // timedelta(seconds=1)} seconds"
+            raise invalid("body.expires_in", rule, "send fewer, or leave it out")
+        return replace(self, lifetime=timedelta(seconds=seconds))
+
 
 async def place(
     tx: Transaction, *, clock: Clock, terms: Terms, user_id: UUID, new: contract.NewOrder
 ) -> contract.OrderView:
     """Order what is in the cart at the prices that the buyer was shown, or refuse and change nothing."""
-    now = clock.now()
+    now, terms = clock.now(), terms.wanted(new.expires_in)
     await cart_store.users_turn(tx, user_id)
     cart = await carts.editable(tx, new.cart_id, user_id, now)
     quote = await quoting.quote(tx, cart, user_id, now, lock=True)
