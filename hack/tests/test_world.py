@@ -8,6 +8,7 @@ from bringup import world
 from world.__main__ import LEARNERS
 from world.left import (
     CANCELED,
+    EXPIRED,
     PARTLY_REFUNDED,
     REFUNDED,
     STUDIED,
@@ -23,7 +24,7 @@ from world.left import (
 from services.bank_simulator.domain.seeds import DEFAULT, of_bank
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-ALL = (STUDIED, UNPAID, REFUNDED, PARTLY_REFUNDED, CANCELED)
+ALL = (STUDIED, EXPIRED, UNPAID, REFUNDED, PARTLY_REFUNDED, CANCELED)
 
 
 def orders(*states: str, expires_at: str | None = None) -> list[dict[str, Any]]:
@@ -48,6 +49,7 @@ def test_who_has_no_order_begins_with_one(goal: Goal) -> None:
         (REFUNDED, "fulfilled", (Step.REFUND,)),
         (PARTLY_REFUNDED, "fulfilled", (Step.REFUND,)),
         (CANCELED, "pending_payment", (Step.DECLINE, Step.CANCEL)),
+        (EXPIRED, "pending_payment", (Step.LET_EXPIRE,)),
     ],
 )
 def test_whoever_was_cut_off_between_two_steps_takes_those_that_are_left(
@@ -59,12 +61,17 @@ def test_whoever_was_cut_off_between_two_steps_takes_those_that_are_left(
 @pytest.mark.parametrize("goal", ALL)
 def test_an_order_in_the_state_that_is_wanted_is_left_alone(goal: Goal) -> None:
     for state in goal.ends:
-        assert left(goal, orders("expired", state)) == Left("1", ())
+        assert left(goal, orders("draft", state)) == Left("1", ())
 
 
 @pytest.mark.parametrize("goal", [STUDIED, REFUNDED, PARTLY_REFUNDED, UNPAID])
 def test_an_order_that_ended_unpaid_is_followed_by_another(goal: Goal) -> None:
     assert left(goal, orders("expired", "canceled")).steps[0] is Step.ORDER
+
+
+def test_whose_order_has_expired_orders_again_and_keeps_the_one_that_has() -> None:
+    assert left(EXPIRED, orders("pending_payment", "expired")) == Left("1", ())
+    assert left(UNPAID, orders("expired")) == Left(None, (Step.ORDER, Step.SHOW_CODE))
 
 
 def test_what_was_paid_counts_and_not_what_was_tried_later() -> None:

@@ -16,6 +16,7 @@ import httpx
 
 from world.left import (
     CANCELED,
+    EXPIRED,
     PARTLY_REFUNDED,
     REFUNDED,
     STUDIED,
@@ -25,9 +26,10 @@ from world.left import (
     left,
     wait_over,
 )
-from world.people import CREATOR, FINANCE, OPERATOR, STAFF, Person, employ, sign_up, token_of
+from world.people import FINANCE, OPERATOR, STAFF, Person, employ, sign_up
 from world.platform import Platform, WorldFailed, read
 from world.shop import Buyer, refund
+from world.signing_in import token_of
 
 ASHA = Person("Asha Rao", vpa="asha@asha", pin="1234")
 KABIR = Person("Kabir Das", vpa="kabir@banyan", pin="2468")
@@ -96,12 +98,12 @@ def renew(platform: Platform) -> str:
 
 
 def offer(platform: Platform) -> tuple[str, str]:
-    """Ira puts a price on the tutorial; the course, and what of it is bought."""
-    say(f"{CREATOR.name} offers {COURSE}")
+    """Omkar puts a price on the tutorial, which came with the platform and is no creator's; the course, and what of it is
+    bought."""
+    say(f"{OPERATOR.name} offers {COURSE}")
     command = [sys.executable, "-m", "suuupra", "commerce", "demo", "--base-url", platform.url]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "TOKEN": token_of(platform, OPERATOR)}
-    )
+    token = token_of(platform, OPERATOR, "commerce:write")
+    ran = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TOKEN": token})
     if ran.returncode:
         raise WorldFailed(f"commerce demo: {ran.stderr.strip() or ran.stdout.strip()}")
     return on_offer(platform)
@@ -127,7 +129,9 @@ def buy(shop: Shop) -> str:
     take(shop, noor, CANCELED)
     say("Omar pays, and gets a part back")
     take(shop, omar, PARTLY_REFUNDED, back="100.00")
-    say("Kabir orders and does not pay: the order expires")
+    say("Kabir lets an order expire")
+    take(shop, kabir, EXPIRED)
+    say("Kabir orders again, and has not paid yet")
     take(shop, kabir, UNPAID)
     return wait_over(kabir.orders())
 
@@ -139,7 +143,7 @@ def take(shop: Shop, buyer: Buyer, goal: Goal, *, coupon: str | None = None, bac
     for step in found.steps:
         match step:
             case Step.ORDER:
-                order = buyer.order(shop.variant, coupon)
+                order = buyer.order(shop.variant, coupon, goal.expires_in)
             case Step.SHOW_CODE:
                 buyer.attempt(order)
             case Step.PAY:
@@ -148,11 +152,13 @@ def take(shop: Shop, buyer: Buyer, goal: Goal, *, coupon: str | None = None, bac
                 buyer.decline(order)
             case Step.CANCEL:
                 buyer.cancel(order)
+            case Step.LET_EXPIRE:
+                buyer.let_expire(order)
             case Step.STUDY:
                 buyer.study(shop.course, LESSONS)
             case Step.REFUND:
-                finance = shop.platform.browser(token_of(shop.platform, FINANCE))
-                refund(finance, order, back)
+                token = token_of(shop.platform, FINANCE, "orders:read", "orders:refund")
+                refund(shop.platform.browser(token), order, back)
 
 
 def say(what: str) -> None:

@@ -21,22 +21,29 @@ class Step(Enum):
     PAY = auto()
     DECLINE = auto()
     CANCEL = auto()
+    LET_EXPIRE = auto()
     STUDY = auto()
     REFUND = auto()
 
 
 @dataclass(frozen=True)
 class Goal:
-    """How an order is to end: the steps that lead there once it is placed, and the states in which nothing is left."""
+    """How an order is to end: the steps that lead there once it is placed, and the states in which nothing is left.
+
+    `expires_in`: seconds that such an order waits for its payment; None: as long as the shop has orders wait.
+    """
 
     steps: tuple[Step, ...]
     ends: tuple[str, ...]
+    expires_in: int | None = None
 
 
 STUDIED = Goal((Step.PAY, Step.STUDY), ("refunded",))
 """Lessons that were read before are read again, which changes nothing."""
+EXPIRED = Goal((Step.LET_EXPIRE,), ("expired",), expires_in=3)
+"""Ordered with next to no time to pay, and left alone."""
 UNPAID = Goal((Step.SHOW_CODE,), (PENDING,))
-"""Ordered and left alone: it expires, and another takes its place the next time."""
+"""Ordered and left alone: it expires in its time, and another takes its place when the world is looked after again."""
 REFUNDED = Goal((Step.PAY, Step.REFUND), ("refunded",))
 PARTLY_REFUNDED = Goal((Step.PAY, Step.REFUND), ("partially_refunded", "refunded"))
 CANCELED = Goal((Step.DECLINE, Step.CANCEL), ("canceled",))

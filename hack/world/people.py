@@ -36,13 +36,8 @@ OPERATOR = Person("Omkar Joshi", "operator")
 STAFF = (CREATOR, SUPPORT, FINANCE, OPERATOR)
 
 
-def token_of(platform: Platform, person: Person) -> str:
-    """An access token with all that the person's roles allow, minted where identity runs."""
-    return platform.identity("token", person.email)
-
-
 def employ(platform: Platform, person: Person) -> None:
-    """An account with a role; left as it is when it is there."""
+    """An account with a role, by an operator's command: no API gives roles. Left as it is when it is there."""
     words = ("create-user", person.email, "--name", person.name, "--role", person.role, "--keep")
     platform.identity(*words, env=[f"SUUUPRA_NEW_PASSWORD={PASSWORD}"])
 
@@ -59,7 +54,7 @@ def sign_up(platform: Platform, person: Person) -> None:
     checked(browser.get(link))
     confirmed = checked(browser.post("/account/verify", data={"token": _token(link)}))
     if not confirmed.is_redirect:
-        raise WorldFailed(f"{person.email} was not confirmed: {_words(confirmed.text)}")
+        raise WorldFailed(f"{person.email} was not confirmed: {words_of(confirmed.text)}")
 
 
 def _signs_in(browser: httpx.Client, person: Person) -> bool:
@@ -82,5 +77,6 @@ def _token(link: str) -> str:
     return parse_qs(urlsplit(link).query)["token"][0]
 
 
-def _words(page: str) -> str:
+def words_of(page: str) -> str:
+    """What a page says, the beginning of it."""
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())[:300]

@@ -1,4 +1,4 @@
-"""The platform as somebody outside sees it, and the one door inside: identity's own commands, run in its pod."""
+"""The platform as somebody outside sees it, and the one door inside, for accounts with a role: identity's own commands."""
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 
 from world.left import PAID, ran_out
-from world.people import Person, token_of
+from world.people import Person
 from world.platform import Platform, WorldFailed, checked, eventually, read
+from world.signing_in import token_of
 
 TRIES = 5
 """How often somebody whose bank says no tries again: these banks decline one payment in a hundred."""
@@ -36,13 +37,14 @@ class Buyer:
         """What was ordered so far, the latest first, each in the state in which it stays unless something is done."""
         return eventually(self._orders, f"the orders of {self.person.name} being ended whose time is over")
 
-    def order(self, variant: str, coupon: str | None = None) -> str:
-        """Put one thing into the cart and order it; the order's id."""
+    def order(self, variant: str, coupon: str | None = None, expires_in: int | None = None) -> str:
+        """Put one thing into the cart and order it; the order's id. `expires_in`: seconds it waits for its payment."""
         cart = read(self.api.post("/v1/carts", json={"currency": "INR"}))["id"]
         checked(self.api.put(f"/v1/carts/{cart}/lines/{variant}", json={"quantity": 1}))
         if coupon:
             checked(self.api.put(f"/v1/carts/{cart}/coupon", json={"code": coupon}))
-        made = self.api.post("/v1/orders", json={"cart_id": cart}, headers=_once(f"order-{cart}"))
+        wanted = {"cart_id": cart} | ({"expires_in": expires_in} if expires_in else {})
+        made = self.api.post("/v1/orders", json=wanted, headers=_once(f"order-{cart}"))
         return str(read(made)["id"])
 
     def attempt(self, order: str) -> tuple[int, str]:
@@ -71,6 +73,10 @@ class Buyer:
     def cancel(self, order: str) -> None:
         checked(self.api.post(f"/v1/orders/{order}/cancel", headers=_once(f"cancel-{order}")))
         eventually(lambda: self._state(order, "canceled"), f"order {order} being canceled")
+
+    def let_expire(self, order: str) -> None:
+        """Look on until its time is over and commerce has ended it."""
+        eventually(lambda: self._state(order, "expired"), f"order {order} being expired")
 
     def study(self, course: str, lessons: int) -> None:
         """Read the first lessons of a course that is theirs."""
