@@ -1,23 +1,27 @@
 """The API as its callers meet it: who may see what, what is refused and why."""
 
 import asyncio
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from services.payments.app import create_app
-from services.payments.contract import RailRegistration
+from services.payments.contract import RailRegistration, TimelineEntry
 from services.payments.settings import Settings
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import fields, read
 from services.payments.tests.recorded import RAIL, RecordedSwitch
+from services.payments.usecases.timeline import in_order
 from services.upi_core.contract import UpiLink
 from suuupra.clock import FakeClock
 from suuupra.settings import example
 from suuupra.testing.hostile import CURSORS, NUMBERS, TEXTS
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+Kind = Literal["event", "message_in", "message_out", "published", "webhook"]
 ROUTES = [
     ("GET", "/v1/payments"),
     ("GET", f"/v1/payments/{uuid4()}"),
@@ -246,6 +250,13 @@ async def test_a_switch_that_does_not_take_us_in_is_named_at_the_rail(world: Wor
     assert read(await world.http.get("/internal/v1/rails/upi"))["trouble"] is None
 
 
+def test_what_came_in_stands_before_what_was_said_of_it_at_the_same_time() -> None:
+    kinds: list[Kind] = ["event", "message_out", "published", "message_in", "event"]
+    entries = [TimelineEntry(at=NOON, kind=kind, what=str(place)) for place, kind in enumerate(kinds)]
+    before = TimelineEntry(at=NOON - timedelta(microseconds=1), kind="message_out", what="before")
+    assert [it.what for it in in_order([*entries, before])] == ["before", "3", "0", "4", "2", "1"]
+
+
 @pytest.mark.integration
 async def test_the_timeline_tells_the_whole_story_by_one_id(world: World) -> None:
     payment = await world.order()
@@ -267,6 +278,10 @@ async def test_the_timeline_tells_the_whole_story_by_one_id(world: World) -> Non
         ("message_in", "ReqTxnConfirmation"),
         ("published", "payment.succeeded"),
     }
+    said = ["ReqAuthDetails", "authorisation_given", "RespAuthDetails"]
+    assert [it["what"] for it in whole if it["what"] in said] == said, (
+        "the question, what came of it, the answer"
+    )
 
 
 @pytest.mark.integration

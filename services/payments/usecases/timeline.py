@@ -1,6 +1,7 @@
 """The story of one payment: what happened, what was said to and by the rail, what was published and delivered."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from services.payments.store import rails as rail_store
 from services.payments.store import webhooks as webhook_store
 from suuupra.db import Transaction
 
+_PLACES: Final = {"message_in": 0, "event": 1, "published": 2, "webhook": 3, "message_out": 4}
 _PUBLISHED = text("""
 SELECT type, sequence, occurred_at, published_at, traceparent FROM outbox WHERE aggregate_id = :id ORDER BY sequence
 """)
@@ -25,8 +27,15 @@ async def of(tx: Transaction, payment_id: UUID, *, whole: bool) -> contract.Time
         entries += await _messages(tx, payment_id)
         entries += await _published(tx, payment_id)
         entries += await _webhooks(tx, payment_id)
-    entries.sort(key=lambda entry: entry.at)  # stable: what happened at one time stays in order
-    return contract.Timeline(payment_id=payment_id, items=entries)
+    return contract.Timeline(payment_id=payment_id, items=in_order(entries))
+
+
+def in_order(entries: Iterable[contract.TimelineEntry]) -> list[contract.TimelineEntry]:
+    """By time. One transaction has one time: what came in stands first, then what it led to, then what was said of that.
+
+    What is of one kind stays in the order it has.
+    """
+    return sorted(entries, key=lambda entry: (entry.at, _PLACES[entry.kind]))
 
 
 def _event(event: PaymentEvent, at: Any) -> contract.TimelineEntry:

@@ -53,6 +53,28 @@ def test_of_what_happened_at_one_time_the_cause_comes_first() -> None:
     assert [it.moment.what for it in made.steps] == ["got", "heard", "sent"]
 
 
+def test_an_effect_that_a_clock_shows_a_little_before_its_cause_comes_after_it_in_no_time() -> None:
+    paid, journal = moment(50, "payments", "attempt_succeeded"), moment(20, "ledger", "journal", "payments")
+    heard, opened = moment(48, "commerce", "order.paid"), moment(40, "content", "access.unlocked", "commerce")
+    made = told(ORDER, None, [moment(0, "learner", "tap"), journal, opened, heard, paid], ())
+    ms = timedelta(milliseconds=1)
+    assert [(it.moment.what, it.since_first / ms, it.since_last / ms) for it in made.steps] == [
+        ("tap", 0, 0), ("order.paid", 48, 48), ("access.unlocked", 48, 0), ("attempt_succeeded", 50, 2), ("journal", 50, 0),
+    ]  # fmt: skip
+
+
+def test_an_effect_of_an_effect_comes_after_both() -> None:
+    locked, heard = moment(1, "content", "access.locked", "commerce"), moment(2, "commerce", "order.refunded")
+    made = told(ORDER, None, [locked, heard, moment(3, "payments", "refund_succeeded")], ())
+    assert [it.moment.what for it in made.steps] == ["refund_succeeded", "order.refunded", "access.locked"]
+
+
+def test_what_is_much_earlier_than_the_next_that_could_have_caused_it_came_of_something_else() -> None:
+    journal = moment(0, "ledger", "journal", came_from="payments")
+    made = told(ORDER, None, [moment(101, "payments", "attempt_succeeded"), journal], ())
+    assert [it.moment.what for it in made.steps] == ["journal", "attempt_succeeded"]
+
+
 def test_a_story_of_which_nothing_could_be_read_has_no_steps() -> None:
     gap = Missing("ledger", "It did not answer in time.", "Reload.")
     made = told(ORDER, None, [], [gap])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Final, Literal
 from uuid import UUID
 
@@ -107,10 +107,8 @@ class Story:
 
 
 def told(order_id: UUID, number: str | None, moments: Iterable[Moment], missing: Iterable[Missing]) -> Story:
-    """The story that moments make. Of what happened at one time, what comes from a lane comes after what is in it."""
-    by_time = groupby(sorted(moments, key=lambda it: it.at), key=lambda it: it.at)
-    ordered = [moment for _, together in by_time for moment in _caused(list(together))]
-    gaps = tuple(missing)
+    """The story that moments make: by time, but for what seems to have happened before what it came of."""
+    ordered, gaps = _in_order(list(moments)), tuple(missing)
     return Story(
         order_id,
         number,
@@ -122,11 +120,46 @@ def told(order_id: UUID, number: str | None, moments: Iterable[Moment], missing:
     )
 
 
+_SKEW: Final = timedelta(milliseconds=100)
+"""How far two services' clocks may differ, on machines that keep time, without a story that is turned round."""
+_MONEY: Final = "attempt_succeeded"
+_CAUSES: Final[Mapping[str, frozenset[str]]] = {
+    "created": frozenset({"order.created"}),
+    "message_in.ReqAuthDetails": frozenset({"upi.requested"}),
+    "upi.authorised": frozenset({"message_out.RespAuthDetails"}),
+    "message_in.ReqTxnConfirmation": frozenset({"upi.credit.answered"}),
+    "payment.succeeded": frozenset({_MONEY}),
+    "journal": frozenset({_MONEY, "refund_succeeded"}),
+    "access.unlocked": frozenset({"order.paid"}),
+    "inbox.order_paid": frozenset({"order.paid"}),
+    "mail.order_paid": frozenset({"order.paid"}),
+    "refund_requested": frozenset({"refund.requested"}),
+    "order.refunded": frozenset({"refund_succeeded"}),
+    "access.locked": frozenset({"order.refunded"}),
+}
+"""Of what something in one service came in another, by what both are called; none is its own cause, however far back."""
+
+
+def _in_order(moments: Sequence[Moment]) -> list[Moment]:
+    """The earliest first. An effect that is less than the skew before its cause has its place at the cause's."""
+
+    def place(moment: Moment) -> datetime:
+        causes = _CAUSES.get(moment.what, frozenset())
+        later = (it for it in moments if it.what in causes and moment.at < it.at <= moment.at + _SKEW)
+        return min((place(it) for it in later), default=moment.at)
+
+    by_place = groupby(sorted(moments, key=place), key=place)
+    return [moment for _, together in by_place for moment in _caused(list(together))]
+
+
 def _caused(left: list[Moment]) -> Iterator[Moment]:
-    """Moments of one time; those that say nothing of each other stay in the order they were given in."""
+    """Moments of one place: what comes from a lane after what is in it, the rest in the order they were given in."""
 
     def waits(moment: Moment) -> bool:
-        return any(it.lane == moment.came_from and it.came_from != moment.lane for it in left)
+        causes = _CAUSES.get(moment.what, frozenset())
+        return any(
+            it.what in causes or (it.lane == moment.came_from and it.came_from != moment.lane) for it in left
+        )
 
     while left:
         following = next((it for it in left if not waits(it)), left[0])
@@ -135,10 +168,12 @@ def _caused(left: list[Moment]) -> Iterator[Moment]:
 
 
 def _steps(ordered: Sequence[Moment]) -> Iterable[Step]:
-    if ordered:
-        yield Step(1, ordered[0], timedelta(0), timedelta(0))
-    for number, (before, moment) in enumerate(pairwise(ordered), start=2):
-        yield Step(number, moment, moment.at - ordered[0].at, moment.at - before.at)
+    """No time runs backwards: an effect that seems earlier than its cause comes no time after it."""
+    before = first = ordered[0].at if ordered else datetime.min
+    for number, moment in enumerate(ordered, start=1):
+        reached = max(before, moment.at)
+        yield Step(number, moment, reached - first, reached - before)
+        before = reached
 
 
 def _lanes(ordered: Sequence[Moment], missing: Sequence[Missing]) -> Iterable[Lane]:
@@ -155,7 +190,6 @@ def lane_name(key: str) -> str:
     return _NAMES[key] if key in _NAMES else key.removeprefix(BANK).capitalize()
 
 
-_MONEY: Final = "attempt_succeeded"
 _SPANS: Final = (
     ("Ordered, until the learner began to pay", "order.created", "method_chosen"),
     ("Approved on the phone, until the money was there", "upi.requested", _MONEY),
