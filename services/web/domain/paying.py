@@ -162,8 +162,8 @@ LATE: Final = Words(
     "The payment arrived after this order had ended, so it is refunded in full, by itself. You need to do nothing.",
 )
 _SILENT: Final = Words(
-    "The order has ended, and your bank has not answered yet",
-    "If the bank took the money, it comes back by itself, and a mail tells you. Do not pay again until this page says how it ended.",
+    "The order has ended, and a bank has not answered yet",
+    "If your bank took the money, it comes back by itself. Do not pay again until this page says how it ended.",
 )
 _CLOSING: Final = Words(
     "The order is being closed",
