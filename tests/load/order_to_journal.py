@@ -2,7 +2,8 @@
 
 The clock starts with the order's own `created_at` and stops with the journal's `posted_at`; both are taken inside a
 transaction, a commit before others can see them, and all clocks are one machine's. In between a buyer acts as fast as
-the platform answers (buyers.py), at a steady rate for each run. Beside it stand the bare hops that the way is made of,
+the platform answers (buyers.py), at a steady rate for each run. Times are of those who were paid, and each says how many
+they were. Beside it stand the bare hops that the way is made of,
 measured on the same servers while nothing else went on: what Kafka, PostgreSQL and HTTP alone would take.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import aiohttp
@@ -26,6 +28,8 @@ from .report import Figure, over, percentile, say
 from .stage import Bare, Tokens, bare_hops, make_people, on_sale, widened_rail
 
 WARM: Final = (5.0, 30)
+LADDER: Final = ((1.0, 30), (2.0, 60), (3.0, 90), (5.0, 150))
+"""Rates that are climbed, half a minute each, up to the first at which somebody is not paid."""
 RUNS: Final = ((10.0, 300), (20.0, 400), (50.0, 500))
 """Orders a second, and how many."""
 GOAL_MS: Final = 500.0
@@ -84,9 +88,19 @@ class Run:
         return len(self.paid) / (max(journal.posted for _, journal in self.paid) - began)
 
     @property
+    def asked(self) -> int:
+        """Everybody who came."""
+        return len(self.faults) + len(self.bought)
+
+    @property
     def lost(self) -> int:
         """Orders without a journal."""
-        return len(self.faults) + len(self.bought) - len(self.paid)
+        return self.asked - len(self.paid)
+
+    @property
+    def share(self) -> str:
+        """Whom the times are of: nobody waits longer than one who is not paid at all, and that one has no time."""
+        return f"{len(self.paid)} of {self.asked} paid"
 
     def whole_ms(self, share: float) -> float:
         """From the order's creation to its journal's."""
@@ -120,29 +134,36 @@ async def _measure() -> Sequence[Figure]:
         async with widened_rail(client, url), on_sale(url) as variant:
             bare = await asyncio.to_thread(bare_hops)
             say("the bare hops are measured")
-            runs = await _runs(client, url, variant)
-    return figures(bare, runs, os.cpu_count() or 1)
+            climbed, runs = await _runs(client, url, variant)
+    return figures(bare, climbed, runs, os.cpu_count() or 1)
 
 
-async def _runs(client: Client, url: str, variant: str) -> list[Run]:
+async def _runs(client: Client, url: str, variant: str) -> tuple[list[Run], list[Run]]:
+    """The ladder as far as it was climbed, and the runs at the rates that are told."""
     limits = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
     async with aiohttp.ClientSession(url, connector=limits) as session:
         crowd = Crowd(session, variant)
-        carts = iter(await crowd.carts(WARM[1] + sum(count for _, count in RUNS)))
-        crowd.tokens = await asyncio.to_thread(Tokens.now)
-        await _run(client, crowd, WARM[0], [next(carts) for _ in range(WARM[1])])
-        return [await _run(client, crowd, rate, [next(carts) for _ in range(count)]) for rate, count in RUNS]
+        carts = iter(await crowd.carts(sum(count for _, count in (WARM, *LADDER, *RUNS))))
+        await _run(client, crowd, *WARM, carts)
+        climbed: list[Run] = []
+        for rate, count in LADDER:
+            climbed.append(await _run(client, crowd, rate, count, carts))
+            if climbed[-1].lost:
+                break
+        return climbed, [await _run(client, crowd, rate, count, carts) for rate, count in RUNS]
 
 
-async def _run(client: Client, crowd: Crowd, rate: float, carts: Sequence[str]) -> Run:
+async def _run(client: Client, crowd: Crowd, rate: float, count: int, left: Iterator[str]) -> Run:
+    """So many of the carts that are left; with fresh tokens, which are good for ten minutes."""
+    carts = list(islice(left, count))
+    crowd.tokens = await asyncio.to_thread(Tokens.now)
     before = await _reading(client)
     bought, faults = await crowd.arrive(carts, rate)
     journals = await crowd.journals({one.order for one in bought})
     cores, most = busiest(before, await _reading(client))
     made = Run(rate, bought, journals, faults, cores, most)
-    say(
-        f"{rate:.0f} orders/s: {made.reached:.1f} journals/s, p95 {_ms(made.whole_ms(0.95))}, {made.lost} lost"
-    )
+    told = f"{made.reached:.1f} journals/s, {_times(made)}" if made.paid else made.share
+    say(f"{rate:.0f} orders/s: {told}")
     for fault in sorted(set(faults))[:3]:
         say(f"  {fault}")
     return made
@@ -158,10 +179,11 @@ async def _reading(client: Client) -> Snapshot:
         await asyncio.sleep(0.5)
 
 
-def figures(bare: Bare, runs: Sequence[Run], cores: int) -> list[Figure]:
-    """Each rate beside the bare hops, the highest beside its goal, the parts of the way, and the curve."""
+def figures(bare: Bare, climbed: Sequence[Run], runs: Sequence[Run], cores: int) -> list[Figure]:
+    """What is sustained, each rate beside the bare hops, the highest beside its goal, the parts of the way, the curve."""
     lowest, highest = runs[0], runs[-1]
     return [
+        _sustained(climbed, cores),
         *(_whole(run, share, bare, cores) for run in (lowest, highest) for share in (0.5, 0.95)),
         _goal(highest, cores),
         *(_hop(place, lowest, bare) for place in range(len(HOPS))),
@@ -173,15 +195,32 @@ def _bare_ms(bare: Bare, share: float) -> float:
     return sum(hop.bare_ms(bare, share) for hop in HOPS)
 
 
+def _sustained(climbed: Sequence[Run], cores: int) -> Figure:
+    """The highest rate of the ladder at which all were paid, beside the next."""
+    rates = ", ".join(f"{rate:.0f}" for rate, _ in LADDER)
+    name = f"sustained: the highest of {rates} orders/s, half a minute each, at which all are paid"
+    whole = [run for run in climbed if not run.lost]
+    ours = f"{whole[-1].offered:.0f} orders/s, {_times(whole[-1])}" if whole else "none"
+    lossy = climbed[-1] if climbed[-1].lost else None
+    peer = f"{lossy.offered:.0f} orders/s: {lossy.share}" if lossy else "the highest that was tried"
+    return Figure(name, ours, peer, "—", _bound(whole[-1] if whole else climbed[-1], cores))
+
+
+def _times(run: Run) -> str:
+    return f"p50 {_ms(run.whole_ms(0.5))}, p95 {_ms(run.whole_ms(0.95))}, {run.share}"
+
+
 def _whole(run: Run, share: float, bare: Bare, cores: int) -> Figure:
     ours, hops = run.whole_ms(share), _bare_ms(bare, share)
     name = f"order.created → journal, {run.offered:.0f} orders/s: p{share * 100:.0f}"
-    return Figure(name, _ms(ours), f"the bare hops {_ms(hops)}", over(ours, hops), _bound(run, cores))
+    told = f"{_ms(ours)}, {run.share}"
+    return Figure(name, told, f"the bare hops {_ms(hops)}", over(ours, hops), _bound(run, cores))
 
 
 def _goal(run: Run, cores: int) -> Figure:
     ours, name = run.whole_ms(0.95), f"the same at {run.offered:.0f} orders/s: p95, beside its goal"
-    return Figure(name, _ms(ours), _ms(GOAL_MS), over(ours, GOAL_MS), _bound(run, cores))
+    told = f"{_ms(ours)}, {run.share}"
+    return Figure(name, told, _ms(GOAL_MS), over(ours, GOAL_MS), _bound(run, cores))
 
 
 def _hop(place: int, run: Run, bare: Bare) -> Figure:
@@ -191,16 +230,14 @@ def _hop(place: int, run: Run, bare: Bare) -> Figure:
     made_of += [f"{hop.commits} commits"] * bool(hop.commits)
     made_of += [f"{hop.http} HTTP"] * bool(hop.http)
     made_of += [f"{hop.waits_ms:.0f} ms of the bank's latency"] * bool(hop.waits_ms)
-    p95 = f"p95 {_ms(run.hops_ms(0.95)[place])}"
+    p95 = f"p95 {_ms(run.hops_ms(0.95)[place])}, {run.share}"
     name = f"{hop.name}, {run.offered:.0f} orders/s: p50"
     return Figure(name, f"{_ms(ours)} ({p95})", f"bare {_ms(hops)}", over(ours, hops), ", ".join(made_of))
 
 
 def _curve(run: Run, cores: int) -> Figure:
-    ours = f"{run.reached:.1f} journals/s, p50 {_ms(run.whole_ms(0.5))}, p95 {_ms(run.whole_ms(0.95))}"
-    lost = f", {run.lost} of {run.lost + len(run.paid)} not paid" if run.lost else ""
-    peer = f"{run.offered:.0f} orders/s offered"
-    return Figure("reached" + lost, ours, peer, over(run.reached, run.offered), _bound(run, cores))
+    ours, peer = f"{run.reached:.1f} journals/s, {_times(run)}", f"{run.offered:.0f} orders/s offered"
+    return Figure("reached", ours, peer, over(run.reached, run.offered), _bound(run, cores))
 
 
 def _bound(run: Run, cores: int) -> str:

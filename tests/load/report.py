@@ -35,7 +35,8 @@ Every page begins with when, on which commit and on which machine it was measure
 - **what bounds it**: what would have to change for a better figure.
 
 `order_to_journal` needs a crowd: while it runs the rail has a bank more and a wider limit at the phone, and what learners
-`bench0@…` to `bench59@…` bought for one rupee each stays in the books, as everything does.
+`bench0@…` to `bench59@…` bought for one rupee each stays in the books, as everything does. Its times are of those who were
+paid, and each row says how many of all they were: where that is not all, the times of the others have no end.
 
 Rates are told per second of one core's time where they could be, so that a shared machine blurs them less. Times are
 told by the one who waits, as p50 and p95 or p99.

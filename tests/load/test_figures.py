@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import gateway, logins, refresh
+from . import gateway, ledger, logins, refresh
 from .report import Figure, as_markdown
 from .switch import Hops, Run, figures
 
@@ -57,3 +57,21 @@ def test_the_gateways_latency_is_told_with_the_load_that_was_reached() -> None:
 def test_a_rate_is_told_beside_the_bare_work(figure: Figure, ours: str, ratio: str) -> None:
     assert (figure.ours, figure.ratio) == (ours, ratio)
     assert "ms" in figure.bound
+
+
+def test_a_journal_is_beside_a_transaction_and_the_goals_are_rows_of_their_own() -> None:
+    told = ledger.figures({1: 800, 8: 1000}, {1: 4000}, 3000, 2500, 1500, [0.002] * 9, [0.007] * 9, 5000)
+    rows = {f"{figure.name}: {figure.ours}": (figure.peer, figure.ratio) for figure in told}
+    assert rows["from Kafka, with bounds, ids and chain: journals, of three postings each: 1,500 journals/s (4,500 postings/s)"] == (
+        "TPC-B 1,000 transactions/s, of three balances and a row each (clients: 800 at 1, 1,000 at 8)", "1.50×",
+    )  # fmt: skip
+    assert [
+        (figure.ours, figure.peer, figure.ratio) for figure in told if figure.name.endswith("its goal")
+    ] == [
+        (
+            "1,500 journals/s (4,500 postings/s)",
+            "half of bare batches 2,000 journals/s (6,000 postings/s)",
+            "0.75×",
+        ),
+        ("7.00 ms", "three durable commits 6.00 ms", "1.17×"),
+    ]

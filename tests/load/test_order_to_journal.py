@@ -53,8 +53,28 @@ def test_what_was_reached_is_counted_until_the_last_journal() -> None:
 def test_an_order_without_a_journal_is_lost_and_told() -> None:
     made = run(50, 100, unpaid=3, faults=2)
     assert made.lost == 5
-    told = figures(BARE, [run(10, 10), made], cores=2)[-1]
-    assert told.name == "reached, 5 of 102 not paid"
+    rows = figures(BARE, [run(1, 10)], [run(10, 10), made], cores=2)
+    assert rows[-1].ours.endswith("p95 300 ms, 97 of 102 paid")
+
+
+def test_every_time_says_of_how_many_it_is() -> None:
+    rows = figures(BARE, [run(1, 10)], [run(10, 10, faults=1), run(50, 8, unpaid=3)], cores=2)
+    assert all(
+        "10 of 10 paid" in row.ours or "10 of 11 paid" in row.ours or "5 of 8 paid" in row.ours
+        for row in rows
+    )
+
+
+def test_what_is_sustained_is_the_last_step_of_the_ladder_at_which_nobody_was_lost() -> None:
+    runs = [run(10, 10)]
+    held = figures(BARE, [run(1, 10), run(2, 20), run(3, 30, faults=4)], runs, cores=2)[0]
+    assert (held.ours, held.peer) == (
+        "2 orders/s, p50 300 ms, p95 300 ms, 20 of 20 paid",
+        "3 orders/s: 30 of 34 paid",
+    )
+    assert figures(BARE, [run(5, 10)], runs, cores=2)[0].peer == "the highest that was tried"
+    nothing = figures(BARE, [run(1, 10, unpaid=10)], runs, cores=2)[0]
+    assert (nothing.ours, nothing.peer) == ("none", "1 orders/s: 0 of 10 paid")
 
 
 def test_bare_hops_are_counted_as_often_as_they_are_on_the_way() -> None:
@@ -67,12 +87,12 @@ def test_bare_hops_are_counted_as_often_as_they_are_on_the_way() -> None:
             "payment.succeeded → journal": 5,
         }
     )
-    whole = figures(BARE, [run(10, 10), run(50, 10)], cores=2)[0]
-    assert (whole.ours, whole.peer, whole.ratio) == ("300 ms", "the bare hops 64 ms", "4.69×")
+    whole = figures(BARE, [run(1, 10)], [run(10, 10), run(50, 10)], cores=2)[1]
+    assert (whole.ours, whole.peer, whole.ratio) == ("300 ms, 10 of 10 paid", "the bare hops 64 ms", "4.69×")
 
 
 def test_every_figure_says_what_bounds_it() -> None:
-    assert all(figure.bound for figure in figures(BARE, [run(10, 10), run(50, 10)], cores=2))
+    assert all(figure.bound for figure in figures(BARE, [run(1, 10)], [run(10, 10), run(50, 10)], cores=2))
 
 
 def test_a_journal_of_a_payment_counts_from_its_success() -> None:
