@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, StorageState, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.cluster.banks import Account
 
@@ -74,7 +74,7 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         page.goto(address)
         expect(page.locator(".prose")).to_be_visible()
         picture(page, "unlocked")
-        page.get_by_role("button", name=re.compile("^Complete")).click()
+        complete(page)
         page.goto(f"{platform_url}/learning")
         expect(page.get_by_role("link", name=COURSE)).to_be_visible()
         picture(page, "my-courses")
@@ -97,6 +97,21 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         page.get_by_role("button", name="Mark all as read").click()
         expect(page.locator(".letter-new")).to_have_count(0)
     assert [one for one in complaints.heard if not one.startswith("403 ")] == []
+
+
+def complete(page: Page) -> None:
+    """Complete the lesson: it is so when it is opened again, and counts in its course."""
+    address = page.url
+    page.get_by_role("button", name=re.compile("^Complete")).click()
+    page.wait_for_url(lambda url: url != address)
+    page.goto(address)
+    expect(page.get_by_text("You completed this lesson.")).to_be_visible()
+    lesson = page.get_by_role("heading", level=1).inner_text()
+    page.goto(address.partition("/lessons/")[0])
+    expect(page.get_by_text(re.compile(r"^1 of \d+ lessons$"))).to_be_visible()
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    page.get_by_role("link", name=f"Completed: {lesson}").scroll_into_view_if_needed()
+    picture(page, "progress-kept")
 
 
 def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(
