@@ -1,11 +1,27 @@
 """Connecting to PostgreSQL so that nothing is left behind where no connection came about."""
 
+import asyncio
 import traceback
-from typing import Any, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, IsolationLevel, waiting
+
+if TYPE_CHECKING:
+    from psycopg.abc import PQGen
 
 _Made = TypeVar("_Made", bound=AsyncConnection[Any])
+_Result = TypeVar("_Result")
+
+OPTIONS: Final[dict[str, Any]] = {
+    "connect_timeout": 2,
+    # A peer that vanished without a FIN (a node that died) is noticed in 10 s, not in 2 hours.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""Of libpq, for every connection."""
 
 
 async def connected(kind: type[_Made], conninfo: str = "", **options: Any) -> _Made:
@@ -22,3 +38,34 @@ async def connected(kind: type[_Made], conninfo: str = "", **options: Any) -> _M
     except BaseException as error:  # CancelledError, too
         traceback.clear_frames(error.__traceback__)  # what is left of the attempt is held by these alone
         raise
+
+
+class PromptConnection(AsyncConnection[Any]):
+    """A connection that is closed when a wait for it is cancelled.
+
+    psycopg asks the server to cancel the statement and waits up to 10 s for its answer. A server that is stuck does
+    not answer; the caller was promised 1 s. The server rolls back what a closed connection left.
+    """
+
+    async def wait(
+        self,
+        gen: "PQGen[_Result]",
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 (psycopg's signature)
+    ) -> _Result:
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
+
+    # Nothing is sent for these two, so nothing is waited for. The pool sets them while it takes a connection back:
+    # whoever were cancelled there would lose it a place.
+
+    async def set_autocommit(self, value: bool) -> None:
+        """Set it at once."""
+        deque(self._set_autocommit_gen(value), maxlen=0)
+
+    async def set_isolation_level(self, value: IsolationLevel | None) -> None:
+        """Set it at once."""
+        deque(self._set_isolation_level_gen(value), maxlen=0)

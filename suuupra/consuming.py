@@ -21,6 +21,7 @@ from suuupra.inbox import Subscription
 from suuupra.inbox_plan import Joined
 from suuupra.intake import Intake
 from suuupra.patience import is_away
+from suuupra.rounds import when_free
 from suuupra.settling import Busy, Settler
 
 BATCH: Final = 500
@@ -114,7 +115,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError when no broker answers."""
-        await self._intake.recall()
+        await when_free(self._intake.recall, self._clock)
         await self._client.start()
         chores = (self._commit_regularly, self._sweep_regularly, self._prune_regularly)
         self._chores = {self._watched(chore()) for chore in chores}
@@ -304,7 +305,9 @@ class _Worker:
         topic, partition = self._partition
         count = len(self._client.partitions_for_topic(topic) or {partition})
         # From the beginning of a topic everything comes: there is no time before which nothing does.
-        await self._intake.join(Joined(topic, partition, count, offset, time if offset else None))
+        joined = Joined(topic, partition, count, offset, time if offset else None)
+        # A full pool must not end the membership: to leave the group moves the partitions of all.
+        await when_free(lambda: self._intake.join(joined), self._clock)
 
 
 def _time_of(message: Message) -> datetime | None:

@@ -2,13 +2,14 @@
 
 Each letter is claimed in a transaction (and is then ours until a lease ends), sent without one, and settled in
 another. A process that dies in between leaves it claimed; after the lease another one sends it again. So everything
-is sent at least once, under an id that the receiver knows repetitions by.
+is sent at least once, under an id that the receiver knows repetitions by. What came of a letter waits for a connection
+for as long as others have them all: to send it again would be more work for the same pool.
 
 What is to be sent, how, and what comes of it is said by a `Post`; suuupra.messages has one for signed messages.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from suuupra import failpoints, logs
 from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.halting import Haltable
-from suuupra.rounds import Rounds
+from suuupra.rounds import Rounds, when_free
 
 PARALLEL: Final = 16
 """Letters on their way at once, of one process and kind."""
@@ -53,7 +54,7 @@ class Post(Protocol[Letter, Result]):
     async def settle(self, database: Database, letter: Letter, result: Result, now: datetime) -> bool:
         """Record what came of it; whether it is to be sent again at another time than the lease's end.
 
-        Raises DatabaseUnavailable: it is then sent again when the lease ends.
+        Raises DatabaseUnavailable: it is then sent again when the lease ends. Called again after DatabaseBusy.
         """
 
 
@@ -77,7 +78,7 @@ class Courier(Generic[Letter, Result]):
         self._poll_seconds = poll_seconds
         self._slots = asyncio.Semaphore(parallel)
         self._halt = Haltable(grace=GRACE_SECONDS)
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], Letter] = {}
         self._rounds = Rounds(self.name, database, clock, channel=post.channel)
         self.waited_for = asyncio.Event()
         """Somebody waits until all is settled: a post that gathers what it notes does so no longer."""
@@ -101,10 +102,14 @@ class Courier(Generic[Letter, Result]):
         """How many letters are on their way, or waiting for their turn."""
         return len(self._running)
 
+    def letters(self) -> Collection[Letter]:
+        """Those in hand."""
+        return self._running.values()
+
     def submit(self, letter: Letter) -> asyncio.Task[None]:
         """Deliver at once what this process has claimed already, by making it."""
         task = asyncio.get_running_loop().create_task(self._deliver(letter), name=f"{self.name} letter")
-        self._running.add(task)
+        self._running[task] = letter
         task.add_done_callback(self._delivered)
         return task
 
@@ -128,7 +133,7 @@ class Courier(Generic[Letter, Result]):
     def _delivered(self, task: asyncio.Task[None]) -> None:
         if len(self._running) >= self._parallel:
             self._rounds.ring()
-        self._running.discard(task)
+        self._running.pop(task, None)
         if not task.cancelled() and task.exception() is not None:
             _log.error("a letter could not be handled", courier=self.name, exc_info=task.exception())
 
@@ -154,7 +159,10 @@ class Courier(Generic[Letter, Result]):
             result = await self._post.deliver(letter)
         failpoints.hit("courier.sent")
         try:
-            if await self._post.settle(self._database, letter, result, self._clock.now()):
+            if await when_free(lambda: self._settled(letter, result), self._clock):
                 self._rounds.ring()
         except DatabaseUnavailable as error:
             _log.warning("what came of a letter could not be noted", courier=self.name, error=str(error))
+
+    async def _settled(self, letter: Letter, result: Result) -> bool:
+        return await self._post.settle(self._database, letter, result, self._clock.now())

@@ -8,25 +8,26 @@ A use case opens the transaction, everything below it only takes part:
         await outbox.append(tx, course.id, CoursePublished(...))
 
 When PostgreSQL is away the caller gets `DatabaseUnavailable` (503 with Retry-After) within about a second, never a
-hang; when it is back the pool heals itself, because each connection is tried before it is handed out.
+hang; when it is back the pool heals itself, because each connection is tried before it is handed out. When it is
+there and every connection of the pool is in use, that is `DatabaseBusy`: the same answer to a caller, and no outage to
+a task of ours, which comes again soon.
 
 What PostgreSQL refuses comes as `ValueRefused` (422), `ConstraintBroken` (409) or `StatementFailed`, none of which
 quotes a row; `conflict` gives a constraint a problem of its own.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, NoReturn, Protocol, Self, TypeVar, cast
 
-from psycopg import AsyncConnection, IsolationLevel, sql, waiting
+from psycopg import AsyncConnection, sql
 from psycopg import OperationalError as PsycopgLost
 from pydantic import SecretStr
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, QueuePool, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSessionTransaction, create_async_engine
@@ -36,7 +37,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from suuupra import refusals
-from suuupra.connecting import connected
+from suuupra.connecting import OPTIONS, PromptConnection, connected
 from suuupra.errors import Unavailable
 from suuupra.migrations import Schema
 from suuupra.refusals import ConstraintBroken as ConstraintBroken
@@ -44,14 +45,11 @@ from suuupra.refusals import StatementFailed as StatementFailed
 from suuupra.refusals import ValueRefused as ValueRefused
 from suuupra.refusals import conflict as conflict
 
-if TYPE_CHECKING:
-    from psycopg.abc import PQGen
-
 STATEMENT_LIMIT: Final = timedelta(seconds=5)
 ACQUIRE_LIMIT: Final = timedelta(seconds=1)
 TRANSACTION_LIMIT: Final = timedelta(seconds=15)
-
-_Result = TypeVar("_Result")
+LATELY: Final = timedelta(seconds=2)
+"""For how long a PostgreSQL that answered a unit of work counts as there, while no connection is free to ask it."""
 
 
 class DatabaseOfService(Protocol):
@@ -72,6 +70,16 @@ class DatabaseUnavailable(Unavailable):
 
     slug: ClassVar[str] = "database-unavailable"
     title: ClassVar[str] = "The database is not available"
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """PostgreSQL answers, and every connection of the pool was in use for as long as one was waited for.
+
+    Come again soon: nothing was done, and no outage is to be waited for with growing pauses.
+    """
+
+    slug: ClassVar[str] = "database-connections-in-use"
+    title: ClassVar[str] = "Every connection to the database is in use"
 
 
 class StatementEnded(DatabaseUnavailable):
@@ -110,6 +118,15 @@ class Transaction(AsyncSession):
         """Refuse: an exception that leaves `Database.transaction()` rolls back."""
         raise TransactionEndsOutside("do not roll back: raise, and database.transaction() does")
 
+    def when_committed(self, call: Callable[[], object]) -> None:
+        """Call it once this has committed, before any other task runs; never when it is rolled back."""
+
+        def committed(session: OrmSession) -> None:
+            if not session.in_nested_transaction():
+                call()
+
+        event.listen(self.sync_session, "after_commit", committed, once=True)
+
     def _opened(self) -> AsyncSessionTransaction:
         return super().begin()
 
@@ -124,37 +141,6 @@ class Reading(Transaction):
 
 
 _Unit = TypeVar("_Unit", bound=Transaction)
-
-
-class _PromptConnection(AsyncConnection[Any]):
-    """A connection that is closed when a wait for it is cancelled.
-
-    psycopg asks the server to cancel the statement and waits up to 10 s for its answer. A server that is stuck does
-    not answer; the caller was promised 1 s. The server rolls back what a closed connection left.
-    """
-
-    async def wait(
-        self,
-        gen: "PQGen[_Result]",
-        interval: float = 0.1,
-        timeout: float | None = None,  # noqa: ASYNC109 (psycopg's signature)
-    ) -> _Result:
-        try:
-            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
-        except asyncio.CancelledError:
-            self.pgconn.finish()
-            raise
-
-    # Nothing is sent for these two, so nothing is waited for. The pool sets them while it takes a connection back:
-    # whoever were cancelled there would lose it a place.
-
-    async def set_autocommit(self, value: bool) -> None:
-        """Set it at once."""
-        deque(self._set_autocommit_gen(value), maxlen=0)
-
-    async def set_isolation_level(self, value: IsolationLevel | None) -> None:
-        """Set it at once."""
-        deque(self._set_isolation_level_gen(value), maxlen=0)
 
 
 class Database:
@@ -178,6 +164,9 @@ class Database:
         self._acquire_seconds = acquire_limit.total_seconds()
         self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
         self._closed = False
+        self._answered_at = float("-inf")
+        """When PostgreSQL last answered a unit of work, by the event loop's clock."""
+        self._revision: _Revision | None = None
         event.listen(self._engine.sync_engine, "checkin", self._given_back)
 
     @classmethod
@@ -208,13 +197,27 @@ class Database:
     @asynccontextmanager
     async def _guarded(self, session: _Unit, limit: timedelta) -> AsyncIterator[_Unit]:
         scope = asyncio.timeout(self._acquire_seconds)
-        phase = _Phase(scope)
+        phase = _Phase(scope, self._is_busy, queued=self._is_exhausted())
         with _translated(phase):
             async with scope, session, session._opened():
                 await session.connection()
                 phase.connected = True
-                scope.reschedule(asyncio.get_running_loop().time() + limit.total_seconds())
+                scope.reschedule(self._answered() + limit.total_seconds())
                 yield session
+            self._answered()
+
+    def _answered(self) -> float:
+        """Note that PostgreSQL did so now; when that is."""
+        self._answered_at = asyncio.get_running_loop().time()
+        return self._answered_at
+
+    def _is_exhausted(self) -> bool:
+        return cast(QueuePool, self._engine.pool).checkedout() >= self.pool_size
+
+    def _is_busy(self, queued: bool = False) -> bool:
+        """Whether whoever has no connection, or `queued` for one, waits for others and not for PostgreSQL."""
+        since = asyncio.get_running_loop().time() - LATELY.total_seconds()
+        return self._answered_at >= since and (queued or self._is_exhausted())
 
     @asynccontextmanager
     async def listening(self, channel: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -226,7 +229,7 @@ class Database:
                 url,
                 autocommit=True,
                 application_name=f"{self._application}-listen",
-                **_CONNECT,
+                **OPTIONS,
             )
             async with connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -247,35 +250,42 @@ class Database:
             record.driver_connection.pgconn.finish()
 
     async def check(self) -> None:
-        """Raise DatabaseUnavailable unless a statement works now, SchemaOutdated while a migration is due."""
-        async with self.reading(limit=ACQUIRE_LIMIT) as tx:
-            if self._schema is None:
-                await tx.execute(text("SELECT 1"))
-            else:
-                self._schema.require(await _revision(tx))
+        """Raise DatabaseUnavailable unless a statement works now, SchemaOutdated while a migration is due.
+
+        While all connections are in use and PostgreSQL answers those who have one, nothing is asked: what was last
+        known of the schema holds. To wait in line with them would make a process that works look unwell.
+        """
+        if self._revision is None or not self._is_busy():
+            try:
+                async with self.reading(limit=ACQUIRE_LIMIT) as tx:
+                    self._revision = await _revision(tx, self._schema)
+            except DatabaseBusy:
+                if self._revision is None:
+                    raise
+        if self._schema is not None:
+            self._schema.require(self._revision.found)
 
 
-async def _revision(tx: Reading) -> str | None:
-    """The revision that alembic recorded, or None in a database that was never migrated."""
+@dataclass(frozen=True, slots=True)
+class _Revision:
+    """What the database said of its schema: the revision that alembic recorded; None where there was never one."""
+
+    found: str | None
+
+
+async def _revision(tx: Reading, schema: Schema | None) -> _Revision:
+    """The revision, where a schema is needed; else the database is only asked whether it answers."""
+    if schema is None:
+        await tx.execute(text("SELECT 1"))
+        return _Revision(None)
     if await tx.scalar(text("SELECT to_regclass('alembic_version')")) is None:
-        return None
-    found: str | None = await tx.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+        return _Revision(None)
+    return _Revision(await tx.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 def _async_url(url: str | SecretStr) -> URL:
     plain = url.get_secret_value() if isinstance(url, SecretStr) else url
     return make_url(plain).set(drivername="postgresql+psycopg")
-
-
-_CONNECT: Final[dict[str, Any]] = {
-    "connect_timeout": 2,
-    # A peer that vanished without a FIN (a node that died) is noticed in 10 s, not in 2 hours.
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
 
 
 @contextmanager
@@ -303,10 +313,10 @@ def _engine(
         pool_pre_ping=True,
         hide_parameters=True,  # an error's text goes into logs and dead letters; learners' data does not
         connect_args={
-            "async_creator_fn": partial(connected, _PromptConnection),
+            "async_creator_fn": partial(connected, PromptConnection),
             "application_name": application,
             "options": _server_limits(statement_limit),
-            **_CONNECT,
+            **OPTIONS,
         },
     )
 
@@ -329,7 +339,16 @@ class _Phase:
     """How far a unit of work has come, which decides what running out of time means."""
 
     scope: asyncio.Timeout
+    is_busy: Callable[[bool], bool]
+    queued: bool
+    """Whether every connection was in use when one was asked for."""
     connected: bool = False
+
+    def no_connection(self, otherwise: str) -> DatabaseUnavailable:
+        """What it means that none could be had in time."""
+        if self.is_busy(self.queued):
+            return DatabaseBusy("Every database connection is in use.", headers=_SOON)
+        return DatabaseUnavailable(otherwise, headers=_SOON)
 
 
 @contextmanager
@@ -342,9 +361,9 @@ def _translated(phase: _Phase) -> Iterator[None]:
             raise
         if phase.connected:
             raise StatementEnded("The transaction took too long.", headers=_SOON) from error
-        raise DatabaseUnavailable("PostgreSQL did not answer in time.", headers=_SOON) from error
+        raise phase.no_connection("PostgreSQL did not answer in time.") from error
     except PoolTimeout as error:
-        raise DatabaseUnavailable("Every database connection is in use.", headers=_SOON) from error
+        raise phase.no_connection("PostgreSQL has answered nobody for a while.") from error
     except UnicodeEncodeError as error:  # psycopg's, of half a surrogate pair
         raise refusals.ValueRefused(error.reason).with_traceback(error.__traceback__) from None
     except DBAPIError as error:

@@ -41,7 +41,7 @@ class Intake:
         self._database = database
         self._clock = clock
         self._baseline = Baseline()
-        # A batch that finds no connection free would count as «PostgreSQL is away»; it may as well queue here.
+        # A batch that finds no connection free within a second is turned away; it may as well queue here.
         self._slots = asyncio.Semaphore(database.pool_size)
         self.registry = Registry(subscription.event for subscription in subscriptions)
         self.types = self.registry.types

@@ -18,7 +18,7 @@ import httpx
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from suuupra.clock import Clock
-from suuupra.db import StatementEnded
+from suuupra.db import DatabaseBusy, StatementEnded
 from suuupra.errors import TooManyRequests, Unavailable
 from suuupra.events import MalformedMessage
 from suuupra.inbox import ATTEMPTS, PATIENCE, Reject, Retry
@@ -106,7 +106,9 @@ class Patience:
         self.failures += 1
         if not is_away(error) and not self._worth_another(error):
             return None
-        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.failures - 1, 30))
+        # With every connection in use there is no end of an outage to wait for, and the next is free within moments.
+        doublings = 0 if isinstance(error, DatabaseBusy) else min(self.failures - 1, 30)
+        longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**doublings)
         return random.uniform(longest / 2, longest)  # noqa: S311 (so that partitions do not return in step)
 
     def _worth_another(self, error: BaseException) -> bool:

@@ -6,21 +6,24 @@
 A round begins when the one before has rested: for as long as it said, or until NOTIFY rings on the channel, or
 `ring()` is called. A note that is a time (ISO 8601) says when its work is due: it rings only when that is before the
 next look. While PostgreSQL is away, or its schema is older than this process needs, nothing is done, `trouble` says
-why, and it is tried again with growing pauses. Every other failure is a fault and ends the task.
+why, and it is tried again with growing pauses. A round for which no connection was free is no trouble: the next
+comes soon. Every other failure is a fault and ends the task.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import stamina
 
 from suuupra import logs
 from suuupra.clock import Clock
-from suuupra.db import Database, DatabaseUnavailable
+from suuupra.db import Database, DatabaseBusy, DatabaseUnavailable
 
+BUSY_SECONDS: Final = 0.25
+"""Until the next look when no connection was free for this one, which waited for a second already."""
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -28,6 +31,20 @@ _log = logs.get_logger(__name__)
 
 Round = Callable[[], Awaitable[float]]
 """Does what is due; seconds of the clock until the next look."""
+
+
+_Done = TypeVar("_Done")
+
+
+async def when_free(work: Callable[[], Awaitable[_Done]], clock: Clock) -> _Done:
+    """Do `work`, which begins by taking a connection, once one is free, however long others have them all.
+
+    Raises DatabaseUnavailable when PostgreSQL answers nobody any more.
+    """
+    while True:
+        with suppress(DatabaseBusy):
+            return await work()
+        await clock.sleep(BUSY_SECONDS)
 
 
 class Bell:
@@ -110,7 +127,15 @@ class Rounds:
             self.trouble = None
             while True:
                 self._bell.quiet()
-                await self._bell.rings_within(await go(), self._clock, hearing)
+                await self._bell.rings_within(await self._look(go), self._clock, hearing)
+
+    async def _look(self, go: Round) -> float:
+        """A round; soon another when it found no connection free, for PostgreSQL is there."""
+        try:
+            return await go()
+        except DatabaseBusy as error:
+            _log.info("postponed", task=self._name, error=error.detail)
+            return BUSY_SECONDS
 
     @asynccontextmanager
     async def _hearing(self) -> AsyncIterator[asyncio.Task[None] | None]:

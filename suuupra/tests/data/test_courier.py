@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from suuupra.clock import FakeClock, SystemClock
 from suuupra.courier import Courier
-from suuupra.db import Database, Transaction
+from suuupra.db import Database, DatabaseBusy, Transaction
+from suuupra.rounds import BUSY_SECONDS
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
 from suuupra.tests.data.running import running
@@ -172,6 +173,39 @@ async def test_a_post_without_a_channel_is_looked_at_by_the_clock(database: Data
         await write(database, 1, due=clock.now())
         await until(_all_sent(database))
     assert post.heard == [1]
+
+
+async def test_what_came_of_a_letter_waits_for_a_connection_and_is_not_thrown_away(
+    database_url: str, clock: FakeClock
+) -> None:
+    """To send it again when its lease ends would be more work for a process that has too much."""
+    single = Database(database_url, application="single", pool_size=1)
+    post = Noting()
+    courier = Courier(single, post, clock)
+    await write(single, 1, due=clock.now() + LEASE)
+    async with single.transaction():
+        courier.submit(1)
+        await asyncio.wait_for(post.found_none.wait(), 10)
+    await clock.until_sleeping()
+    clock.advance(BUSY_SECONDS)
+    await courier.settled()
+    assert (post.heard, await unsent(single)) == ([1], 0)
+    await single.close()
+
+
+class Noting(Letters):
+    """Tells when there was no connection to note with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found_none = asyncio.Event()
+
+    async def settle(self, database: Database, letter: int, result: bool, now: datetime) -> bool:
+        try:
+            return await Letters.settle(self, database, letter, result, now)
+        except DatabaseBusy:
+            self.found_none.set()
+            raise
 
 
 def _healthy(courier: Courier[int, bool]) -> Probe:

@@ -10,7 +10,7 @@ import redis.exceptions
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from suuupra.clock import FakeClock
-from suuupra.db import ConstraintBroken, DatabaseUnavailable, StatementEnded
+from suuupra.db import ConstraintBroken, DatabaseBusy, DatabaseUnavailable, StatementEnded
 from suuupra.errors import TooManyRequests, Unavailable
 from suuupra.events import MalformedMessage
 from suuupra.inbox import ATTEMPTS, Reject, Retry
@@ -27,6 +27,7 @@ def answered(status: int) -> httpx.HTTPStatusError:
 
 AWAY = [
     DatabaseUnavailable("away"),
+    DatabaseBusy("full"),
     SchemaOutdated("a migration is due"),
     ObjectsUnavailable("away"),
     KafkaUnavailable("away"),
@@ -104,6 +105,13 @@ def test_an_outage_in_between_does_not_use_up_a_messages_attempts(patience: Pati
         patience.pause(ConnectionRefusedError())
     assert [patience.pause(ValueError()) is None for _ in range(ATTEMPTS)] == [False, False, True]
     assert patience.failures == 50 + ATTEMPTS
+
+
+def test_a_full_pool_is_asked_again_soon_however_often_it_was(patience: Patience) -> None:
+    for _ in range(20):
+        pause = patience.pause(DatabaseBusy("full"))
+        assert pause is not None
+        assert pause <= FIRST_PAUSE
 
 
 def test_pauses_double_up_to_the_longest(patience: Patience) -> None:
