@@ -2,7 +2,8 @@
 
 Sending: `await messenger.post(tx, …)` stores the message in the transaction of what it tells. Once that has committed
 it is sent at once; without an acknowledgement it is sent again, the same bytes under the same id, with growing
-pauses, by whichever process is alive. A message may have an end, after which telling it would do harm.
+pauses, by whichever process is alive. The process that has it on its way waits for how that ends, and does not send it
+beside itself. A message may have an end, after which telling it would do harm.
 
 Taking: `await take(tx, …)` in the transaction of what the message does. False means that it was taken before. The
 same id with other content raises IdReused and does nothing (M4).
@@ -15,7 +16,7 @@ else means «later».
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,13 +25,12 @@ from uuid import UUID
 
 import httpx
 from prometheus_client import Counter, Gauge
-from sqlalchemy import event, text
-from sqlalchemy.orm import Session
+from sqlalchemy import text
 
 from suuupra import failpoints, logs
 from suuupra.clock import Clock
 from suuupra.courier import Courier
-from suuupra.db import Database, Transaction
+from suuupra.db import Database, DatabaseUnavailable, Transaction
 from suuupra.signatures import Signer
 from suuupra.sweeping import Swept
 from suuupra.telemetry import http_client
@@ -93,11 +93,13 @@ _CLAIM: Final = text("""
 UPDATE message_out SET attempts = attempts + 1,
     next_at = CAST(:now AS timestamptz) + least(CAST(:first AS interval) * power(2, least(attempts, 10)), CAST(:longest AS interval))
 WHERE id IN (
-    SELECT id FROM message_out WHERE outcome IS NULL AND next_at <= :now
+    SELECT id FROM message_out WHERE outcome IS NULL AND next_at <= :now AND id <> ALL(CAST(:in_hand AS uuid[]))
     ORDER BY next_at LIMIT :limit FOR UPDATE SKIP LOCKED)
 RETURNING id, recipient, path, body
 """)
-_NEXT: Final = text("SELECT min(next_at) FROM message_out WHERE outcome IS NULL")
+_NEXT: Final = text("""
+SELECT min(next_at) FROM message_out WHERE outcome IS NULL AND id <> ALL(CAST(:in_hand AS uuid[]))
+""")
 _END: Final = text("""
 UPDATE message_out m SET outcome = e.outcome, body = coalesce(e.body, m.body)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:bodies AS bytea[])) AS e (id, outcome, body)
@@ -204,6 +206,7 @@ class Messenger:
         self._client = client
         self.courier = Courier(database, self._post, clock, parallel=PARALLEL, poll_seconds=POLL_SECONDS)
         self._post.hurry = self.courier.waited_for
+        self._post.in_hand = self.courier.letters
 
     async def open(self) -> None:
         """Connections are made when they are needed."""
@@ -231,28 +234,28 @@ class Messenger:
         message = Outgoing(message_id, recipient, path, body)
         values = {"id": message_id, "recipient": recipient, "path": path, "body": body, "now": now}
         await tx.execute(_INSERT, {**values, "next_at": now + FIRST_PAUSE, "expires_at": expires_at})
-        self._when_committed(tx, message)
+        self._send_when_committed(tx, message)
 
     async def again(self, tx: Transaction, message_id: UUID) -> bool:
         """Send a message once more under its id, once `tx` has committed; False when there is none."""
         values = {"id": message_id, "next_at": self._clock.now() + FIRST_PAUSE}
         row = (await tx.execute(_AGAIN, values)).one_or_none()
         if row is not None:
-            self._when_committed(tx, _outgoing(row))
+            self._send_when_committed(tx, _outgoing(row))
         return row is not None
 
     async def withdraw(self, tx: Transaction, message_id: UUID) -> None:
         """Do not send it (again). What is under way cannot be called back."""
         await self._post.trim(tx, await tx.execute(_WITHDRAW, {"id": message_id}))
 
-    def _when_committed(self, tx: Transaction, message: Outgoing) -> None:
+    def _send_when_committed(self, tx: Transaction, message: Outgoing) -> None:
         loop = asyncio.get_running_loop()
+        tx.when_committed(lambda: loop.call_soon(self._send, message))
 
-        def committed(session: Session) -> None:
-            if not session.in_nested_transaction():
-                loop.call_soon(self.courier.submit, message)
-
-        event.listen(tx.sync_session, "after_commit", committed, once=True)
+    def _send(self, message: Outgoing) -> None:
+        """At once, unless it is on its way: should that fail it is due, and claimed like any other."""
+        if all(one.id != message.id for one in self.courier.letters()):
+            self.courier.submit(message)
 
 
 class _Post:
@@ -282,12 +285,19 @@ class _Post:
         self._ending: asyncio.Task[None] | None = None
         self.hurry = asyncio.Event()
         """Somebody waits for what is noted."""
+        self.in_hand: Callable[[], Collection[Outgoing]] = list
+        """What this process has on its way."""
 
     async def claim(self, tx: Transaction, now: datetime, limit: int) -> Sequence[Outgoing]:
         """Those whose pause is over; what nobody needs any more has ended."""
         await self.trim(tx, await tx.execute(_EXPIRE, {"now": now}))
-        values = {"now": now, "first": FIRST_PAUSE, "longest": LONGEST_PAUSE, "limit": limit}
+        pauses = {"first": FIRST_PAUSE, "longest": LONGEST_PAUSE}
+        values = {"now": now, "limit": limit, "in_hand": self._ids_in_hand(), **pauses}
         return [_outgoing(row) for row in await tx.execute(_CLAIM, values)]
+
+    def _ids_in_hand(self) -> list[UUID]:
+        """Not to be claimed, although the pause until they are sent again may be shorter than what they take."""
+        return [message.id for message in self.in_hand()]
 
     async def trim(self, tx: Transaction, ended: Iterable[Any]) -> None:
         """Keep of messages that ended without an answer what is kept of all."""
@@ -301,7 +311,7 @@ class _Post:
         return None if rest == body else rest
 
     async def next_due(self, tx: Transaction) -> datetime | None:
-        due: datetime | None = await tx.scalar(_NEXT)
+        due: datetime | None = await tx.scalar(_NEXT, {"in_hand": self._ids_in_hand()})
         return due
 
     async def deliver(self, message: Outgoing) -> Ending:
@@ -315,10 +325,13 @@ class _Post:
         return ending
 
     async def _send(self, message: Outgoing) -> Ending:
-        base = await self._address(message.recipient)
+        try:
+            base, signer = await self._address(message.recipient), await self._signer()
+        except DatabaseUnavailable as error:
+            _log.info("message not sent", recipient=message.recipient, error=type(error).__name__)
+            return Ending(None)
         if base is None:
             return Ending(None)
-        signer = await self._signer()
         headers = signer.sign("POST", message.path, message.body, self._clock.now())
         headers["content-type"] = "application/json"
         try:
