@@ -61,10 +61,19 @@ class Buyer:
             if self._waited_for(order):
                 return
             number, link = self.attempt(order)
-            checked(self.handset.post(f"{self._open(link)}/approve", data={"pin": self.person.pin}))
+            request = self._open(link)
+            eventually(lambda at=request: self._approved(at), "the switch taking a payment")  # type: ignore[misc]
             if self._ended(order, number) == "paid":
                 return
         raise WorldFailed(f"{self.person.vpa} was declined {TRIES} times")
+
+    def _approved(self, request: str) -> bool | None:
+        """Whether the PIN was taken; while many are paying nobody new may begin, and the same may be sent again."""
+        answer = self.handset.post(f"{request}/approve", data={"pin": self.person.pin})
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            return None
+        checked(answer)
+        return True
 
     def decline(self, order: str) -> None:
         """Scan, and think better of it."""

@@ -60,7 +60,7 @@ _ADVICE: Mapping[int, Advice] = {
     413: Advice("That is too large", "Send something smaller, or in several parts."),
     429: Advice(
         "One moment, please",
-        "More requests came from your address than we can serve. Wait a little, then try again.",
+        "More is asked for at this moment than we can serve. Wait a little, then try again.",
         "clock",
         retry=True,
     ),
