@@ -11,7 +11,9 @@ from services.upi_core.domain.pins import without_pin
 from services.upi_core.settings import Settings
 from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
-from services.upi_core.usecases.rail import Directory, Rail
+from services.upi_core.usecases.admission import Admission
+from services.upi_core.usecases.directory import Directory
+from services.upi_core.usecases.rail import Rail
 from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
 from suuupra.db import Database
@@ -46,7 +48,10 @@ def create_app(
         kept=without_pin,
         transport=transport,
     )
-    means = Rail(messenger, keyring, directory, settings.rulebook, time)
+    rules, courier = settings.rulebook, messenger.courier
+    pay_timer = rules.scaled(rules.pay_timer)
+    admission = Admission(settings.payments_at_once, pay_timer, lambda: courier.in_hand, time)
+    means = Rail(messenger, keyring, directory, admission, rules, time)
     forgotten = ages(timedelta(days=settings.message_days))
     handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
     pages = [phone.router] if settings.phone else []
@@ -56,7 +61,7 @@ def create_app(
         stories.router,
         *pages,
         resources=[database, directory, messenger],
-        runnables=[messenger.courier, Scheduler(database, handlers, time)],
+        runnables=[courier, Scheduler(database, handlers, time)],
         clock=time,
         description=_DESCRIPTION,
     )

@@ -23,6 +23,14 @@ class Settings(ServiceSettings, DatabaseSettings, AuthSettings):
         description="whether /phone plays the payer's app; true for demonstrations, false where real money moves",
     )
 
+    payments_at_once: int = Field(
+        default=16,
+        validation_alias="RAIL_PAYMENTS_AT_ONCE",
+        ge=1,
+        le=1000,
+        description="payments under way in one process, 1 to 1000; who would begin another is told to come again",
+    )
+
     message_days: int = Field(
         default=45,
         validation_alias="RAIL_MESSAGE_DAYS",

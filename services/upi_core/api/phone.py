@@ -41,6 +41,7 @@ def _page(request: Request, template: str, status: int = 200, **shown: object) -
 async def home(request: Request, db: Db, rail: Means, link: Link = "") -> Response:
     """Open a link, or somebody's phone."""
     text = " ".join(link.split())
+    await rail.directory.fresh()
     async with db.reading() as tx:
         accounts = await phone.accounts(tx)
         opened, fault = None, None
@@ -80,6 +81,7 @@ async def open_link(
     amount: Annotated[str | None, Form(max_length=30)] = None,
 ) -> Response:
     """The link becomes a request on the payer's phone."""
+    await rail.directory.fresh()
     try:
         async with db.transaction() as tx:
             made = await phone.open_link(tx, rail, payer, " ".join(link.split()), amount)
@@ -118,20 +120,23 @@ async def approve(
     request_id: RequestId,
     pin: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
-    """Pay. Pressed twice, or after a reload, it is paid once."""
+    """Pay. Pressed twice, or after a reload, it is paid once. Raises ManyArePaying, and may then be pressed again."""
     if not screens.is_pin(pin):
         return await _screen(request, db, rail, request_id, 422, "A UPI PIN has 4 to 6 digits.")
-    try:
-        async with db.transaction() as tx:
-            await phone.approve(tx, rail, request_id, pin)
-    except phone.NotPending:
-        pass  # the page says how it stands
+    with rail.admission.place():
+        await rail.directory.fresh()
+        try:
+            async with db.transaction() as tx:
+                await phone.approve(tx, rail, request_id, pin)
+        except phone.NotPending:
+            pass  # the page says how it stands
     return RedirectResponse(f"/phone/requests/{request_id}", 303)
 
 
 @router.post("/phone/requests/{request_id}/decline", dependencies=FromOurPage, max_body_size=FORM_LIMIT)
 async def decline(db: Db, rail: Means, request_id: RequestId) -> Response:
     """Do not pay."""
+    await rail.directory.fresh()
     try:
         async with db.transaction() as tx:
             await phone.decline(tx, rail, request_id)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from services.upi_core import contract
 from services.upi_core.api.dependencies import Db, Means
 from services.upi_core.usecases import joining, messages, settling
+from services.upi_core.usecases.problems import ManyArePaying
 from suuupra.openapi import problems
 from suuupra.signatures import Verifier
 
@@ -23,11 +24,14 @@ Code = Annotated[contract.ParticipantCode, Path(description="The participant's c
 @router.post(
     f"{contract.PATH}/{{api}}",
     status_code=202,
-    responses=problems(401, 403, 409),
+    responses=problems(401, 403, 409, ManyArePaying),
     max_body_size=MESSAGE_LIMIT,
 )
 async def take_message(request: Request, db: Db, rail: Means, api: contract.Api) -> contract.Ack:
-    """Take a participant's signed message; see contract.py for which, and for what is answered."""
+    """Take a participant's signed message; see contract.py for which, and for what is answered.
+
+    Only of a ReqPay that begins a payment there may be too many at once; it is to be sent again, the same.
+    """
     body = await request.body()
     verifier = Verifier(rail.directory.key)
     sender = await verifier.verify("POST", request.url.path, body, request.headers, rail.clock.now())

@@ -187,7 +187,9 @@ async def test_u17_an_address_of_nobody_is_refused(town: Town, vpa: str, code: s
 
 
 async def test_u54_a_pin_entered_for_another_payment_is_worth_nothing(town: Town) -> None:
-    bank = await town.switch.state.rail.directory.participant("banyan")
+    directory = town.switch.state.rail.directory
+    await directory.fresh()
+    bank = directory.participant("banyan")
     sealed = upi.seal_pin(bank.encryption, "1234", upi.new_txn_id("OTH"), 100)
     amount = Money(100, "INR")
     payer = upi.Payer(vpa=PAYER, amount=amount, credential=upi.Credential(data=sealed))

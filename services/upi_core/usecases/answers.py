@@ -82,7 +82,7 @@ async def resp_auth(tx: Transaction, rail: Rail, sender: str, message: RespAuthD
     elif payee is not None and payee.amount.minor != txn.amount_minor:
         happening = machine.AuthRefused(Code.MISMATCH)
     elif payee is not None and payee.account is not None:
-        if await rail.directory.participant(payee.account.bank) is None:
+        if rail.directory.participant(payee.account.bank) is None:
             happening = machine.AuthRefused(Code.PAYEE_BANK_DOWN)
         else:
             account = payee.account

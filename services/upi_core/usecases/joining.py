@@ -110,7 +110,7 @@ async def remove(tx: Transaction, rail: Rail, code: str) -> None:
         raise not_found("participant", code)
     await participants.remove(tx, code)
     await schedule.cancel(tx, HEARTBEAT, code)
-    rail.directory.drop()
+    tx.when_committed(rail.directory.drop)
 
 
 async def beat(tx: Transaction, rail: Rail, code: str) -> None:

@@ -1,12 +1,13 @@
 """A message arrives: who says it is known, it is taken once, and it has its effect in the same transaction."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message, MessageRefused
+from services.upi_core.contract import MESSAGES, Ack, Api, Code, Message, MessageRefused, ReqPay, TxnType
 from services.upi_core.domain import writing
 from services.upi_core.usecases import answers
 from services.upi_core.usecases.problems import Refused, sender_mismatch
@@ -26,12 +27,16 @@ _log = logs.get_logger(__name__)
 
 
 async def receive(database: Database, rail: Rail, api: Api, sender: str, body: bytes) -> Ack:
-    """Take a message that `sender` signed. Raises Problems for what is no message of the rail."""
+    """Take a message that `sender` signed.
+
+    Raises Problems for what is no message of the rail, ManyArePaying for one that is to be sent again later.
+    """
     message = _parsed(api, body)
     head = message.head  # type: ignore[attr-defined]  # every message has one
     if head.org_id != sender:
         raise sender_mismatch(head.org_id, sender)
-    refused = await _taken(database, rail, api, sender, message, head.msg_id, body)
+    with _place_for(rail, message):
+        refused = await _taken(database, rail, api, sender, message, head.msg_id, body)
     failpoints.hit(f"switch.{_point(api, message)}.committed")
     if refused is not None:
         _log.warning("message refused", api=api, sender=sender, code=refused.code)
@@ -47,6 +52,14 @@ def _parsed(api: Api, body: bytes) -> Message:
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
         raise RequestValidationError(faults) from None
+
+
+def _place_for(rail: Rail, message: Message) -> AbstractContextManager[None]:
+    """What begins a payment needs a place. A refund goes on with one: who waits for it would ask about it meanwhile,
+    hear that there is none, and send another.
+    """
+    begins = isinstance(message, ReqPay) and message.txn.type is not TxnType.REFUND
+    return rail.admission.place() if begins else nullcontext()
 
 
 def _point(api: Api, message: Message) -> str:

@@ -70,13 +70,15 @@ async def _pay(tx: Transaction, rail: Rail, sender: str, request: ReqPay, declin
     payer, payee = found.get(request.payer.vpa), found.get(request.payee.vpa)
     if payer is None or payee is None:
         unknown = request.payer.vpa if payer is None else request.payee.vpa
-        return await _refuse(tx, rail, sender, request, await _who(rail, unknown))
+        return await _refuse(tx, rail, sender, request, _who(rail, unknown))
     txn = await _new(tx, rail, sender, request, payer, payee)
     code = Code.DECLINED if declined else await _forbidden(tx, rail, request, txn)
     if code is None and request.txn.type is TxnType.PAY:
         txn = await _count(tx, rail, txn)
     if not await transactions.add(tx, txn):
         raise Refused(Code.DUPLICATE)  # another process was faster; its sender asks again and gets its answer
+    if request.txn.type is TxnType.PAY:  # a collect request waits for its payer, who begins it
+        rail.admission.begun(tx, txn.id)
     detail = {"from": sender, "amount": txn.amount_minor}
     await transactions.add_event(tx, txn.id, txn.created_at, "requested", txn.payment, detail)
     code = code or txn.payment.code
@@ -90,10 +92,10 @@ async def _pay(tx: Transaction, rail: Rail, sender: str, request: ReqPay, declin
     return txn
 
 
-async def _who(rail: Rail, vpa: str) -> Code:
+def _who(rail: Rail, vpa: str) -> Code:
     """An address of a handle that nobody has is U17; one that its bank does not know is ZH."""
     handle = vpa.partition("@")[2]
-    return Code.VPA_UNKNOWN if await rail.directory.bank_of(handle) else Code.PSP_UNKNOWN
+    return Code.VPA_UNKNOWN if rail.directory.bank_of(handle) else Code.PSP_UNKNOWN
 
 
 async def _new(tx: Transaction, rail: Rail, sender: str, request: ReqPay, payer: Entry, payee: Entry) -> Txn:
@@ -151,10 +153,10 @@ async def _forbidden(tx: Transaction, rail: Rail, request: ReqPay, txn: Txn) -> 
         not rules.takes_collect(rulebook.day_of(now)) or txn.initiator != txn.payee_psp
     ):
         return Code.AUTH_DECLINED
-    if await rail.directory.participant(txn.payee_psp) is None:
+    if rail.directory.participant(txn.payee_psp) is None:
         return Code.PSP_UNKNOWN
     for bank, code in ((txn.payer.bank, Code.PAYER_BANK_DOWN), (txn.payee.bank, Code.PAYEE_BANK_DOWN)):
-        if await rail.directory.participant(bank) is None:
+        if rail.directory.participant(bank) is None:
             return code
     if rules.too_risky(request.risk_score):
         return Code.RISK
@@ -202,6 +204,7 @@ async def approve_collect(tx: Transaction, rail: Rail, txn: Txn, credential: str
     counted = await _count(tx, rail, txn)
     if counted.payment.code is not None:
         return await steps.apply(tx, rail, txn, AuthRefused(counted.payment.code), {"by": "switch"})
+    rail.admission.begun(tx, txn.id)
     await transactions.give_credential(tx, txn.id, credential)
     await transactions.count_in(tx, txn.id, counted.counted_in, counted.counted_on)
     return await steps.apply(tx, rail, replace(counted, credential=credential), Authorised(), {"by": "payer"})
@@ -244,6 +247,7 @@ async def _refund(tx: Transaction, rail: Rail, sender: str, request: ReqPay) -> 
     )
     if not await transactions.add(tx, txn):
         raise Refused(Code.DUPLICATE)
+    rail.admission.begun(tx, txn.id)
     detail = {"from": sender, "amount": txn.amount_minor, "payment": paid.id}
     await transactions.add_event(tx, txn.id, now, "requested", txn.payment, detail)
     return await steps.apply(tx, rail, txn, Authorised(), {"by": sender})

@@ -68,14 +68,14 @@ async def read_link(tx: Transaction, rail: Rail, text: str) -> Opened:
     payee = await participants.find(tx, link.pa)
     if payee is None:
         raise LinkError("pa", "must be an address that somebody has", "ask for a new code")
-    return Opened(link, payee, await _is_verified(rail, link, payee, text))
+    return Opened(link, payee, _is_verified(rail, link, payee, text))
 
 
-async def _is_verified(rail: Rail, link: UpiLink, payee: Entry, text: str) -> bool:
+def _is_verified(rail: Rail, link: UpiLink, payee: Entry, text: str) -> bool:
     """Whether its merchant signed it. A signature that is there and wrong is no missing one: the link is forged."""
     if link.sign is None:
         return False
-    keys = await rail.directory.keys(link.orgid or payee.participant)
+    keys = rail.directory.keys(link.orgid or payee.participant)
     genuine = signatures.verify_text(keys, signed_part(text), link.sign)
     if not genuine or (link.orgid or payee.participant) != payee.participant:
         raise LinkError("sign", "must be the payee's own signature", "do not pay it; ask for a new code")
@@ -163,7 +163,7 @@ async def approve(tx: Transaction, rail: Rail, request_id: UUID, pin: str) -> Tx
     """
     request = await _pending(tx, rail, request_id)
     payer = await participants.find(tx, request.payer_vpa)
-    bank = await rail.directory.participant(payer.bank) if payer else None
+    bank = rail.directory.participant(payer.bank) if payer else None
     if bank is None or bank.encryption is None:
         raise PayerBankAway("Nothing was paid. Try again in a moment.", headers={"Retry-After": "5"})
     sealed = seal_pin(bank.encryption, pin, request.txn_id, request.amount_minor)

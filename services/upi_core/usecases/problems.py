@@ -1,7 +1,7 @@
 """What the switch refuses, as problems with a name, and as codes of the rail."""
 
 from services.upi_core.contract import Code
-from suuupra.errors import Conflict, FieldError, Forbidden, NotFound, Problem
+from suuupra.errors import Conflict, FieldError, Forbidden, NotFound, Problem, TooManyRequests
 
 
 class Refused(Exception):
@@ -24,10 +24,22 @@ class AddressTaken(Conflict):
     slug, title = "address-taken", "The payment address belongs to another participant"
 
 
+class ManyArePaying(TooManyRequests):
+    """No further payment can begin now. Nothing was changed: the same may be sent again."""
+
+    slug, title = "many-are-paying", "Many are paying at this moment"
+
+
 class NothingToSettle(Conflict):
     """The transaction is not disputed, or that outcome does not end its dispute."""
 
     slug, title = "nothing-to-settle", "That does not settle the transaction"
+
+
+def many_are_paying(seconds: int) -> Problem:
+    return ManyArePaying(
+        "Many are paying at this moment. Try again in a few seconds.", headers={"Retry-After": str(seconds)}
+    )
 
 
 def nothing_to_settle(txn_id: str, state: str, outcome: str) -> Problem:

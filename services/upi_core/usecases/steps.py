@@ -163,6 +163,8 @@ async def _tell(
     await transactions.told(tx, txn.id, result)
     TOLD.labels(txn.type, code).inc()
     if first:
+        if txn.type != "COLLECT" or txn.counted_in is not None:  # else its payer never began it
+            rail.admission.ended(tx, txn.id)
         DURATION.labels(txn.type, result).observe((now - txn.created_at).total_seconds())
     return replace(txn, told=result)
 

@@ -1,0 +1,169 @@
+"""When as many payments are under way as can end in time, the next is told to begin later, and nothing else happens."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+import pytest
+
+from services.upi_core import contract as upi
+from services.upi_core.contract import Api
+from services.upi_core.settings import Settings
+from services.upi_core.tests.merchant import CODE
+from services.upi_core.tests.town import PAYER, PIN, POOR, SAME_ORIGIN, Town
+from suuupra.db import ACQUIRE_LIMIT, Database
+from suuupra.messages import FIRST_PAUSE, PARALLEL
+from suuupra.money import Money
+from suuupra.testing.unchanged import unchanged
+
+pytestmark = pytest.mark.integration
+PLACES: int = Settings.model_fields["payments_at_once"].default
+SENTENCE = "Many are paying at this moment. Try again in a few seconds."
+
+
+def database_of(town: Town) -> Database:
+    found: Database = town.switch.state.resources.get(Database)
+    return found
+
+
+async def approval(town: Town, page: str, **headers: str) -> httpx.Response:
+    return await town.http.post(f"{page}/approve", data={"pin": PIN}, headers={**SAME_ORIGIN, **headers})
+
+
+async def fill(town: Town) -> None:
+    """Take every place, with payments of which the merchant has not heard yet."""
+    town.mesh.away.add(CODE)
+    for number in range(PLACES):
+        await town.approve(await town.open(town.merchant.link(100, f"F{number}")))
+    await town.settle()
+
+
+async def drain(town: Town) -> None:
+    """The merchant is back: what it did not acknowledge comes again, and every payment ends."""
+    town.mesh.away.discard(CODE)
+    await town.later(FIRST_PAUSE.total_seconds())
+    assert {(await town.tried(f"F{number}"))[0]["code"] for number in range(PLACES)} == {"00"}
+
+
+def assert_told_to_come_again(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "application/problem+json")
+    assert 1 <= int(answer.headers["retry-after"]) <= 5
+    assert (answer.json()["type"], answer.json()["detail"]) == (
+        "urn:suuupra:problem:many-are-paying",
+        SENTENCE,
+    )
+
+
+@asynccontextmanager
+async def all_connections_in_use(database: Database) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for _ in range(database.pool_size):
+            await stack.enter_async_context(database.transaction())
+        yield
+
+
+async def test_an_approval_beyond_what_can_end_in_time_is_told_to_come_again_and_taken_then(
+    town: Town,
+) -> None:
+    waiting = await town.open(town.merchant.link(49_900, "A1"), POOR)
+    await fill(town)
+    async with unchanged(database_of(town)):
+        assert_told_to_come_again(await approval(town, waiting))
+    assert await town.tried("A1") == []
+    await drain(town)
+    await town.approve(waiting)
+    await town.settle()
+    assert [txn["ref_id"] for txn in await town.tried("A1")] == ["A1"]
+
+
+async def test_who_is_told_to_come_again_waits_for_no_connection(town: Town) -> None:
+    waiting = await town.open(town.merchant.link(49_900, "A1"))
+    await fill(town)
+    async with all_connections_in_use(database_of(town)):
+        began = time.monotonic()
+        assert_told_to_come_again(await approval(town, waiting))
+        assert time.monotonic() - began < ACQUIRE_LIMIT.total_seconds() / 2
+
+
+async def test_people_read_a_sentence_and_a_way_back_to_the_same_request(town: Town) -> None:
+    waiting = await town.open(town.merchant.link(49_900, "A1"))
+    await fill(town)
+    where = {"Accept": "text/html", "Referer": f"http://upi-core{waiting}"}
+    answer = await approval(town, waiting, **where)
+    assert (answer.status_code, "retry-after" in answer.headers) == (429, True)
+    assert SENTENCE in answer.text
+    assert f'href="{waiting}"' in answer.text
+    page = await town.http.get(waiting, headers={"Accept": "text/html"})
+    assert f'action="{waiting}/approve"' in page.text, "it is still to be approved"
+
+
+def payment(town: Town) -> upi.ReqPay:
+    amount = Money(100, "INR")
+    return upi.ReqPay(
+        head=town.merchant.head(),
+        txn=town.merchant.txn(upi.TxnType.PAY),
+        payer=upi.Payer(vpa=PAYER, amount=amount),
+        payees=[upi.Payee(vpa="kabir@cedar", amount=amount)],
+    )
+
+
+async def test_a_req_pay_beyond_is_told_to_come_again_and_the_same_is_taken_then(town: Town) -> None:
+    body = payment(town).model_dump_json(exclude_none=True)
+    await fill(town)
+    async with unchanged(database_of(town)):
+        assert_told_to_come_again(await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body))
+    await drain(town)
+    taken = await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body)
+    assert (taken.status_code, taken.json().get("err")) == (202, None)
+
+
+async def test_what_has_begun_goes_on_while_no_other_may_begin(town: Town) -> None:
+    """Questions and refunds are taken; so is a no of the payer, which ends a request."""
+    paid = await town.pay("A2")
+    declined = await town.open(town.merchant.link(49_900, "A1"), POOR)
+    await fill(town)
+    (first, *_) = await town.tried("F0")
+    await town.merchant.say(Api.REQ_CHK_TXN, town.merchant.check(first["id"]))
+    answer = await town.http.post(f"{declined}/decline", headers=SAME_ORIGIN)
+    assert answer.status_code == 303
+    assert (await town.tried("A1"))[0]["code"] == "ZA"
+    refund = town.merchant.refund(paid["id"], PAYER, 100)
+    assert (await town.merchant.say(Api.REQ_PAY, refund)).err is None
+    await drain(town)
+
+
+async def test_a_payment_whose_time_is_over_holds_no_place(town: Town) -> None:
+    waiting = await town.open(town.merchant.link(49_900, "A1"), POOR)
+    await fill(town)
+    town.clock.advance(15)
+    assert (await approval(town, waiting)).status_code == 303
+
+
+async def test_payments_that_were_refused_at_once_hold_no_place(town: Town) -> None:
+    over = upi.Rules(expires_at=town.clock.now())
+    for _ in range(PLACES + 1):
+        await town.merchant.say(Api.REQ_PAY, payment(town).model_copy(update={"rules": over}))
+    assert {answer.resp.code for answer in await answers(town)} == {upi.Code.EXPIRED}
+
+
+async def answers(town: Town) -> list[upi.RespPay]:
+    await town.settle()
+    return town.merchant.told(upi.RespPay)
+
+
+async def test_a_courier_with_its_hands_full_lets_nobody_begin(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = await town.open(town.merchant.link(49_900, "A1"))
+    admission = town.switch.state.rail.admission
+    monkeypatch.setattr(admission, "_letters", lambda: PARALLEL)
+    assert_told_to_come_again(await approval(town, waiting))
+    monkeypatch.setattr(admission, "_letters", lambda: PARALLEL - 1)
+    await town.approve(waiting)
+
+
+async def test_an_approval_that_fails_gives_its_place_back(town: Town) -> None:
+    missing = "/phone/requests/0198c5a4-7d3e-7c1a-9c55-0242ac120002"
+    for _ in range(PLACES + 1):
+        assert (await approval(town, missing)).status_code == 404

@@ -1,0 +1,84 @@
+"""Who may begin a payment now. What has begun is never in anybody's way here: only beginnings are told to wait.
+
+Each payment under way is a chain of messages that its banks and PSPs have seconds for. When more begin than can end,
+all of them become slower together until their timers end them, and the work done for them was for nothing. So as many
+are let in as can end in time, and whoever comes then is told to come again, before a connection is taken for it.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from services.upi_core.domain.crowding import UnderWay
+from services.upi_core.usecases.problems import many_are_paying
+from suuupra.clock import Clock
+from suuupra.db import Transaction
+from suuupra.messages import PARALLEL
+
+COME_AGAIN_SECONDS: Final = (2, 5)
+"""From, to: by chance, so that those who were turned away do not return in step."""
+
+_turned_away = Counter("suuupra_upi_turned_away_total", "Payments that were told to begin later.")
+_under_way = Gauge("suuupra_upi_under_way", "Payments that began here and have not ended.")
+
+
+class Admission:
+    """The places for payments of one process.
+
+    `pay_timer`: after so long a step of a payment has ended by itself, and what is left of it waits for a timer.
+    `letters`: how many the courier has in hand; with PARALLEL of them the next waits for its turn.
+    """
+
+    def __init__(self, places: int, pay_timer: timedelta, letters: Callable[[], int], clock: Clock) -> None:
+        self._places = places
+        self._letters = letters
+        self._clock = clock
+        self._beginning: set[object] = set()
+        self._under_way = UnderWay(pay_timer.total_seconds())
+        _under_way.set_function(self._count)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for what the block begins, and for the payment once that is committed.
+
+        Raises ManyArePaying when all are taken.
+        """
+        if self._is_full():
+            _turned_away.inc()
+            raise many_are_paying(random.randint(*COME_AGAIN_SECONDS))  # noqa: S311
+        beginning = object()
+        self._beginning.add(beginning)
+        before = _beginning.set(beginning)
+        try:
+            yield
+        finally:
+            _beginning.reset(before)
+            self._beginning.discard(beginning)
+
+    def begun(self, tx: Transaction, txn_id: str) -> None:
+        """The payment moves from now on: it has the place that was taken for it."""
+        tx.when_committed(partial(self._move_in, _beginning.get(), txn_id))
+
+    def ended(self, tx: Transaction, txn_id: str) -> None:
+        """Its result is told."""
+        tx.when_committed(partial(self._under_way.end, txn_id))
+
+    def _move_in(self, beginning: object, txn_id: str) -> None:
+        self._beginning.discard(beginning)
+        self._under_way.begin(txn_id, self._clock.monotonic())
+
+    def _count(self) -> int:
+        return self._under_way.count(self._clock.monotonic())
+
+    def _is_full(self) -> bool:
+        return len(self._beginning) + self._count() >= self._places or self._letters() >= PARALLEL
+
+
+_beginning: ContextVar[object] = ContextVar("beginning", default=None)
+"""What the running request begins."""
