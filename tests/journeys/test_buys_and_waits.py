@@ -80,7 +80,7 @@ def test_a_bank_that_answers_late_is_waited_for_and_the_order_is_paid_in_the_end
         approve(handset, elsewhere.pin)
         page.bring_to_front()
         expect(page.get_by_text("Do not pay again")).to_be_visible()
-        expect(page.get_by_text("Your bank has not answered yet")).to_be_visible(timeout=RESOLVED_WITHIN_MS)
+        expect(page.get_by_text("A bank has not answered yet")).to_be_visible(timeout=RESOLVED_WITHIN_MS)
         picture(page, "pay-bank-silent")
         handset.reload()
         picture(handset, "phone-being-checked")
