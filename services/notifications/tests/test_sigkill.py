@@ -159,7 +159,8 @@ async def test_killed_between_send_and_mark_one_letter_is_in_the_mailbox(
     clock.advance(CLAIM * 2)
     async with at_desk(mailing, clock) as desk:
         assert await Postman(desk).send_due() == 1
-    async with calling(create_app(mailing), accept="text/html") as browser:
+    pages = create_app(mailing)
+    async with pages.router.lifespan_context(pages), calling(pages, accept="text/html") as browser:
         page = (await browser.get("/mail")).text
     assert page.count('<li><a href="/mail/') == 1
     assert "2 copies" in page
