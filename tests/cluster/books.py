@@ -172,8 +172,8 @@ def assert_all_agree(kube: Kube, ledger: Ledger, merchant_account: str = "SUUUPR
     return last.ledger
 
 
-def assert_sound(kube: Kube, ledger: Ledger) -> None:
-    """Debits equal credits in every currency, and the verifier finds each row as it was sealed (M1, M12)."""
+def assert_sound(kube: Kube, ledger: Ledger) -> str:
+    """Debits equal credits in every currency, and the verifier finds each row as it was sealed (M1, M12): its words."""
     balanced = ledger.trial_balance()
     assert balanced, "nothing was posted at all"
     for currency in balanced:
@@ -193,4 +193,6 @@ def assert_sound(kube: Kube, ledger: Ledger) -> None:
     )
     verified = kube.run(*command, check=False)
     assert verified.returncode == 0, verified.stderr
-    assert verified.stdout.rstrip().endswith(": sound"), verified.stdout
+    words: str = verified.stdout.rstrip()
+    assert words.endswith(": sound"), words
+    return words

@@ -63,11 +63,14 @@ class Complaints:
             self.heard.append(text)
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep what the page looks like: in docs/screens when SUUUPRA_SCREENS is set, else with the test's artifacts."""
+def picture(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep what the page looks like: in docs/screens when SUUUPRA_SCREENS is set, else with the test's artifacts.
+
+    `whole`: down to its end, not only what the window shows.
+    """
     folder = SCREENS if os.environ.get("SUUUPRA_SCREENS") else ARTIFACTS
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
+    page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from suuupra.money import Money
+from suuupra.writing import money
 from tests.cluster.banks import Account, Bank, banks
 from tests.cluster.books import (
     CLEARING,
@@ -24,6 +26,7 @@ from tests.cluster.kube import Kube, eventually
 
 from .browser import Complaints, picture, visit
 from .people import fill_cart, pay, pay_button
+from .printed import Said, print_out
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 
@@ -67,6 +70,12 @@ class Office:
         (statement,) = bank.read(f"/internal/v1/accounts/{number}/statement")
         return [entry for entry in statement["entries"] if entry["txn_id"] == transaction]
 
+    def accounts(self) -> list[tuple[Bank, str]]:
+        """The merchant's account and the payer's: bank and number of each."""
+        merchant, *others = banks(self.kube)
+        payer = next(bank for bank in others if self.payer.vpa.endswith(f"@{bank.code}"))
+        return [(merchant, MERCHANT), (payer, self.number(payer))]
+
     def number(self, bank: Bank) -> str:
         """The payer's account at a bank."""
         accounts = bank.read("/internal/v1/accounts")[0]["items"]
@@ -88,8 +97,9 @@ def test_m1_order_ledger_and_both_banks_statements_agree_when_it_is_paid_and_whe
         order = page.url.rsplit("/", 1)[1]
         pay(context, page, office.payer)
         assert_paid_is_told_alike(office, order)
-        assert_all_agree(office.kube, office.ledger, MERCHANT)
-        assert_sound(office.kube, office.ledger)
+        agreed = assert_all_agree(office.kube, office.ledger, MERCHANT)
+        picture_of_the_books(context, office, assert_sound(office.kube, office.ledger))
+        picture_of_the_statements(context, office, order, len(agreed))
 
         give_back(office, order)
         expect_refunded(page, platform_url, order)
@@ -111,6 +121,42 @@ def assert_paid_is_told_alike(office: Office, order: str) -> None:
     }
     paid = next(attempt for attempt in payment["attempts"] if attempt["state"] == "succeeded")
     assert_booked_at_both_banks(office, journal, total, reference=paid["reference"])
+
+
+def picture_of_the_books(context: BrowserContext, office: Office, verified: str) -> None:
+    """The ledger balanced, and its chain verified."""
+    balance = [
+        f"{one['currency']}: debits {amount(one['debit_total_minor'], one['currency'])}, "
+        f"credits {amount(one['credit_total_minor'], one['currency'])}: "
+        f"{'balanced' if one['balanced'] else 'NOT BALANCED'}"
+        for one in office.ledger.trial_balance()
+    ]
+    every = [Said("python -m suuupra ledger verify", [verified]), Said("/v1/ledger/trial-balance", balance)]
+    print_out(context, "books-verified", "The ledger is balanced, its chain verified", every)
+
+
+def picture_of_the_statements(context: BrowserContext, office: Office, order: str, agreed: int) -> None:
+    """The payment in the ledger and in both banks' statements, and how many of all agree line by line."""
+    (journal,) = office.journals(order, 1)
+    details = journal["details"]
+    posted = [f"{account}: {side} {amount(minor, 'INR')}" for (account, side), minor in legs(journal).items()]
+    every = [Said(f"Ledger: journal {journal['sequence']}, rrn {details['rrn']}", posted)]
+    for bank, number in office.accounts():
+        (entry,) = office.entries(bank, details["rail_reference"], number)
+        line = f"{entry['at'][:19]}  rrn {entry['rrn']}  {amount(entry['amount']['minor'], 'INR')}"
+        left = f"balance {amount(entry['balance']['minor'], 'INR')}"
+        every.append(Said(f"{bank.code.capitalize()} Bank: statement of {number}", [f"{line}  {left}"]))
+    same = f"{agreed} transactions are in the ledger, in the merchant's statement and in a payer's, each to the same paisa"
+    print_out(
+        context,
+        "statements-agree",
+        "Both statements agree with the ledger",
+        [*every, Said("All of them", [same])],
+    )
+
+
+def amount(minor: int, currency: str) -> str:
+    return money(Money(minor, currency))
 
 
 def assert_refunded_is_told_alike(office: Office, order: str) -> None:
@@ -138,10 +184,8 @@ def assert_booked_at_both_banks(
     office: Office, journal: dict[str, Any], minor: int, *, reference: str
 ) -> None:
     """One line in the merchant's statement and one in the payer's, both with the journal's ids, rrn and amount."""
-    merchant, *others = banks(office.kube)
-    payer = next(bank for bank in others if office.payer.vpa.endswith(f"@{bank.code}"))
     transaction, rrn = journal["details"]["rail_reference"], journal["details"]["rrn"]
-    for bank, number, moved in ((merchant, MERCHANT, minor), (payer, office.number(payer), -minor)):
+    for (bank, number), moved in zip(office.accounts(), (minor, -minor), strict=True):
         (entry,) = office.entries(bank, transaction, number)
         assert (entry["amount"], entry["rrn"], entry["ref_id"]) == (
             {"minor": moved, "currency": "INR"},

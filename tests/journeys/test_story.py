@@ -60,13 +60,13 @@ def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunde
             expect(page.locator(".story-text").filter(has_text=text)).to_have_count(1)
         expect(page.locator(".story-lines")).to_contain_text("Debit assets:upi-clearing:INR: ₹499.00")
         expect(page.locator(".notice-warning")).to_have_count(0)
-        picture(page, "story")
+        picture(page, "story", whole=True)
 
         refund(platform_url, finance_token(kube), order)
         appears(page, "Mail handed to the mail server: refund")
         appears(page, "the lessons are locked again")
         expect(page.locator(".story-text").filter(has_text="Refund done")).to_have_count(1)
-        picture(page, "story-refunded")
+        picture(page, "story-refunded", whole=True)
         assert broken_anywhere(page, axe) == {}
         told = page.request.get(f"{platform_url}/support/orders/{order}/story.json").json()
         assert told["complete"]
