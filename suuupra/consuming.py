@@ -115,7 +115,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has 
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError when no broker answers."""
-        await when_free(self._intake.recall, self._clock)
+        await when_free(self._intake.recall)
         await self._client.start()
         chores = (self._commit_regularly, self._sweep_regularly, self._prune_regularly)
         self._chores = {self._watched(chore()) for chore in chores}
@@ -307,7 +307,7 @@ class _Worker:
         # From the beginning of a topic everything comes: there is no time before which nothing does.
         joined = Joined(topic, partition, count, offset, time if offset else None)
         # A full pool must not end the membership: to leave the group moves the partitions of all.
-        await when_free(lambda: self._intake.join(joined), self._clock)
+        await when_free(lambda: self._intake.join(joined))
 
 
 def _time_of(message: Message) -> datetime | None:

@@ -116,7 +116,7 @@ class Courier(Generic[Letter, Result]):
     async def deliver_due(self) -> int:
         """Claim and deliver all that is due now, and return how many; what `run` does, and tests."""
         count = 0
-        while letters := await self._claim(self._parallel):
+        while letters := await when_free(lambda: self._claim(self._parallel)):
             for letter in letters:
                 self.submit(letter)
             await self.settled()
@@ -159,7 +159,7 @@ class Courier(Generic[Letter, Result]):
             result = await self._post.deliver(letter)
         failpoints.hit("courier.sent")
         try:
-            if await when_free(lambda: self._settled(letter, result), self._clock):
+            if await when_free(lambda: self._settled(letter, result)):
                 self._rounds.ring()
         except DatabaseUnavailable as error:
             _log.warning("what came of a letter could not be noted", courier=self.name, error=str(error))

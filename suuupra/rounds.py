@@ -12,7 +12,7 @@ comes soon. Every other failure is a fault and ends the task.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -23,7 +23,7 @@ from suuupra.clock import Clock
 from suuupra.db import Database, DatabaseBusy, DatabaseUnavailable
 
 BUSY_SECONDS: Final = 0.25
-"""Until the next look when no connection was free for this one, which waited for a second already."""
+"""Until it is tried again when no connection was free within a second."""
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -36,15 +36,17 @@ Round = Callable[[], Awaitable[float]]
 _Done = TypeVar("_Done")
 
 
-async def when_free(work: Callable[[], Awaitable[_Done]], clock: Clock) -> _Done:
+async def when_free(work: Callable[[], Awaitable[_Done]]) -> _Done:
     """Do `work`, which begins by taking a connection, once one is free, however long others have them all.
 
     Raises DatabaseUnavailable when PostgreSQL answers nobody any more.
     """
     while True:
-        with suppress(DatabaseBusy):
+        try:
             return await work()
-        await clock.sleep(BUSY_SECONDS)
+        except DatabaseBusy as error:
+            _log.info("postponed", error=error.detail)
+        await asyncio.sleep(BUSY_SECONDS)  # not the clock's: a pool is full in real time, as ACQUIRE_LIMIT is
 
 
 class Bell:
@@ -127,15 +129,7 @@ class Rounds:
             self.trouble = None
             while True:
                 self._bell.quiet()
-                await self._bell.rings_within(await self._look(go), self._clock, hearing)
-
-    async def _look(self, go: Round) -> float:
-        """A round; soon another when it found no connection free, for PostgreSQL is there."""
-        try:
-            return await go()
-        except DatabaseBusy as error:
-            _log.info("postponed", task=self._name, error=error.detail)
-            return BUSY_SECONDS
+                await self._bell.rings_within(await when_free(go), self._clock, hearing)
 
     @asynccontextmanager
     async def _hearing(self) -> AsyncIterator[asyncio.Task[None] | None]:

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from suuupra.clock import FakeClock, SystemClock
 from suuupra.courier import Courier
 from suuupra.db import Database, DatabaseBusy, Transaction
-from suuupra.rounds import BUSY_SECONDS
 from suuupra.testing.postgres import PostgresServer
 from suuupra.testing.waiting import until
 from suuupra.tests.data.running import running
@@ -186,8 +185,6 @@ async def test_what_came_of_a_letter_waits_for_a_connection_and_is_not_thrown_aw
     async with single.transaction():
         courier.submit(1)
         await asyncio.wait_for(post.found_none.wait(), 10)
-    await clock.until_sleeping()
-    clock.advance(BUSY_SECONDS)
     await courier.settled()
     assert (post.heard, await unsent(single)) == ([1], 0)
     await single.close()
