@@ -79,6 +79,8 @@ class Courier(Generic[Letter, Result]):
         self._slots = asyncio.Semaphore(parallel)
         self._halt = Haltable(grace=GRACE_SECONDS)
         self._running: dict[asyncio.Task[None], Letter] = {}
+        self._claimed: set[asyncio.Task[None]] = set()
+        """Those of them that were found in the database, where they wait to be sent (again)."""
         self._rounds = Rounds(self.name, database, clock, channel=post.channel)
         self.waited_for = asyncio.Event()
         """Somebody waits until all is settled: a post that gathers what it notes does so no longer."""
@@ -102,6 +104,11 @@ class Courier(Generic[Letter, Result]):
         """How many letters are on their way, or waiting for their turn."""
         return len(self._running)
 
+    @property
+    def new_in_hand(self) -> int:
+        """How many of them were submitted: what this process begins now, not what it tries again."""
+        return len(self._running) - len(self._claimed)
+
     def letters(self) -> Collection[Letter]:
         """Those in hand."""
         return self._running.values()
@@ -118,7 +125,7 @@ class Courier(Generic[Letter, Result]):
         count = 0
         while letters := await when_free(lambda: self._claim(self._parallel)):
             for letter in letters:
-                self.submit(letter)
+                self._claimed.add(self.submit(letter))
             await self.settled()
             count += len(letters)
         return count
@@ -134,13 +141,14 @@ class Courier(Generic[Letter, Result]):
         if len(self._running) >= self._parallel:
             self._rounds.ring()
         self._running.pop(task, None)
+        self._claimed.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _log.error("a letter could not be handled", courier=self.name, exc_info=task.exception())
 
     async def _round(self) -> float:
         free = self._parallel - len(self._running)
         for letter in await self._claim(free) if free > 0 else ():
-            self.submit(letter)
+            self._claimed.add(self.submit(letter))
         return BUSY_SECONDS if len(self._running) >= self._parallel else await self._pause()
 
     async def _claim(self, limit: int) -> Sequence[Letter]:

@@ -49,7 +49,8 @@ STATEMENT_LIMIT: Final = timedelta(seconds=5)
 ACQUIRE_LIMIT: Final = timedelta(seconds=1)
 TRANSACTION_LIMIT: Final = timedelta(seconds=15)
 LATELY: Final = timedelta(seconds=2)
-"""For how long a PostgreSQL that answered a unit of work counts as there, while no connection is free to ask it."""
+"""For how long a PostgreSQL that answered a statement counts as there, while no connection is free to ask it. Where
+every statement takes longer, as when all wait for one lock, it counts as away."""
 
 
 class DatabaseOfService(Protocol):
@@ -119,13 +120,20 @@ class Transaction(AsyncSession):
         raise TransactionEndsOutside("do not roll back: raise, and database.transaction() does")
 
     def when_committed(self, call: Callable[[], object]) -> None:
-        """Call it once this has committed, before any other task runs; never when it is rolled back."""
+        """Call it once this has committed, before any other task runs; never when it is rolled back.
+
+        It must not raise: what it would undo has happened. Not for inside a savepoint, which may be rolled back alone.
+        """
+        if self.in_nested_transaction():
+            raise TransactionEndsOutside(
+                "ask for it outside of the savepoint, which may be rolled back by itself"
+            )
 
         def committed(session: OrmSession) -> None:
-            if not session.in_nested_transaction():
+            if not session.in_nested_transaction():  # else it is a savepoint that was released
                 call()
 
-        event.listen(self.sync_session, "after_commit", committed, once=True)
+        event.listen(self.sync_session, "after_commit", committed)
 
     def _opened(self) -> AsyncSessionTransaction:
         return super().begin()
@@ -165,9 +173,10 @@ class Database:
         self._engine = _engine(_async_url(url), application, pool_size, statement_limit, acquire_limit)
         self._closed = False
         self._answered_at = float("-inf")
-        """When PostgreSQL last answered a unit of work, by the event loop's clock."""
+        """When PostgreSQL last answered, by the event loop's clock."""
         self._revision: _Revision | None = None
         event.listen(self._engine.sync_engine, "checkin", self._given_back)
+        event.listen(self._engine.sync_engine, "after_cursor_execute", self._heard)
 
     @classmethod
     def of(cls, settings: DatabaseOfService) -> Self:
@@ -210,6 +219,9 @@ class Database:
         """Note that PostgreSQL did so now; when that is."""
         self._answered_at = asyncio.get_running_loop().time()
         return self._answered_at
+
+    def _heard(self, *_of_a_statement: object) -> None:
+        self._answered()
 
     def _is_exhausted(self) -> bool:
         return cast(QueuePool, self._engine.pool).checkedout() >= self.pool_size

@@ -44,7 +44,7 @@ PATIENCE: Final = timedelta(minutes=15)
 GAP: Final = timedelta(minutes=10)
 """How long an event that others can do without is awaited by them."""
 NEEDED: Final = timedelta(days=7)
-"""How long one is awaited whose followers are wrong or refused without it: as long as a topic keeps it."""
+"""How long one is awaited whose followers are wrong or refused without it: a week for who is called by the alert."""
 ATTEMPTS: Final = 3
 """How often an event is tried whose errors look like its own fault."""
 

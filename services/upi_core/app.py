@@ -13,6 +13,7 @@ from services.upi_core.store.sweeping import ages
 from services.upi_core.usecases import timers
 from services.upi_core.usecases.admission import Admission
 from services.upi_core.usecases.directory import Directory
+from services.upi_core.usecases.ends import EndsElsewhere
 from services.upi_core.usecases.rail import Rail
 from suuupra import app, sweeping, ui
 from suuupra.clock import Clock, SystemClock
@@ -50,7 +51,7 @@ def create_app(
     )
     rules, courier = settings.rulebook, messenger.courier
     pay_timer = rules.scaled(rules.pay_timer)
-    admission = Admission(settings.payments_at_once, pay_timer, lambda: courier.in_hand, time)
+    admission = Admission(settings.payments_at_once, pay_timer, lambda: courier.new_in_hand, time)
     means = Rail(messenger, keyring, directory, admission, rules, time)
     forgotten = ages(timedelta(days=settings.message_days))
     handlers = {**timers.handlers(means), sweeping.KIND: sweeping.handler(forgotten, time)}
@@ -61,7 +62,7 @@ def create_app(
         stories.router,
         *pages,
         resources=[database, directory, messenger],
-        runnables=[courier, Scheduler(database, handlers, time)],
+        runnables=[courier, Scheduler(database, handlers, time), EndsElsewhere(database, admission, time)],
         clock=time,
         description=_DESCRIPTION,
     )

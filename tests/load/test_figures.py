@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import gateway, ledger, logins, refresh
+from . import gateway, ledger, logins, refresh, report
 from .report import Figure, as_markdown
 from .switch import Hops, Run, figures
 
@@ -30,7 +30,8 @@ def test_the_curve_tells_rate_and_processor_of_each_load() -> None:
     assert four.bound == "the switch's one process: 50% of a core"
 
 
-def test_a_page_tells_its_note_before_its_figures() -> None:
+def test_a_page_tells_its_note_before_its_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "commit", lambda: "abc1234")  # the image with the other Python has no git
     page = as_markdown("At rest", [Figure("memory", "3 GiB", "6 GiB", "0.50×", "kafka")], "Why 6 GiB.")
     assert page.index("# At rest") < page.index("\n\nWhy 6 GiB.\n\n| what |") < page.index("| memory | 3 GiB")
 

@@ -95,6 +95,7 @@ INSERT INTO txn_event (txn_id, at, note, state, code, detail)
 VALUES (:id, :now, :note, CAST(:state AS text), CAST(:code AS text), CAST(:detail AS jsonb))
 """)
 _TOLD: Final = text("UPDATE txn SET told = :told WHERE id = :id")
+_ENDED: Final = text("SELECT id FROM txn WHERE id = ANY(CAST(:ids AS text[])) AND told IS NOT NULL")
 _CREDENTIAL: Final = text("UPDATE txn SET credential = :credential WHERE id = :id")
 _ACCOUNT: Final = text("UPDATE txn SET payee_bank = :bank, payee_number = :number WHERE id = :id")
 _EVENT: Final = text("""
@@ -243,6 +244,11 @@ async def save(
     values = {"state": payment.state.value, "code": _value(payment.code), "checks": payment.checks}
     more = {"reversals": payment.reversals, "late_credit": payment.late_credit, "note": note}
     await tx.execute(_SAVE, {**values, **more, "id": txn_id, "now": now, "detail": json.dumps(detail)})
+
+
+async def ended(tx: Transaction, ids: Sequence[str]) -> Sequence[str]:
+    """Those of them whose first result was told."""
+    return (await tx.scalars(_ENDED, {"ids": list(ids)})).all()
 
 
 async def told(tx: Transaction, txn_id: str, result: str) -> None:

@@ -12,6 +12,7 @@ from services.upi_core.contract import Api
 from services.upi_core.settings import Settings
 from services.upi_core.tests.merchant import CODE
 from services.upi_core.tests.town import PAYER, PIN, POOR, SAME_ORIGIN, Town
+from services.upi_core.usecases.ends import ASK_SECONDS, EndsElsewhere
 from suuupra.db import ACQUIRE_LIMIT, Database
 from suuupra.messages import FIRST_PAUSE, PARALLEL
 from suuupra.money import Money
@@ -131,6 +132,29 @@ async def test_what_has_begun_goes_on_while_no_other_may_begin(town: Town) -> No
     refund = town.merchant.refund(paid["id"], PAYER, 100)
     assert (await town.merchant.say(Api.REQ_PAY, refund)).err is None
     await drain(town)
+
+
+async def test_what_ended_at_another_process_gives_its_place_back_within_a_second(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when banks have their connections to another pod of the switch, or to one of the release before."""
+    waiting = await town.open(town.merchant.link(49_900, "A1"))
+    await fill(town)
+    admission = town.switch.state.rail.admission
+    monkeypatch.setattr(type(admission), "ended", lambda *_: None)
+    await drain(town)
+    assert_told_to_come_again(await approval(town, waiting))
+    assert await EndsElsewhere(database_of(town), admission, town.clock).look() == ASK_SECONDS
+    assert admission.begun_before(0) == []
+    await town.approve(waiting)
+
+
+async def test_what_has_not_ended_anywhere_keeps_its_place(town: Town) -> None:
+    await fill(town)
+    town.clock.advance(ASK_SECONDS + 1)
+    admission = town.switch.state.rail.admission
+    await EndsElsewhere(database_of(town), admission, town.clock).look()
+    assert len(admission.begun_before(0)) == PLACES
 
 
 async def test_a_payment_whose_time_is_over_holds_no_place(town: Town) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from services.upi_core.domain import crowding
 from services.upi_core.domain.crowding import UnderWay
 
 TIMER = 15.0
@@ -35,30 +34,21 @@ def test_the_late_end_of_one_that_counts_no_more_frees_no_other_place(under_way:
     assert under_way.count(TIMER) == 1
 
 
-def test_what_began_at_another_process_and_ends_here_stands_for_what_ends_there(under_way: UnderWay) -> None:
+def test_the_end_of_what_began_at_another_process_frees_no_place_here(under_way: UnderWay) -> None:
     under_way.begin("a", 0)
-    under_way.begin("b", 1)
     under_way.end("of another process")
     assert under_way.count(2) == 1
-    under_way.end("b")
-    assert under_way.count(2) == 0
-    under_way.end("of a process that is no more")
-    assert under_way.count(2) == 0
 
 
-def test_two_processes_that_share_payments_count_together_what_is_under_way() -> None:
-    one, other = UnderWay(TIMER), UnderWay(TIMER)
-    for number in range(10):
-        (one if number % 2 else other).begin(f"txn{number}", 0)
-    for number in range(6):
-        (one if number % 3 else other).end(f"txn{number}")
-    assert one.count(1) + other.count(1) == 4
-
-
-def test_ends_that_never_come_are_not_remembered_for_ever(
-    under_way: UnderWay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crowding, "REMEMBERED", 3)
-    for number in range(10):
+def test_what_has_not_ended_here_for_a_while_is_asked_about(under_way: UnderWay) -> None:
+    for number in range(4):
         under_way.begin(f"txn{number}", number)
-    assert under_way.count(9) == 3
+    under_way.end("txn1")
+    assert under_way.begun_before(3, now=3) == ["txn0", "txn2"]
+    assert under_way.begun_before(3, now=TIMER) == ["txn2"], "what is counted no more is nobody's question"
+
+
+def test_ends_that_never_come_are_not_remembered_for_ever(under_way: UnderWay) -> None:
+    for number in range(100):
+        under_way.begin(f"txn{number}", number)
+    assert len(under_way._begun) == TIMER

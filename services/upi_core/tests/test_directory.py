@@ -118,6 +118,23 @@ async def test_a_change_is_seen_by_whoever_asks_after_it_also_when_one_was_readi
     assert await directory.url("asha") == "http://new"
 
 
+async def test_who_asks_in_the_very_moment_in_which_a_reading_ends_that_saw_no_change_is_read_for_anew(
+    directory: Directory, table: Table, clock: FakeClock
+) -> None:
+    table.open.clear()
+    clock.advance(KEPT_SECONDS)
+    await directory.fresh()
+    await table.asked.wait()
+    table.rows = [bank("http://new")]
+    directory.drop()
+    table.open.set()
+    asked = asyncio.create_task(
+        directory.url("asha")
+    )  # its turn is after the reading's last, before who is told of it
+    assert await asyncio.wait_for(asked, 5) == "http://new"
+    assert table.reads == 3
+
+
 async def test_a_reading_that_finds_no_connection_is_no_trouble_while_what_is_known_is_not_too_old(
     directory: Directory, table: Table, clock: FakeClock
 ) -> None:

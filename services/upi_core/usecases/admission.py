@@ -6,7 +6,7 @@ are let in as can end in time, and whoever comes then is told to come again, bef
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -32,7 +32,8 @@ class Admission:
     """The places for payments of one process.
 
     `pay_timer`: after so long a step of a payment has ended by itself, and what is left of it waits for a timer.
-    `letters`: how many the courier has in hand; with PARALLEL of them the next waits for its turn.
+    `letters`: how many new ones the courier has in hand; with PARALLEL of them the next waits for its turn. Those that
+    are tried again are not among them: a bank that is silent must not close the switch to all others.
     """
 
     def __init__(self, places: int, pay_timer: timedelta, letters: Callable[[], int], clock: Clock) -> None:
@@ -68,6 +69,16 @@ class Admission:
     def ended(self, tx: Transaction, txn_id: str) -> None:
         """Its result is told."""
         tx.when_committed(partial(self._under_way.end, txn_id))
+
+    def begun_before(self, seconds: float) -> list[str]:
+        """Payments under way that began here longer ago than that."""
+        now = self._clock.monotonic()
+        return self._under_way.begun_before(now - seconds, now)
+
+    def forget(self, txn_ids: Iterable[str]) -> None:
+        """They have ended at another process."""
+        for txn_id in txn_ids:
+            self._under_way.end(txn_id)
 
     def _move_in(self, beginning: object, txn_id: str) -> None:
         self._beginning.discard(beginning)

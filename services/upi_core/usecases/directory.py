@@ -88,14 +88,15 @@ class Directory:
             await asyncio.shield(reading)
 
     def _begin_to_read(self) -> asyncio.Task[None]:
-        """The one reading of all who ask meanwhile."""
-        if self._reading is None:
+        """The one reading of all who ask meanwhile; what has ended is no longer one, whoever is told of that first."""
+        if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(), name="directory")
             self._reading.add_done_callback(self._has_read)
         return self._reading
 
     def _has_read(self, reading: asyncio.Task[None]) -> None:
-        self._reading = None
+        if self._reading is reading:
+            self._reading = None
         if not reading.cancelled() and (error := reading.exception()) is not None:
             _log.info("participants not read", error=f"{type(error).__name__}: {error}")
 

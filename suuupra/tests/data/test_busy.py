@@ -134,7 +134,7 @@ async def test_the_check_fails_when_postgresql_is_away_also_with_every_connectio
 ) -> None:
     """Nobody was answered for a while, so it is not the others that one waits for."""
     await narrow.check()
-    async with crowded(narrow):
+    async with all_in_use(narrow):
         postgres.pause()
         paused_at = time.monotonic()
         try:

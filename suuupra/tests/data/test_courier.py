@@ -164,6 +164,26 @@ async def test_stopping_finishes_what_is_on_its_way(database: Database) -> None:
     assert (post.heard, await unsent(database)) == ([1], 0)
 
 
+async def test_what_is_tried_again_is_in_hand_and_not_new(database: Database, clock: FakeClock) -> None:
+    post = Letters()
+    post.hold.clear()
+    courier = Courier(database, post, clock)
+    await write(database, 1, due=clock.now())
+    again = asyncio.create_task(courier.deliver_due())
+
+    async def in_hand() -> bool:
+        return courier.in_hand == 1
+
+    await until(in_hand)
+    assert courier.new_in_hand == 0
+    courier.submit(2)
+    assert (courier.in_hand, courier.new_in_hand) == (2, 1)
+    post.hold.set()
+    await again
+    await courier.settled()
+    assert (courier.in_hand, courier.new_in_hand) == (0, 0)
+
+
 async def test_a_post_without_a_channel_is_looked_at_by_the_clock(database: Database) -> None:
     post, clock = Letters(channel=None), SystemClock()
     courier = Courier(database, post, clock, poll_seconds=0.05)

@@ -57,6 +57,20 @@ async def test_leaving_the_block_commits(database: Database) -> None:
     assert await count(database) == 1
 
 
+async def test_what_is_for_after_the_commit_comes_once_also_when_a_savepoint_was_released(
+    database: Database,
+) -> None:
+    called: list[str] = []
+    async with database.transaction() as tx:
+        tx.when_committed(lambda: called.append("committed"))
+        async with tx.begin_nested():
+            await insert(tx, 1)
+            with pytest.raises(TransactionEndsOutside, match="savepoint"):
+                tx.when_committed(lambda: called.append("of the savepoint"))
+        assert called == []
+    assert called == ["committed"]
+
+
 async def test_an_exception_rolls_everything_back(database: Database) -> None:
     async def use_case() -> None:
         async with database.transaction() as tx:
