@@ -103,7 +103,11 @@ def test_a_drill_is_run_with_its_words_where_it_finds_what_it_shares(
 )
 def test_make_hands_a_drills_name_on(given: list[str], called: str) -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "drill", *given], cwd=HACK.parent, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "drill", *given],
+        cwd=HACK.parent,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert shown.stdout.strip().endswith(called)
 
