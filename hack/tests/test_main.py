@@ -114,7 +114,7 @@ def test_make_hands_a_drills_name_on(given: list[str], called: str) -> None:
 
 def test_what_is_suggested_works_as_it_stands() -> None:
     shown = subprocess.run(
-        ["bash", "-c", 'eval "$(make -s env)" && echo "$PATH"'],
+        ["bash", "-c", 'unset MAKEFLAGS; eval "$(make -s env)" && echo "$PATH"'],
         cwd=HACK.parent,
         capture_output=True,
         text=True,
