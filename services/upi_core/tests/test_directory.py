@@ -105,9 +105,8 @@ async def test_what_is_too_old_is_waited_for(directory: Directory, table: Table,
     assert await asked == ["http://new"] * ASKERS
 
 
-async def test_a_change_is_seen_by_whoever_asks_after_it_also_when_one_was_reading(
-    directory: Directory, table: Table, clock: FakeClock
-) -> None:
+async def change_while_one_reads(directory: Directory, table: Table, clock: FakeClock) -> None:
+    """The reading has not seen the change, and goes on when the loop turns."""
     table.open.clear()
     clock.advance(KEPT_SECONDS)
     await directory.fresh()
@@ -115,22 +114,21 @@ async def test_a_change_is_seen_by_whoever_asks_after_it_also_when_one_was_readi
     table.rows = [bank("http://new")]
     directory.drop()
     table.open.set()
+
+
+async def test_a_change_is_seen_by_whoever_asks_after_it_also_when_one_was_reading(
+    directory: Directory, table: Table, clock: FakeClock
+) -> None:
+    await change_while_one_reads(directory, table, clock)
     assert await directory.url("asha") == "http://new"
 
 
 async def test_who_asks_in_the_very_moment_in_which_a_reading_ends_that_saw_no_change_is_read_for_anew(
     directory: Directory, table: Table, clock: FakeClock
 ) -> None:
-    table.open.clear()
-    clock.advance(KEPT_SECONDS)
-    await directory.fresh()
-    await table.asked.wait()
-    table.rows = [bank("http://new")]
-    directory.drop()
-    table.open.set()
-    asked = asyncio.create_task(
-        directory.url("asha")
-    )  # its turn is after the reading's last, before who is told of it
+    await change_while_one_reads(directory, table, clock)
+    # Its turn comes after the reading's last and before that of who is told of the reading's end.
+    asked = asyncio.create_task(directory.url("asha"))
     assert await asyncio.wait_for(asked, 5) == "http://new"
     assert table.reads == 3
 
