@@ -13,7 +13,6 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
 
@@ -23,7 +22,7 @@ import uvloop
 from .buyers import Bought, Crowd, Journal
 from .by_hand import platform_of
 from .cluster import Client, connected
-from .footprint import Snapshot, busiest, node_of, snapshot
+from .counting import counting
 from .report import Figure, over, percentile, say
 from .stage import Bare, Tokens, bare_hops, make_people, on_sale, widened_rail
 
@@ -75,6 +74,8 @@ class Run:
     faults: Sequence[str]
     cores: float
     """Of the node, on average from before the first order until up to 15 s after the last journal."""
+    buyers_cores: float
+    """Of the buyers' own process in the same time."""
     busiest: str
 
     @property
@@ -157,26 +158,16 @@ async def _run(client: Client, crowd: Crowd, rate: float, count: int, left: Iter
     """So many of the carts that are left; with fresh tokens, which are good for ten minutes."""
     carts = list(islice(left, count))
     crowd.tokens = await asyncio.to_thread(Tokens.now)
-    before = await _reading(client)
-    bought, faults = await crowd.arrive(carts, rate)
-    journals = await crowd.journals({one.order for one in bought})
-    cores, most = busiest(before, await _reading(client))
-    made = Run(rate, bought, journals, faults, cores, most)
+    async with counting(client) as counted:
+        bought, faults = await crowd.arrive(carts, rate)
+        journals = await crowd.journals({one.order for one in bought})
+    cores, buyers, most = counted.until(max((one.posted for one in journals.values()), default=0.0))
+    made = Run(rate, bought, journals, faults, cores, buyers, most)
     told = f"{made.reached:.1f} journals/s, {_times(made)}" if made.paid else made.share
-    say(f"{rate:.0f} orders/s: {told}")
+    say(f"{rate:.0f} orders/s: {told}; {_bound(made, os.cpu_count() or 1)}")
     for fault in sorted(set(faults))[:3]:
         say(f"  {fault}")
     return made
-
-
-async def _reading(client: Client) -> Snapshot:
-    """The counters of the node as they are now: the first that the kubelet takes from now on, within 15 s."""
-    node, asked = await node_of(client), datetime.now(UTC)
-    while True:
-        found = await snapshot(client, node)
-        if found["", ""].at >= asked:
-            return found
-        await asyncio.sleep(0.5)
 
 
 def figures(bare: Bare, climbed: Sequence[Run], runs: Sequence[Run], cores: int) -> list[Figure]:
@@ -241,7 +232,7 @@ def _curve(run: Run, cores: int) -> Figure:
 
 
 def _bound(run: Run, cores: int) -> str:
-    return f"{run.cores:.1f} of {cores} cores, the buyers' process beside them: {run.busiest}"
+    return f"{run.cores:.1f} of {cores} cores, the buyers {run.buyers_cores:.1f} more: {run.busiest}"
 
 
 def _ms(milliseconds: float) -> str:

@@ -37,7 +37,7 @@ def run(offered: float, orders: int, *, unpaid: int = 0, faults: int = 0) -> Run
     journals = {
         one.order: Journal(one.approved + 0.18, one.approved + 0.2) for one in bought[: orders - unpaid]
     }
-    return Run(offered, bought, journals, ["Refused: 503"] * faults, 1.9, "upi-core 20%")
+    return Run(offered, bought, journals, ["Refused: 503"] * faults, 1.7, 0.2, "upi-core 20%")
 
 
 def test_the_parts_of_one_order_add_up_to_the_whole() -> None:
