@@ -37,7 +37,7 @@ from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from suuupra import refusals
-from suuupra.connecting import OPTIONS, PromptConnection, connected
+from suuupra.connecting import OPTIONS, PromptConnection, connected, unless_trusted
 from suuupra.errors import Unavailable
 from suuupra.migrations import Schema
 from suuupra.refusals import ConstraintBroken as ConstraintBroken
@@ -317,7 +317,7 @@ async def _notes(connection: AsyncConnection[Any]) -> AsyncIterator[str]:
 def _engine(
     url: URL, application: str, pool_size: int, statement_limit: timedelta, acquire_limit: timedelta
 ) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -331,6 +331,8 @@ def _engine(
             **OPTIONS,
         },
     )
+    engine.dialect.do_ping = unless_trusted(engine.dialect.do_ping)  # type: ignore[assignment, method-assign]
+    return engine
 
 
 def _server_limits(statement_limit: timedelta) -> str:

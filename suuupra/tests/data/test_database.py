@@ -140,7 +140,7 @@ async def test_a_killed_connection_is_replaced_before_it_is_used(
     assert await count(database) == 0
     postgres.execute(
         "postgres",
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database_name}'",
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database_name}'",
     )
     assert await count(database) == 0
 
