@@ -97,6 +97,11 @@ def platform(knobs: Knobs) -> list[Image]:
     return [_platform(knobs, recipe) for recipe in staging.recipes(paths.ROOT)]
 
 
+def idle(knobs: Knobs) -> Image:
+    """The service that a benchmark starts by the dozen, made as those of the platform are."""
+    return _platform(knobs, staging.IDLE)
+
+
 def tests(knobs: Knobs) -> Image:
     """Everything the lock knows, tests included, in the Python of the images."""
     return _platform(knobs, staging.Recipe("tests", "tests"))

@@ -29,6 +29,12 @@ class Recipe:
     name: str
     target: str
     service: str = ""
+    home: str = "services"
+    """The folder that holds the service's."""
+
+
+IDLE = Recipe("idle", DEFAULT_TARGET, "idle", "tests/load")
+"""What a benchmark starts by the dozen. No part of the platform, so only who asks for it builds it."""
 
 
 def services(root: Path) -> list[str]:
@@ -59,9 +65,10 @@ def files(root: Path, recipe: Recipe) -> dict[str, Path]:
     if recipe.name == OPERATOR:
         return context | tree(root / "operator/suuupra_operator", "operator/suuupra_operator/") | alerts(root)
     folder = recipe.service.replace("-", "_")
-    own = tree(root / "services" / folder, f"services/{folder}/", ignore=IGNORED_FOLDERS | {OPS})
+    package = root / recipe.home / folder
+    own = tree(package, f"services/{folder}/", ignore=IGNORED_FOLDERS | {OPS})
     context |= {"services/__init__.py": root / "services/__init__.py", **own}
-    for other in sorted(contracts(root, folder)):
+    for other in sorted(contracts(root, package)):
         context |= {path.relative_to(root).as_posix(): path for path in published(root, other)}
     return context
 
@@ -105,14 +112,14 @@ def alerts(root: Path) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in found}
 
 
-def contracts(root: Path, folder: str) -> set[str]:
-    """Services whose contract the folder's code imports, and whose contract those import in turn."""
+def contracts(root: Path, package: Path) -> set[str]:
+    """Services whose contract the code of a service's folder imports, and whose contract those import in turn."""
     found: set[str] = set()
-    wanted = imported_services(path.read_text() for path in _sources(root / "services" / folder))
+    wanted = imported_services(path.read_text() for path in _sources(package))
     while wanted:
         other = wanted.pop()
         contract = root / "services" / other / "contract.py"
-        if other == folder or other in found or not contract.exists():
+        if other == package.name or other in found or not contract.exists():
             continue
         found.add(other)
         wanted |= imported_services(path.read_text() for path in published(root, other)) - {other}
@@ -166,7 +173,7 @@ def _service_recipes(root: Path, folder: str) -> list[Recipe]:
 
 
 def _sources(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*.py") if not IGNORED_FOLDERS.intersection(path.parts)]
+    return [path for name, path in tree(folder).items() if name.endswith(".py")]
 
 
 def _service(module: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from bringup.hashing import digest_tree
-from bringup.staging import Recipe, contracts, files, imported_services, recipes, runtime_part
+from bringup.staging import IDLE, Recipe, contracts, files, imported_services, recipes, runtime_part
 
 WEB = Recipe("web", "platform", "web")
 OPERATOR = Recipe("operator", "operator")
@@ -61,7 +61,26 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_contracts_are_followed_and_tests_are_not(root: Path) -> None:
-    assert contracts(root, "web") == {"content", "media_store"}
+    assert contracts(root, root / "services" / "web") == {"content", "media_store"}
+
+
+def test_a_service_that_lives_elsewhere_is_one_among_the_others_in_its_image(root: Path) -> None:
+    home = root / "tests" / "load" / "idle"
+    home.mkdir(parents=True)
+    (home / "app.py").write_text("from services.content.contract import Course\n")
+    (home / "ops").mkdir()
+    (home / "ops" / "alerts.yaml").touch()
+    found = files(root, IDLE)
+    assert found["services/idle/app.py"] == home / "app.py"
+    assert {name for name in found if name.startswith("services/")} == {
+        "services/__init__.py",
+        "services/idle/app.py",
+        "services/content/__init__.py",
+        "services/content/contract.py",
+        "services/media_store/__init__.py",
+        "services/media_store/contract.py",
+    }
+    assert IDLE not in recipes(root), "no part of the platform"
 
 
 def test_the_context_has_contracts_of_others_and_nothing_more(root: Path) -> None:

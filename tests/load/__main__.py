@@ -28,6 +28,8 @@ BENCHES = {
 NOTES = {
     "footprint": "The budget is that of twelve services with the money path. The first three services had 4 GiB and"
     " 0.5 core,\nand took [1.71 GiB and 0.284 core](bring-up.md) with all of Kubernetes.",
+    "operator_ready": "The pods are of [a service](../../tests/load/idle/__init__.py) that needs no server: databases and"
+    " topics would be\nthose servers' times. The bare peer is a Deployment of the very same pod, and nothing beside it.",
 }
 """What the reader of a page should know besides its figures."""
 
@@ -66,9 +68,9 @@ def _run(slug: str, place: str) -> Sequence[str]:
     say(f"{place} {title}")
     try:
         figures = measure_of(slug)()
-    except Exception:  # noqa: BLE001 - the last word on any error of a benchmark: it is printed whole
+    except Exception as error:  # noqa: BLE001 - the last word on any error of a benchmark: it is printed whole
         traceback.print_exc()
-        return [f"{slug} gave no figures"]
+        return [f"{slug} gave no figures: {error or type(error).__name__}"]
     show(title, figures)
     say(f"{place} took {time.monotonic() - began:.0f} s")
     keep(slug, title, figures, NOTES.get(slug, ""))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from suuupra_operator.cluster import Cluster, Object
+from suuupra_operator.conditions import pod_trouble
 from suuupra_operator.kinds import CHILDREN, POD, SERVICE, Kind, kind_of
 
 from .report import ROOT
@@ -22,6 +23,8 @@ LABEL: Final = "suuupra.io/bench"
 """On everything that a benchmark applies, so that it can be taken away again, also after a run that was cut off."""
 INSTANCE: Final = "app.kubernetes.io/instance"
 GONE_SECONDS: Final = 180.0
+HOPELESS: Final = frozenset({"CrashLoopBackOff", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
+"""What the kubelet says of a container that will not start by being waited for."""
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -36,6 +39,10 @@ def kubeconfig() -> Path:
     if not found.exists():
         raise NoCluster(f"no cluster to measure: {found} is missing; run `make up` first")
     return found
+
+
+class WillNotStart(Exception):
+    """A pod that is not worth waiting for; the text names it and has its last words."""
 
 
 class Client(Cluster):
@@ -94,23 +101,59 @@ class Arrivals:
 
 @asynccontextmanager
 async def arriving(
-    client: Client, kind: Kind, settled: Callable[[Object], bool], *, limit: float
+    client: Client, kind: Kind, names: Iterable[str], settled: Callable[[Object], bool], *, limit: float
 ) -> AsyncIterator[Arrivals]:
-    """Watch what carries LABEL while the body runs; TimeoutError when that takes more than `limit` seconds."""
+    """Watch what carries LABEL, and the pods of the instances `names`, while the body runs.
+
+    Raises:
+        WillNotStart: one of those pods crashes or has no image, as soon as the kubelet gives it a pause.
+        TimeoutError: the body takes more than `limit` seconds.
+    """
     arrivals = Arrivals(settled)
-    _, place = await client.items(kind, NAMESPACE, labelSelector=LABEL)
+    seen: list[tuple[Kind, str, Callable[[Object], None]]] = [
+        (kind, LABEL, arrivals.take),
+        (POD, _of_instances(names), _hope),
+    ]
+    places = [(await client.items(kind, NAMESPACE, labelSelector=selector))[1] for kind, selector, _ in seen]
+    try:
+        async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
+            following = [
+                group.create_task(_follow(client, *one, place))
+                for one, place in zip(seen, places, strict=True)
+            ]
+            yield arrivals
+            for task in following:
+                task.cancel()
+    except ExceptionGroup as failed:
+        cause, *others = failed.exceptions
+        if others:
+            raise
+        raise cause from None
 
-    async def follow(place: str) -> None:
-        while True:  # the API server ends a watch after some minutes
-            async for event in client.watch(kind, NAMESPACE, place, labelSelector=LABEL):
-                place = event["object"]["metadata"]["resourceVersion"]
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    arrivals.take(event["object"])
 
-    async with asyncio.timeout(limit), asyncio.TaskGroup() as group:
-        following = group.create_task(follow(place))
-        yield arrivals
-        following.cancel()
+async def _follow(
+    client: Client, kind: Kind, selector: str, take: Callable[[Object], None], place: str
+) -> None:
+    while True:  # the API server ends a watch after some minutes
+        async for event in client.watch(kind, NAMESPACE, place, labelSelector=selector):
+            place = event["object"]["metadata"]["resourceVersion"]
+            if event["type"] in ("ADDED", "MODIFIED"):
+                take(event["object"])
+
+
+def _hope(pod: Object) -> None:
+    reason = hopeless(pod)
+    if reason:
+        raise WillNotStart(reason)
+
+
+def hopeless(pod: Object) -> str:
+    """Why a pod will not start however long one waits, with its name and last words; empty where it may."""
+    for container in pod.get("status", {}).get("containerStatuses", []):
+        reason = container.get("state", {}).get("waiting", {}).get("reason")
+        if reason in HOPELESS:
+            return f"pod {pod['metadata']['name']} is in {reason}: {pod_trouble(pod)}"
+    return ""
 
 
 async def clear(client: Client, names: Iterable[str]) -> None:
@@ -120,12 +163,16 @@ async def clear(client: Client, names: Iterable[str]) -> None:
     for kind in (SERVICE, stand_in, deployment):
         items, _ = await client.items(kind, NAMESPACE, labelSelector=LABEL)
         await asyncio.gather(*(client.delete(item) for item in items))
-    selector = f"{INSTANCE} in ({','.join(names)})"
+    selector = _of_instances(names)
     deadline = time.monotonic() + GONE_SECONDS
     while left := await _left(client, selector):
         if time.monotonic() > deadline:
             raise TimeoutError(f"after {GONE_SECONDS:.0f} s still there: {', '.join(left[:5])}")
         await asyncio.sleep(0.5)
+
+
+def _of_instances(names: Iterable[str]) -> str:
+    return f"{INSTANCE} in ({','.join(names)})"
 
 
 async def _left(client: Client, selector: str) -> list[str]:

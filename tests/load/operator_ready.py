@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import rollout
@@ -21,16 +21,11 @@ from suuupra_operator.primaries import is_ready
 from .by_hand import Hand, platform_of
 from .cluster import LABEL, NAMESPACE, Arrivals, Client, arriving, clear, connected
 from .report import Figure, over, percentile, say
+from .workload import workload
 
 RESOURCES: Final = 50
 OURS: Final = [f"bench-{number:02d}" for number in range(RESOURCES)]
 BARE: Final = [f"bare-{number:02d}" for number in range(RESOURCES)]
-WORKLOAD: Final[dict[str, Any]] = {
-    "service": "web",
-    "calls": ["content"],
-    "resources": {"requests": {"cpu": "1m", "memory": "64Mi"}},
-}
-"""A service whose image is in the node already; requests so small that fifty pods fit beside the platform."""
 PACE_SECONDS: Final = 0.2
 WORKERS: Final = 16
 """How many the operator works on at a time, and so does the hand."""
@@ -64,30 +59,30 @@ class Cost:
 
 
 def measure() -> Sequence[Figure]:
-    return asyncio.run(_measure())
+    return asyncio.run(_measure(workload()))
 
 
-async def _measure() -> list[Figure]:
+async def _measure(spec: Object) -> list[Figure]:
     async with connected() as client:
         await clear(client, (*OURS, *BARE))
         try:
-            return [*await _without_pods(client), *await _with_pods(client)]
+            return [*await _without_pods(client, spec), *await with_pods(client, spec, OURS, BARE)]
         finally:
             await clear(client, (*OURS, *BARE))
 
 
-async def _without_pods(client: Client) -> list[Figure]:
-    spec = WORKLOAD | {"replicas": {"min": 0}}
+async def _without_pods(client: Client, spec: Object) -> list[Figure]:
+    spec = spec | {"replicas": {"min": 0}}
     before = await client.operator_totals()
-    paced = await _ours(client, spec, _spread, NO_PODS_LIMIT)
+    paced = await _ours(client, OURS, spec, _spread, NO_PODS_LIMIT)
     cost = _cost(before, await client.operator_totals())
     hand = await _hand(client, spec)
     await clear(client, OURS)
-    paced_bare = await _bare(client, hand.everything, _spread, NO_PODS_LIMIT)
+    paced_bare = await _bare(client, BARE, hand.everything, _spread, NO_PODS_LIMIT)
     await clear(client, BARE)
-    burst = await _ours(client, spec, _at_once, NO_PODS_LIMIT)
+    burst = await _ours(client, OURS, spec, _at_once, NO_PODS_LIMIT)
     await clear(client, OURS)
-    burst_bare = await _bare(client, hand.everything, _sixteen_at_once, NO_PODS_LIMIT)
+    burst_bare = await _bare(client, BARE, hand.everything, _sixteen_at_once, NO_PODS_LIMIT)
     await clear(client, BARE)
     bound = (
         f"{cost.writes:.0f} writes and {cost.cpu_seconds * 1000:.0f} ms of the operator's CPU each; "
@@ -102,15 +97,18 @@ async def _without_pods(client: Client) -> list[Figure]:
     ]
 
 
-async def _with_pods(client: Client) -> list[Figure]:
-    spec = WORKLOAD | {"replicas": {"min": 1}}
-    ours = await _ours(client, spec, _at_once, PODS_LIMIT)
+async def with_pods(
+    client: Client, spec: Object, ours_called: Sequence[str], bare_called: Sequence[str]
+) -> list[Figure]:
+    """Resources with a pod each, then bare Deployments of the very same pods."""
+    spec = spec | {"replicas": {"min": 1}}
+    ours = await _ours(client, ours_called, spec, _at_once, PODS_LIMIT)
     hand = await _hand(client, spec)
-    await clear(client, OURS)
-    bare = await _bare(client, hand.deployment, _at_once, PODS_LIMIT)
-    await clear(client, BARE)
+    await clear(client, ours_called)
+    bare = await _bare(client, bare_called, hand.deployment, _at_once, PODS_LIMIT)
+    await clear(client, bare_called)
     bound = "starting that many containers and Pythons on the node's cores"
-    name, peer = f"with a pod each, {RESOURCES} at once", "bare Deployments"
+    name, peer = f"with a pod each, {len(ours_called)} at once", "bare Deployments"
     return [*_figures(name, ours, bare, peer, bound), _whole(f"{name}: all Ready", ours, bare, peer, bound)]
 
 
@@ -119,16 +117,16 @@ async def _hand(client: Client, spec: Object) -> Hand:
     return Hand(client, await platform_of(client), spec, made["status"])
 
 
-async def _ours(client: Client, spec: Object, pace: Pace, limit: float) -> Run:
+async def _ours(client: Client, names: Sequence[str], spec: Object, pace: Pace, limit: float) -> Run:
     async def apply(name: str, ready: Arrivals) -> None:
         await client.put(_resource(name, spec))
         await ready.of(name)
 
-    return await _timed(client, SERVICE, is_ready, OURS, apply, pace, limit)
+    return await _timed(client, SERVICE, is_ready, names, apply, pace, limit)
 
 
-async def _bare(client: Client, make: One, pace: Pace, limit: float) -> Run:
-    return await _timed(client, DEPLOYMENT, _available, BARE, make, pace, limit)
+async def _bare(client: Client, names: Sequence[str], make: One, pace: Pace, limit: float) -> Run:
+    return await _timed(client, DEPLOYMENT, _available, names, make, pace, limit)
 
 
 async def _timed(
@@ -141,7 +139,7 @@ async def _timed(
     limit: float,
 ) -> Run:
     began = time.perf_counter()
-    async with arriving(client, kind, settled, limit=limit) as arrivals:
+    async with arriving(client, kind, names, settled, limit=limit) as arrivals:
         each = await pace(names, lambda name: _seconds(one(name, arrivals)))
     say(f"{len(names)} of {names[0]} and so on in {time.perf_counter() - began:.1f} s")
     return Run(each, time.perf_counter() - began)

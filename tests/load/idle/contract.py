@@ -1,0 +1,1 @@
+"""What others may know of idle: that it is there."""
