@@ -85,6 +85,8 @@ class Run:
     @property
     def reached(self) -> float:
         """Journals a second, from the first order to the last journal."""
+        if not self.paid:
+            return 0.0
         began = min(one.created for one, _ in self.paid)
         return len(self.paid) / (max(journal.posted for _, journal in self.paid) - began)
 
@@ -163,8 +165,8 @@ async def _run(client: Client, crowd: Crowd, rate: float, count: int, left: Iter
         journals = await crowd.journals({one.order for one in bought})
     cores, buyers, most = counted.until(max((one.posted for one in journals.values()), default=0.0))
     made = Run(rate, bought, journals, faults, cores, buyers, most)
-    told = f"{made.reached:.1f} journals/s, {_times(made)}" if made.paid else made.share
-    say(f"{rate:.0f} orders/s: {told}; {_bound(made, os.cpu_count() or 1)}")
+    figure = _curve(made, os.cpu_count() or 1)
+    say(f"{figure.peer}: {figure.ours}; {figure.bound}")
     for fault in sorted(set(faults))[:3]:
         say(f"  {fault}")
     return made
@@ -178,7 +180,7 @@ def figures(bare: Bare, climbed: Sequence[Run], runs: Sequence[Run], cores: int)
         *(_whole(run, share, bare, cores) for run in (lowest, highest) for share in (0.5, 0.95)),
         _goal(highest, cores),
         *(_hop(place, lowest, bare) for place in range(len(HOPS))),
-        *(_curve(run, cores) for run in runs),
+        *(_curve(run, cores) for run in (*climbed, *runs)),
     ]
 
 
@@ -227,7 +229,8 @@ def _hop(place: int, run: Run, bare: Bare) -> Figure:
 
 
 def _curve(run: Run, cores: int) -> Figure:
-    ours, peer = f"{run.reached:.1f} journals/s, {_times(run)}", f"{run.offered:.0f} orders/s offered"
+    ours = f"{run.reached:.1f} journals/s, {_times(run)}" if run.paid else run.share
+    peer = f"{run.offered:.0f} orders/s offered"
     return Figure("reached", ours, peer, over(run.reached, run.offered), _bound(run, cores))
 
 

@@ -77,6 +77,12 @@ def test_what_is_sustained_is_the_last_step_of_the_ladder_at_which_nobody_was_lo
     assert (nothing.ours, nothing.peer) == ("none", "1 orders/s: 0 of 10 paid")
 
 
+def test_every_step_of_the_ladder_is_told_beside_the_runs() -> None:
+    rows = figures(BARE, [run(1, 10), run(2, 10, unpaid=10)], [run(10, 10)], cores=2)[-3:]
+    assert [row.peer for row in rows] == [f"{rate} orders/s offered" for rate in (1, 2, 10)]
+    assert (rows[1].ours, rows[1].ratio) == ("0 of 10 paid", "0.00×")
+
+
 def test_bare_hops_are_counted_as_often_as_they_are_on_the_way() -> None:
     bare = {hop.name: hop.bare_ms(BARE, 0.5) for hop in HOPS}
     assert bare == pytest.approx(
