@@ -123,7 +123,7 @@ async def approve(
     """Pay. Pressed twice, or after a reload, it is paid once. Raises ManyArePaying, and may then be pressed again."""
     if not screens.is_pin(pin):
         return await _screen(request, db, rail, request_id, 422, "A UPI PIN has 4 to 6 digits.")
-    with rail.admission.place():
+    with rail.admission.place(request_id):
         await rail.directory.fresh()
         try:
             async with db.transaction() as tx:

@@ -1,15 +1,20 @@
 """When as many payments are under way as can end in time, the next is told to begin later, and nothing else happens."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api
 from services.upi_core.settings import Settings
+from services.upi_core.store import requests
 from services.upi_core.tests.merchant import CODE
 from services.upi_core.tests.town import PAYER, PIN, POOR, SAME_ORIGIN, Town
 from services.upi_core.usecases.ends import ASK_SECONDS, EndsElsewhere
@@ -17,6 +22,7 @@ from suuupra.db import ACQUIRE_LIMIT, Database
 from suuupra.messages import FIRST_PAUSE, PARALLEL
 from suuupra.money import Money
 from suuupra.testing.unchanged import unchanged
+from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
 PLACES: int = Settings.model_fields["payments_at_once"].default
@@ -32,18 +38,21 @@ async def approval(town: Town, page: str, **headers: str) -> httpx.Response:
     return await town.http.post(f"{page}/approve", data={"pin": PIN}, headers={**SAME_ORIGIN, **headers})
 
 
-async def fill(town: Town) -> None:
-    """Take every place, with payments of which the merchant has not heard yet."""
+async def fill(town: Town, places: int = PLACES) -> list[str]:
+    """Take every place, with payments of which the merchant has not heard yet; their pages."""
     town.mesh.away.add(CODE)
-    for number in range(PLACES):
-        await town.approve(await town.open(town.merchant.link(100, f"F{number}")))
+    pages = [await town.open(town.merchant.link(100, f"F{number}")) for number in range(places)]
+    for page in pages:
+        await town.approve(page)
     await town.settle()
+    return pages
 
 
 async def drain(town: Town) -> None:
-    """The merchant is back: what it did not acknowledge comes again, and every payment ends."""
+    """The merchant is back: what it did not acknowledge comes again, more than once where the machine is busy with
+    sixteen at a time, and every payment ends."""
     town.mesh.away.discard(CODE)
-    await town.later(FIRST_PAUSE.total_seconds())
+    await town.later(5 * FIRST_PAUSE.total_seconds())
     assert {(await town.tried(f"F{number}"))[0]["code"] for number in range(PLACES)} == {"00"}
 
 
@@ -117,6 +126,58 @@ async def test_a_req_pay_beyond_is_told_to_come_again_and_the_same_is_taken_then
     await drain(town)
     taken = await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body)
     assert (taken.status_code, taken.json().get("err")) == (202, None)
+
+
+async def test_who_presses_again_is_shown_the_payment_that_moves_also_when_it_took_the_last_place(
+    town: Town,
+) -> None:
+    other = await town.open(town.merchant.link(49_900, "A1"))
+    (*_, last) = await fill(town)
+    assert_told_to_come_again(await approval(town, other))
+    again = await approval(town, last)
+    assert (again.status_code, again.headers["location"]) == (303, last)
+    assert "Your bank is working on it." in (await town.http.get(last)).text
+    await drain(town)
+    assert await town.paid_by_meera() == 100 * PLACES
+
+
+async def test_two_presses_at_once_share_the_last_place(town: Town) -> None:
+    """Also while neither has committed; who asks for something else is told to come again."""
+    database = database_of(town)
+    last, other = [await town.open(town.merchant.link(100, ref)) for ref in (f"F{PLACES - 1}", "A1")]
+    await fill(town, PLACES - 1)
+    async with database.transaction() as tx:
+        await requests.lock(tx, UUID(last.rpartition("/")[2]))
+        presses = [asyncio.create_task(approval(town, last)) for _ in range(2)]
+        await until(partial(all_wait, database, presses))
+        assert_told_to_come_again(await approval(town, other))
+    shown = [(answer.status_code, answer.headers["location"]) for answer in await asyncio.gather(*presses)]
+    assert shown == [(303, last)] * 2
+    assert_told_to_come_again(await approval(town, other))
+    await drain(town)
+    assert len(await town.tried(f"F{PLACES - 1}")) == 1
+
+
+_WAITING = text("""
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+""")
+
+
+async def all_wait(database: Database, presses: list[asyncio.Task[httpx.Response]]) -> bool:
+    """Whether each waits for a row; one that was answered is looked at by the test."""
+    async with database.reading() as tx:
+        waiting = await tx.scalar(_WAITING)
+    return waiting == len(presses) or any(press.done() for press in presses)
+
+
+async def test_a_req_pay_that_is_sent_again_while_its_payment_has_the_last_place_is_taken(town: Town) -> None:
+    body = payment(town).model_dump_json(exclude_none=True)
+    await fill(town, PLACES - 1)
+    for _ in range(2):
+        taken = await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body)
+        assert (taken.status_code, taken.json().get("err")) == (202, None)
+    another = payment(town).model_dump_json(exclude_none=True)
+    assert_told_to_come_again(await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), another))
 
 
 async def test_what_has_begun_goes_on_while_no_other_may_begin(town: Town) -> None:

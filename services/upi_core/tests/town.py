@@ -21,6 +21,7 @@ from suuupra.clock import FakeClock
 from suuupra.courier import Courier
 from suuupra.db import Database
 from suuupra.migrations import Schema
+from suuupra.rounds import when_free
 from suuupra.schedule import Scheduler
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.postgres import PostgresServer
@@ -72,7 +73,7 @@ class Town:
         while True:
             done = 0
             for app in self.apps:
-                done += await _runnable(app, Scheduler).handle_due()
+                done += await when_free(_runnable(app, Scheduler).handle_due)  # as in its rounds
                 done += await _runnable(app, Courier).deliver_due()
             await self.settle()
             if not done:

@@ -6,7 +6,7 @@ are let in as can end in time, and whoever comes then is told to come again, bef
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
@@ -40,31 +40,34 @@ class Admission:
         self._places = places
         self._letters = letters
         self._clock = clock
-        self._beginning: set[object] = set()
+        self._beginning: dict[object, Hashable] = {}
+        """What is being asked for, by who asks."""
         self._under_way = UnderWay(pay_timer.total_seconds())
-        _under_way.set_function(self._count)
+        _under_way.set_function(lambda: len(self._moving()))
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, asked: Hashable) -> Iterator[None]:
         """A place for what the block begins, and for the payment once that is committed.
 
+        `asked` says what is asked for: who asks for the same again while it is taken or moves shares its place.
         Raises ManyArePaying when all are taken.
         """
-        if self._is_full():
+        held = self._held()
+        if asked not in held and (len(held) >= self._places or self._letters() >= PARALLEL):
             _turned_away.inc()
             raise many_are_paying(random.randint(*COME_AGAIN_SECONDS))  # noqa: S311
-        beginning = object()
-        self._beginning.add(beginning)
-        before = _beginning.set(beginning)
+        asking = object()
+        self._beginning[asking] = asked
+        before = _asking.set(asking)
         try:
             yield
         finally:
-            _beginning.reset(before)
-            self._beginning.discard(beginning)
+            _asking.reset(before)
+            self._beginning.pop(asking, None)
 
     def begun(self, tx: Transaction, txn_id: str) -> None:
         """The payment moves from now on: it has the place that was taken for it."""
-        tx.when_committed(partial(self._move_in, _beginning.get(), txn_id))
+        tx.when_committed(partial(self._move_in, _asking.get(), txn_id))
 
     def ended(self, tx: Transaction, txn_id: str) -> None:
         """Its result is told."""
@@ -80,16 +83,16 @@ class Admission:
         for txn_id in txn_ids:
             self._under_way.end(txn_id)
 
-    def _move_in(self, beginning: object, txn_id: str) -> None:
-        self._beginning.discard(beginning)
-        self._under_way.begin(txn_id, self._clock.monotonic())
+    def _move_in(self, asking: object, txn_id: str) -> None:
+        self._under_way.begin(txn_id, self._beginning.pop(asking, txn_id), self._clock.monotonic())
 
-    def _count(self) -> int:
-        return self._under_way.count(self._clock.monotonic())
+    def _moving(self) -> set[Hashable]:
+        return self._under_way.asked(self._clock.monotonic())
 
-    def _is_full(self) -> bool:
-        return len(self._beginning) + self._count() >= self._places or self._letters() >= PARALLEL
+    def _held(self) -> set[Hashable]:
+        """What has a place."""
+        return self._moving().union(self._beginning.values())
 
 
-_beginning: ContextVar[object] = ContextVar("beginning", default=None)
-"""What the running request begins."""
+_asking: ContextVar[object] = ContextVar("asking", default=None)
+"""Who asks, in the running request."""

@@ -58,8 +58,9 @@ def _place_for(rail: Rail, message: Message) -> AbstractContextManager[None]:
     """What begins a payment needs a place. A refund goes on with one: who waits for it would ask about it meanwhile,
     hear that there is none, and send another.
     """
-    begins = isinstance(message, ReqPay) and message.txn.type is not TxnType.REFUND
-    return rail.admission.place() if begins else nullcontext()
+    if isinstance(message, ReqPay) and message.txn.type is not TxnType.REFUND:
+        return rail.admission.place(message.txn.id)
+    return nullcontext()
 
 
 def _point(api: Api, message: Message) -> str:
