@@ -6,8 +6,8 @@ on = $(filter 1 y yes true on,$(1))
 up: ## bring everything up, or back up
 	@$(PYTHON) hack up
 
-test: ## everything; fast=1 leaves the cluster out
-	@$(PYTHON) hack test $(if $(call on,$(fast)),--fast)
+test: ## what changed since it passed; anew=1 everything, fast=1 leaves the cluster out
+	@$(PYTHON) hack test $(if $(call on,$(fast)),--fast) $(if $(call on,$(anew)),--anew)
 
 down: ## delete the cluster; yes=1 does not ask, purge=1 removes the caches too
 	@$(PYTHON) hack down $(if $(call on,$(yes)),--yes) $(if $(call on,$(purge)),--purge)

@@ -11,7 +11,21 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
-from bringup import apt, clusters, coverage, documents, images, paths, plan, resting, status, up, verdicts
+from bringup import (
+    apt,
+    clusters,
+    coverage,
+    documents,
+    images,
+    parts,
+    paths,
+    plan,
+    resting,
+    status,
+    unchanged,
+    up,
+    verdicts,
+)
 from bringup.cluster import Cluster
 from bringup.display import Display
 from bringup.images import Image
@@ -19,6 +33,7 @@ from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.plan import Run
 from bringup.steps import Step, StepFailed, run_all
+from bringup.unchanged import Decision
 from bringup.verdicts import Check, Verdict
 
 PYTHON = ".".join(platform.python_version_tuple()[:2])
@@ -29,13 +44,16 @@ UNIT = {
     "all else": ("operator", "hack/tests", "images/tests", "charts/tests", "tests"),
 }
 """Unit tests by what they are of: processes of their own, so that no core is idle while another has hundreds to do."""
-CONFORMANCE = "tests/conformance"
+CONFORMANCE, NOT_SLOW = "tests/conformance", " and not slow"
 ON_THE_HOST = ("hack/tests", "charts/tests")
 """What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 
 
-INTEGRATION = ("suuupra", "services", "images", "operator", "tests/alerts")
+INTEGRATION = ("suuupra", "services", "images/tests", "operator", "tests/alerts")
 """One heap that as many processes share as run at once: each takes the next file, so that none ends long before."""
+UNITS, HEAP, IN_IMAGE = "unit", "integration", "unit, Python 3.13"
+OPERATOR, CLUSTER, JOURNEY = "operator, on a cluster of its own", "cluster", "journey, Chromium"
+"""Kinds of tests, as bringup.unchanged remembers them."""
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 """Kept, whatever the caller's environment says: tests start a hundred processes, and to compile what one of them
 imports takes longer than to run it."""
@@ -50,8 +68,11 @@ PROGRAMS = ("chromium", "curl")
 """What tests run, each in the Debian package of its name."""
 
 
-def test(knobs: Knobs, *, fast: bool) -> bool:
-    """Run everything, without the cluster when `fast`; True when all is well."""
+def test(knobs: Knobs, *, fast: bool, anew: bool) -> bool:
+    """Run everything, without the cluster when `fast`; True when all is well.
+
+    What passed before and did not change is left out, unless everything is to run `anew`.
+    """
     began = time.monotonic()
     run = Run(knobs.for_tests(), clusters.of_tests(knobs))
     still = resting.standing_still(clusters.of_user(knobs), below_cores=knobs.pause_below_cores)
@@ -61,31 +82,86 @@ def test(knobs: Knobs, *, fast: bool) -> bool:
         prepared = Verdict("preparation", passed=True, seconds=time.monotonic() - began)
         coverage.forget()
         shutil.rmtree(FAILED, ignore_errors=True)
-        found = [prepared, *(_fast(knobs) if fast else _whole(run))]
-    told = "coverage: the whole `make test` measures it" if fast else coverage.report()
-    print(f"\n{verdicts.summary(found, time.monotonic() - began)}\n{told}")
+        kinds = _kinds(fast=fast)
+        inputs = unchanged.inputs(kinds, _words(run, fast=fast))
+        keys = inputs.keys(kinds)
+        decision = unchanged.decide(kinds, keys, {} if anew else unchanged.read(), fast=fast)
+        if not decision.complete:
+            print(f"\n{decision.told()}", flush=True)
+        found = [prepared, *(_fast(knobs, decision) if fast else _whole(run, decision))]
+        unchanged.remember(found, keys, inputs.keys(kinds), fast=fast)
+    lines = [
+        verdicts.summary(found, time.monotonic() - began),
+        decision.told(),
+        _covered(decision, fast=fast),
+    ]
+    print("\n" + "\n".join(filter(None, lines)))
     return all(verdict.passed for verdict in found)
 
 
-def _fast(knobs: Knobs) -> list[Verdict]:
+def _covered(decision: Decision, *, fast: bool) -> str:
+    if fast:
+        return "coverage: the whole `make test` measures it"
+    return (
+        coverage.report()
+        if decision.complete
+        else "coverage: measured where everything runs: make test anew=1"
+    )
+
+
+def _kinds(*, fast: bool) -> dict[str, list[str]]:
+    """Kind of tests → folders that are remembered each by itself."""
+    units = parts.within([folder for folders in UNIT.values() for folder in folders], paths.ROOT)
+    kinds = {UNITS: units, HEAP: parts.within(INTEGRATION, paths.ROOT, marked="integration")}
+    if fast:
+        return kinds
+    in_image = [folder for folder in units if folder not in ON_THE_HOST]
+    clusters_ = {
+        OPERATOR: ["operator/tests/on_cluster"],
+        CLUSTER: ["tests/cluster"],
+        JOURNEY: ["tests/journeys"],
+    }
+    return {**kinds, IN_IMAGE: in_image, **clusters_}
+
+
+def _words(run: Run, *, fast: bool) -> dict[str, list[str]]:
+    """By kind of tests, what decides how they end besides files: the knobs, and images by name."""
+    knobs = run.knobs
+    always = [repr(knobs), _named(images.servers(knobs))]
+    if fast:
+        return {UNITS: always, HEAP: always}
+    deployed = [*always, _named(images.platform(knobs)), run.node_image]
+    in_image = [*always, images.tests(knobs).reference]
+    return {
+        UNITS: always,
+        HEAP: always,
+        IN_IMAGE: in_image,
+        OPERATOR: deployed,
+        CLUSTER: deployed,
+        JOURNEY: deployed,
+    }
+
+
+def _fast(knobs: Knobs, decision: Decision) -> list[Verdict]:
     """What needs no cluster; it neither records what it covers nor waits for what is marked slow."""
-    *shares, last = _integration(knobs, fast=True)
+    *shares, last = _integration(knobs, decision, fast=True)
     # The last begins when all that computes is done, and takes what the other shares have left.
-    return _side_by_side([*shares, *_computing(knobs, fast=True), last], AT_ONCE)
+    return _side_by_side([*shares, *_computing(knobs, decision, fast=True), last], AT_ONCE)
 
 
-def _whole(run: Run) -> list[Verdict]:
+def _whole(run: Run, decision: Decision) -> list[Verdict]:
     """Three stages, each with no more at once than leaves tests of what happens in time a machine to find.
 
     Integration tests keep it busy by themselves. The operator's tests mostly wait for what they broke to be put right:
     what computes is done beside them, and gives way. Cluster tests and the journey have the platform to themselves.
     """
-    found = _side_by_side(_integration(run.knobs, fast=False), AT_ONCE)
+    found = _side_by_side(_integration(run.knobs, decision, fast=False), AT_ONCE)
+    computing = _computing(run.knobs, decision, fast=False)
     giving_way = [
-        replace(one, argv=("nice", "-n", "19", *one.argv)) for one in _computing(run.knobs, fast=False)
+        replace(one, argv=("nice", "-n", "19", *one.argv)) if one.argv else one for one in computing
     ]
-    found += _side_by_side([_operator(run), *giving_way], 2)
-    return found + _on_the_platform(run)
+    found += _side_by_side([_operator(run, decision), *giving_way], 2)
+    return found + _on_the_platform(run, decision)
 
 
 def _prepare(run: Run, *, fast: bool) -> None:
@@ -94,14 +170,18 @@ def _prepare(run: Run, *, fast: bool) -> None:
     up.execute([*plan.for_tests(run, cluster=not fast), packages])
 
 
-def _integration(knobs: Knobs, *, fast: bool) -> list[Check]:
+def _integration(knobs: Knobs, decision: Decision, *, fast: bool) -> list[Check]:
     """The shares of the heap of integration tests."""
-    servers, claims = _named(images.servers(knobs)), _nothing_claimed()
-    made, but = (_tests, " and not slow") if fast else (_recorded, "")
+    servers, claims, due = _named(images.servers(knobs)), _nothing_claimed(), decision.due[HEAP]
+    if not due:
+        return [Check(HEAP, ())]
     return [
-        made(
-            f"integration, {number} of {AT_ONCE}",
-            *("-m", f"integration{but}", *INTEGRATION),
+        _due(
+            f"{HEAP}, {number} of {AT_ONCE}",
+            decision,
+            (HEAP, due),
+            *("-m", HEAP + NOT_SLOW * fast),
+            fast=fast,
             SUUUPRA_TEST_IMAGES=servers,
             **{SHARE: f"{number}/{AT_ONCE}:{claims}"},
         )
@@ -109,21 +189,37 @@ def _integration(knobs: Knobs, *, fast: bool) -> list[Check]:
     ]
 
 
-def _computing(knobs: Knobs, *, fast: bool) -> list[Check]:
-    """What needs no server: unit tests, and what only reads."""
-    made, but = (_tests, " and not slow") if fast else (_recorded, "")
+def _computing(knobs: Knobs, decision: Decision, *, fast: bool) -> list[Check]:
+    """What needs no server: unit tests, and what only reads, which is not worth remembering."""
     checks = [
-        *(
-            made(f"unit, {what}, Python {PYTHON}", "-m", f"{PLAIN}{but}", f"--ignore={CONFORMANCE}", *folders)
-            for what, folders in UNIT.items()
-        ),
+        *(_unit(what, folders, decision, fast=fast) for what, folders in UNIT.items()),
         Check("types", (_venv("mypy"),), _environment()),
         Check("lint", (_venv("ruff"), "check", "."), _environment()),
         Check("format", (_venv("ruff"), "format", "--check", "."), _environment()),
         Check("import contracts", (_venv("lint-imports"),), _environment()),
         Check("conformance", _pytest(CONFORMANCE), _environment()),
     ]
-    return checks if fast else [*checks, Check("unit, Python 3.13", _in_image(images.tests(knobs).reference))]
+    return checks if fast else [*checks, _in_image(knobs, decision)]
+
+
+def _unit(what: str, folders: Sequence[str], decision: Decision, *, fast: bool) -> Check:
+    name, ours = f"{UNITS}, {what}, Python {PYTHON}", parts.within(folders, paths.ROOT)
+    due = [folder for folder in decision.due[UNITS] if folder in ours]
+    marked = ("-m", PLAIN + NOT_SLOW * fast, f"--ignore={CONFORMANCE}")
+    return _due(name, decision, (UNITS, due), *marked, fast=fast) if due else Check(name, ())
+
+
+def _due(
+    name: str, decision: Decision, of: tuple[str, Sequence[str]], *args: str, fast: bool, **env: str
+) -> Check:
+    """A pytest of parts that are due; of everything, and not in a hurry, it records what it covers."""
+    made = _recorded if decision.complete and not fast else _tests
+    kind, folders = of
+    return replace(
+        made(name, *args, *folders, **env),
+        proves={unchanged.name(kind, folder): folder for folder in folders},
+        may_be_empty=not decision.complete,
+    )
 
 
 def _nothing_claimed() -> Path:
@@ -134,9 +230,11 @@ def _nothing_claimed() -> Path:
     return folder
 
 
-def _operator(run: Run) -> Check:
+def _operator(run: Run, decision: Decision) -> Check:
     """Told its cluster, and of what that is made: whatever else there is on this machine may be another run's."""
-    knobs = run.knobs
+    knobs, due = run.knobs, decision.due[OPERATOR]
+    if not due:
+        return Check(OPERATOR, ())
     told = {
         "SUUUPRA_TEST_IMAGES": _named([*images.servers(knobs), *images.platform(knobs)]),
         "SUUUPRA_TEST_NODE_IMAGE": run.node_image,
@@ -144,16 +242,23 @@ def _operator(run: Run) -> Check:
         "UP_OPERATOR_TEST_HTTP_PORT": str(knobs.operator_test_http_port),
         "UP_OPERATOR_TEST_METRICS_PORT": str(knobs.operator_test_metrics_port),
     }
-    return _recorded("operator, on a cluster of its own", "-m", "cluster", "operator/tests", **told)
+    return _due(OPERATOR, decision, (OPERATOR, due), "-m", "cluster", fast=False, **told)
 
 
-def _on_the_platform(run: Run) -> list[Verdict]:
-    """Cluster tests and the journey, one after the other, on a new cluster, which tells its state when one failed."""
+def _on_the_platform(run: Run, decision: Decision) -> list[Verdict]:
+    """Cluster tests and the journey, one after the other, on a new cluster, which tells its state when one failed.
+
+    There is none where neither is due.
+    """
+    checks = []
+    for kind, mark in ((CLUSTER, "cluster"), (JOURNEY, "journey")):
+        proves = {unchanged.name(kind, folder): folder for folder in decision.due[kind]}
+        checks.append(
+            replace(_tests(kind, "-m", mark, "tests"), proves=proves) if proves else Check(kind, ())
+        )
+    if not any(check.argv for check in checks):
+        return _side_by_side(checks, 1)
     steps = plan.everything(run)
-    checks = [
-        _tests("cluster", "-m", "cluster", "tests"),
-        _tests("journey, Chromium", "-m", "journey", "tests"),
-    ]
     with Display(len(steps) + len(checks)) as display, _fresh_cluster(run, steps, display) as verdict:
         found = [verdict]
         if verdict.passed:
@@ -209,7 +314,8 @@ def _tests(name: str, *args: str, **env: str) -> Check:
     remembers = ("-o", f"cache_dir={FAILED / first.slug}")
     argv = (*first.argv, *remembers, "--last-failed", "--last-failed-no-failures=none")
     alone = {key: value for key, value in first.env.items() if key != SHARE}
-    return replace(first, argv=(*first.argv, *remembers), again=Check(f"{name}, once more", argv, alone))
+    again = Check(f"{name}, once more", argv, alone)
+    return replace(first, argv=(*first.argv, *remembers), again=again, failed=FAILED / first.slug)
 
 
 def _recorded(name: str, *args: str, **env: str) -> Check:
@@ -223,8 +329,8 @@ def _recording(check: Check) -> Check:
     return replace(check, env={**check.env, "COVERAGE_FILE": coverage.file(check.slug)})
 
 
-def _in_image(image: str) -> tuple[str, ...]:
-    """The unit tests in the image's Python, the tree mounted so that they cannot write into it; they give way too."""
+def _in_image(knobs: Knobs, decision: Decision) -> Check:
+    """The unit tests in the images' Python, the tree mounted so that they cannot write into it; they give way too."""
     run = (
         "docker",
         "run",
@@ -246,8 +352,11 @@ def _in_image(image: str) -> tuple[str, ...]:
         "PYTHONPYCACHEPREFIX=/tmp/bytecode",
     )
     # Named, because pytest leaves out nothing that it was asked for, and without names it is asked for every folder.
-    folders = [folder for part in UNIT.values() for folder in part if folder not in ON_THE_HOST]
-    return (*run, *kept, "--entrypoint", "", image, *tests, *folders, "--ignore", CONFORMANCE)
+    due = decision.due[IN_IMAGE]
+    image = images.tests(knobs).reference
+    argv = (*run, *kept, "--entrypoint", "", image, *tests, *due, "--ignore", CONFORMANCE)
+    proves = {unchanged.name(IN_IMAGE, folder): folder for folder in due}
+    return Check(IN_IMAGE, argv if due else (), proves=proves, may_be_empty=not decision.complete)
 
 
 def _environment() -> dict[str, str]:

@@ -30,6 +30,7 @@ def main() -> int:
     verbs.add_parser("env", help="print what puts kubectl, helm, kind and the kit on PATH")
     check = verbs.add_parser("test", help="run every check")
     check.add_argument("--fast", action="store_true", help="leave the cluster out")
+    check.add_argument("--anew", action="store_true", help="also run what passed and did not change since")
     verbs.add_parser("bench", help="measure, print and record").add_argument("names", nargs="*")
     drill = verbs.add_parser("drill", help="one of tests/recovery, by name; without a name, which there are")
     drill.add_argument("name", nargs="?")
@@ -53,7 +54,7 @@ def main() -> int:
             case "status":
                 return 0 if status.show(clusters.of_user(knobs)) else FAILED
             case "test":
-                return 0 if checks.test(knobs, fast=arguments.fast) else FAILED
+                return 0 if checks.test(knobs, fast=arguments.fast, anew=arguments.anew) else FAILED
             case "bench":
                 return bench.bench(knobs, arguments.names)
             case "drill" if arguments.name is None:

@@ -4,10 +4,12 @@ Where a few tests of many failed, they and no other are run once more. What pass
 with what it said at first, and does not hold anybody up (docs/decisions/0013-flaky-is-told.md).
 """
 
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bringup import paths
 from bringup.display import Display, clock
@@ -17,6 +19,8 @@ LINES = 400
 """Most lines of a failed check that are shown: pytest's first failures with the cluster's conditions and logs."""
 FEW = 3
 """Most failed tests that are run once more: beyond, something is broken."""
+SOME_FAILED, NO_TESTS = 1, 5
+"""Exit codes of pytest: it ran to its end and some tests failed; it found none."""
 _FAILED = re.compile(r"(\d+) (?:failed|errors?)\b")
 _COUNTS = re.compile(r"(\d+ (?:passed|failed|skipped|error|deselected)[^\n]*?) in [\d.]+s")
 _SECTION = re.compile(r"^=+ (?:FAILURES|ERRORS) =+$", re.MULTILINE)
@@ -24,13 +28,19 @@ _SECTION = re.compile(r"^=+ (?:FAILURES|ERRORS) =+$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Check:
-    """A program whose exit code says whether all is well."""
+    """A program whose exit code says whether all is well; without one there is nothing to run that did not pass before."""
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     again: "Check | None" = None
     """What to run where few tests failed: those, once more."""
+    proves: Mapping[str, str] = field(default_factory=dict)
+    """What its success proves (bringup.unchanged), and the folder in which the tests of each lie."""
+    failed: Path | None = None
+    """Where pytest writes down which tests failed."""
+    may_be_empty: bool = False
+    """Whether a pytest that finds no test is well: others of its kind, which have some, are left out."""
 
     @property
     def slug(self) -> str:
@@ -47,6 +57,10 @@ class Verdict:
     seconds: float
     told: str = ""
     words: str = ""
+    unchanged: bool = False
+    proved: frozenset[str] = frozenset()
+    doubted: frozenset[str] = frozenset()
+    """What it was to prove and did not, at the first try."""
 
     @property
     def flaky(self) -> bool:
@@ -56,49 +70,72 @@ class Verdict:
     @property
     def mark(self) -> str:
         """How it ended, in one word."""
+        if self.unchanged:
+            return "unchanged"
         return "flaky" if self.flaky else "ok" if self.passed else "FAILED"
 
 
 def run(number: int, check: Check, display: Display) -> Verdict:
     """Run one check, and once more what failed of it where that is little; its output goes to its log."""
+    if not check.argv:
+        display.finish(number, "=", f"{check.name}  unchanged since it passed", 0.0)
+        return Verdict(check.name, passed=True, seconds=0.0, unchanged=True)
     job, began = Job(f"check-{check.slug}", display.say), time.monotonic()
     display.start(number, check.name, job)
-    passed, said = _passes(job, check)
+    code, said = _ended(job, check)
+    doubted = in_doubt(check, code)
+    passed = code == 0 or (code == NO_TESTS and check.may_be_empty)
     words = "" if passed else f"{complaint(said)}\n    the whole log: {job.log}"
     told = counts(said)
     if check.again is not None and not passed and 0 < failures(said) <= FEW:
         display.say(f"        {check.name}: {told}; what failed is run once more")
         second = Job(f"check-{check.again.slug}", display.say)
-        passed, _ = _passes(second, check.again)
+        passed = _ended(second, check.again)[0] == 0
         told += ", which passed when run once more" if passed else ", once more too"
     seconds = time.monotonic() - began
     display.finish(number, "✓" if passed else "✗", f"{check.name}  {told}".rstrip(), seconds)
-    return Verdict(check.name, passed, seconds, told, words)
+    proved = frozenset(check.proves) - doubted
+    return Verdict(check.name, passed, seconds, told, words, proved=proved, doubted=doubted)
 
 
-def _passes(job: Job, check: Check) -> tuple[bool, str]:
-    """Whether it passed, and what it said."""
+def _ended(job: Job, check: Check) -> tuple[int, str]:
+    """Its exit code, and what it said."""
     try:
         job.run(check.argv, cwd=paths.ROOT, env=check.env)
-    except CommandFailed:
-        return False, job.log.read_text(errors="replace")
-    return True, job.log.read_text(errors="replace")
+    except CommandFailed as failure:
+        return failure.code, job.log.read_text(errors="replace")
+    return 0, job.log.read_text(errors="replace")
+
+
+def in_doubt(check: Check, code: int) -> frozenset[str]:
+    """What a check that ended with this code does not prove: where it names what failed, that and no other."""
+    if code == 0 or (code == NO_TESTS and check.may_be_empty):
+        return frozenset()
+    kept = check.failed / "v" / "cache" / "lastfailed" if check.failed else None
+    if code != SOME_FAILED or kept is None or not kept.exists():
+        return frozenset(check.proves)
+    found = set[str]()
+    for test in json.loads(kept.read_text()):
+        parts = [part for part, folder in check.proves.items() if test.startswith(f"{folder}/")]
+        found |= {*(parts or check.proves)}
+    return frozenset(found or check.proves)
 
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> str:
     """What failed, if only at first, in its own words; then the table, so that the end of a log says it all."""
     width = max(len(verdict.name) for verdict in verdicts)
+    marks = max(len("FAILED"), *(len(verdict.mark) for verdict in verdicts))
     lines = [
-        f"  {verdict.name:<{width}}  {verdict.mark:<6}  {clock(verdict.seconds):>6}  {verdict.told}".rstrip()
+        f"  {verdict.name:<{width}}  {verdict.mark:<{marks}}  {clock(verdict.seconds):>6}  {verdict.told}".rstrip()
         for verdict in verdicts
     ]
     passed = sum(one.passed for one in verdicts)
     flaky = sum(one.flaky for one in verdicts)
     words = [f"{one.name}{', flaky' * one.flaky}:\n{one.words}\n" for one in verdicts if one.words]
-    total = f"{passed} of {len(verdicts)} checks passed in {clock(seconds)}" + f", {flaky} flaky" * bool(
-        flaky
-    )
-    return "\n".join([*words, *lines, f"\n{total}"])
+    unchanged = sum(one.unchanged for one in verdicts)
+    total = f"{passed} of {len(verdicts)} checks passed in {clock(seconds)}"
+    also = [f"{unchanged} unchanged"] * bool(unchanged) + [f"{flaky} flaky"] * bool(flaky)
+    return "\n".join([*words, *lines, "", ", ".join([total, *also])])
 
 
 def counts(output: str) -> str:

@@ -1,6 +1,7 @@
 """What `make test` tells: the failure's own words in full, the table last, and shares that add up."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,57 @@ def test_what_passes_when_it_alone_is_run_once_more_is_flaky_and_told(
     told = verdicts.summary([verdict], 1.0)
     assert "not yet" in told
     assert told.endswith("1 of 1 checks passed in 1.0s, 1 flaky")
+
+
+IN_TWO_FOLDERS = {"A": "a", "B": "b"}
+
+
+def of_two_folders(folder: Path, second: str) -> Check:
+    for name, body in (("a", "def test_a() -> None:\n    pass\n"), ("b", second)):
+        (folder / name).mkdir()
+        (folder / name / f"test_{name}.py").write_text(body)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    check = checks._tests(folder.name, "--rootdir", str(folder), str(folder))
+    return replace(check, proves=IN_TWO_FOLDERS)
+
+
+def test_a_folder_without_a_failure_is_proved_beside_one_that_has_some(
+    tmp_path: Path, display: Display
+) -> None:
+    failing = of_two_folders(tmp_path, "def test_b() -> None:\n    assert False\n")
+    verdict = verdicts.run(1, failing, display)
+    assert (verdict.proved, verdict.doubted) == (frozenset("A"), frozenset("B"))
+
+
+def test_what_passed_only_when_run_once_more_is_not_proved(tmp_path: Path, display: Display) -> None:
+    verdict = verdicts.run(1, of_two_folders(tmp_path, PASSES_AT_THE_SECOND), display)
+    assert verdict.flaky
+    assert (verdict.proved, verdict.doubted) == (frozenset("A"), frozenset("B"))
+
+
+@pytest.mark.parametrize(
+    "body", ["import os\n\ndef test_b() -> None:\n    os._exit(1)\n", "import nothing_of_this_name\n"]
+)
+def test_nothing_is_proved_by_tests_that_did_not_run_to_their_end(
+    tmp_path: Path, display: Display, body: str
+) -> None:
+    verdict = verdicts.run(1, of_two_folders(tmp_path, body), display)
+    assert not verdict.passed
+    assert (verdict.proved, verdict.doubted) == (frozenset(), frozenset("AB"))
+
+
+def test_no_test_at_all_is_well_only_where_others_are_left_out(tmp_path: Path, display: Display) -> None:
+    empty = replace(check_of(tmp_path, ""), proves={"A": "a"})
+    assert not verdicts.run(1, empty, display).passed
+    verdict = verdicts.run(1, replace(empty, may_be_empty=True), display)
+    assert verdict.passed
+    assert verdict.proved == {"A"}
+
+
+def test_what_is_unchanged_is_told_as_that() -> None:
+    told = verdicts.summary([Verdict("lint", True, 1.0), Verdict("cluster", True, 0.0, unchanged=True)], 62)
+    assert "  cluster  unchanged" in told
+    assert told.endswith("2 of 2 checks passed in 1:02, 1 unchanged")
 
 
 def test_what_fails_twice_is_red(tmp_path: Path, display: Display) -> None:

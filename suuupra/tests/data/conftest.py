@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from suuupra.migrations import Schema
 from suuupra.testing.kafka import KafkaServer
+from suuupra.tests.data import ledger
 
-_schema = Schema(Path(__file__).parent / "ledger" / "versions")
+_schema = Schema(Path(ledger.__file__).parent / "versions")
 
 
 @pytest.fixture

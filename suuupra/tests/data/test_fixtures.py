@@ -26,8 +26,8 @@ def test_the_environment_chooses_images(monkeypatch: pytest.MonkeyPatch) -> None
 
 @dataclass(frozen=True)
 class Settings:
-    service: str = "web"
-    name: str = "web"
+    service: str = "shop"
+    name: str = "shop"
     kafka_bootstrap: str = "127.0.0.1:9"
     database_url: SecretStr = field(default_factory=lambda: SecretStr("postgresql://a:b@127.0.0.1:9/a"))
     database_pool_size: int = 1

@@ -18,7 +18,7 @@ from suuupra.secrets_store import (
 from suuupra.settings import SecretsSettings, SettingsError, load
 from suuupra.testing.secrets import ROOT_TOKEN, MemorySecrets, OpenBaoServer
 
-PATH = "identity/clients/web"
+PATH = "shop/clients/till"
 
 
 @pytest.fixture(params=["memory", pytest.param("openbao", marks=pytest.mark.integration)])
@@ -57,9 +57,7 @@ async def test_the_second_writer_of_a_version_is_refused_and_the_first_ones_stay
     await store.close()
 
 
-@pytest.mark.parametrize(
-    "path", ["", "identity", "/identity/a", "identity/../other/a", "identity/a b", "identity//a"]
-)
+@pytest.mark.parametrize("path", ["", "shop", "/shop/a", "shop/../other/a", "shop/a b", "shop//a"])
 async def test_a_path_that_is_none_is_a_mistake_of_ours(secrets: SecretsStore, path: str) -> None:
     with pytest.raises(ValueError, match="is no path of a secret"):
         await secrets.read(path)
@@ -82,13 +80,13 @@ async def test_readiness_waits_for_the_first_answer_and_survives_an_outage(
 
 
 async def test_nobody_listening_is_unavailable_and_not_a_hang() -> None:
-    nowhere = OpenBao("http://127.0.0.1:1", mount="suuupra", role="identity", token_path=Path(__file__))
+    nowhere = OpenBao("http://127.0.0.1:1", mount="suuupra", role="shop", token_path=Path(__file__))
     with pytest.raises(SecretsUnavailable):
         await SecretsStore(nowhere).read(PATH)
 
 
 async def test_a_pod_without_its_token_is_told_so(tmp_path: Path) -> None:
-    blind = OpenBao("http://127.0.0.1:1", mount="suuupra", role="identity", token_path=tmp_path / "token")
+    blind = OpenBao("http://127.0.0.1:1", mount="suuupra", role="shop", token_path=tmp_path / "token")
     with pytest.raises(SecretsRefused, match="has no token"):
         await SecretsStore(blind).read(PATH)
 
@@ -106,7 +104,7 @@ class _Logins:
         self.root, self.life, self.given = root, life, list[str]()
 
     def login(self, role: str, jwt: str, use_token: bool, mount_point: str) -> Any:
-        assert (role, jwt, use_token, mount_point) == ("identity", "projected", False, "kubernetes")
+        assert (role, jwt, use_token, mount_point) == ("shop", "projected", False, "kubernetes")
         answer = self.root.auth.token.create(policies=["root"], ttl=self.life)
         self.given.append(answer["auth"]["client_token"])
         return answer
@@ -121,7 +119,7 @@ def logins(
     monkeypatch.setattr(
         "hvac.api.auth_methods.kubernetes.Kubernetes.login", lambda _, *a, **k: made.login(*a, **k)
     )
-    backend = OpenBao(openbao.url, mount=openbao.mount(), role="identity", token_path=tmp_path / "token")
+    backend = OpenBao(openbao.url, mount=openbao.mount(), role="shop", token_path=tmp_path / "token")
     return made, SecretsStore(backend)
 
 
@@ -163,5 +161,5 @@ def test_settings_want_a_role_or_a_token(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("SUUUPRA_OPENBAO_URL", "http://openbao:8200")
     with pytest.raises(SettingsError, match="SUUUPRA_OPENBAO_ROLE"):
         load(SecretsSettings)
-    monkeypatch.setenv("SUUUPRA_OPENBAO_ROLE", "identity")
+    monkeypatch.setenv("SUUUPRA_OPENBAO_ROLE", "shop")
     assert load(SecretsSettings).openbao_mount == "suuupra"

@@ -39,7 +39,7 @@ def test_help_names_every_command(run: Run) -> None:
 
 
 def test_misspelt_command_is_answered_with_the_right_one(run: Run) -> None:
-    code, _, err = run("serv", "web")
+    code, _, err = run("serv", "content")
     assert code == 2
     assert "Did you mean 'serve'" in err
 
@@ -58,10 +58,10 @@ def test_unknown_service_is_answered_with_those_there_are(run: Run) -> None:
 def test_wrong_settings_are_told_in_one_message_and_exit_78(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SUUUPRA_URL_CONTENT", raising=False)
-    code, _, err = run("serve", "web")
+    monkeypatch.delenv("SUUUPRA_OBJECTS_ENDPOINT", raising=False)
+    code, _, err = run("serve", "content")
     assert code == cli.EX_CONFIG == 78
-    assert "SUUUPRA_URL_CONTENT is not set. Set it to the address of content" in err
+    assert "SUUUPRA_OBJECTS_ENDPOINT is not set. Set it to the object store" in err
     assert "Traceback" not in err
 
 
@@ -74,9 +74,9 @@ def test_service_without_events_has_nothing_to_work_on(run: Run, monkeypatch: py
 
 
 def test_openapi_needs_no_environment(run: Run) -> None:
-    code, out, _ = run("openapi", "web")
+    code, out, _ = run("openapi", "content")
     assert code == 0
-    assert json.loads(out)["info"]["title"] == "web"
+    assert json.loads(out)["info"]["title"] == "content"
 
 
 def test_every_service_is_found_by_its_folder() -> None:

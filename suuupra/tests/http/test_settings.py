@@ -26,7 +26,7 @@ class Settings(ServiceSettings, DatabaseSettings, ObjectsSettings, AuthSettings)
 
 
 GOOD = {
-    "SUUUPRA_SERVICE": "web",
+    "SUUUPRA_SERVICE": "shop",
     "SUUUPRA_DATABASE_URL": "postgresql://web:hunter2@postgres:5432/web",
     "SUUUPRA_OBJECTS_ENDPOINT": "http://objects:8333/",
     "SUUUPRA_OBJECTS_ACCESS_KEY": "access",
@@ -34,7 +34,7 @@ GOOD = {
     "SUUUPRA_BUCKETS": '{"media": "web-media"}',
     "SUUUPRA_ISSUER": "http://localhost:8080",
     "SUUUPRA_AUDIENCE": "suuupra",
-    "SUUUPRA_JWKS_URL": "http://identity:8000/jwks",
+    "SUUUPRA_JWKS_URL": "http://login:8000/jwks",
     "SUUUPRA_URL_CONTENT": "http://content:8000",
 }
 
@@ -48,7 +48,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def test_a_right_environment_is_read() -> None:
     loaded = settings.load(Settings)
-    assert loaded.name == loaded.service == "web"
+    assert loaded.name == loaded.service == "shop"
     assert loaded.buckets == {"media": "web-media"}
     assert loaded.objects_endpoint == "http://objects:8333"
 
@@ -89,9 +89,7 @@ def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> N
     assert "  GATEWAY_TRUSTED_HOPS should be greater than or equal to 0" in text
 
 
-@pytest.mark.parametrize(
-    "keys", [{}, {"SUUUPRA_JWKS": '{"keys": []}', "SUUUPRA_JWKS_URL": "http://identity"}]
-)
+@pytest.mark.parametrize("keys", [{}, {"SUUUPRA_JWKS": '{"keys": []}', "SUUUPRA_JWKS_URL": "http://login"}])
 def test_keys_come_from_exactly_one_place(environment: pytest.MonkeyPatch, keys: dict[str, str]) -> None:
     environment.delenv("SUUUPRA_JWKS_URL")
     for name, value in keys.items():
@@ -118,4 +116,4 @@ def test_settings_cannot_be_changed() -> None:
 def test_examples_stand_in_where_nothing_runs(environment: pytest.MonkeyPatch) -> None:
     for name in GOOD:
         environment.delenv(name)
-    assert settings.example(Settings, service="web").service == "web"
+    assert settings.example(Settings, service="shop").service == "shop"
