@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from suuupra import errors, openapi
+from suuupra import bodies, errors, openapi
 from suuupra.auth import Authenticator, takes_nobody
 from suuupra.clock import Clock, SystemClock
 from suuupra.edge import Activity, Edge
@@ -31,7 +31,7 @@ from suuupra.settings import AuthSettings, ServiceSettings
 __all__ = ["Now", "Resource", "create", "current_clock", "opened", "resource"]
 
 DEFAULT_BODY_LIMIT = 1024 * 1024
-"""Bytes of a request body; a route that takes more says so with FastAPI's own `max_body_size`."""
+"""Bytes of a request body; a route that takes more or less says so with FastAPI's own `max_body_size` (suuupra.bodies)."""
 
 
 R = TypeVar("R")
@@ -76,7 +76,7 @@ def create(
         description=description,
         # As they are, not by include_router: FastAPI would look each path up in every router twice, a third of the
         # time an answer takes. What a router says of its routes (prefix, tags, dependencies) they carry already.
-        routes=[route for router in routers for route in router.routes],
+        routes=[bodies.bounded(route, body_limit) for router in routers for route in router.routes],
         lifespan=_lifespan(outside),
         docs_url=None,
         redoc_url=None,
@@ -90,7 +90,7 @@ def create(
         app.state.health.add(one.name, one.check, required=one not in optional)
     app.state.runnables = tuple(runnables)
     app.state.expositions = tuple(expositions)
-    app.add_middleware(Edge, activity=app.state.activity, body_limit=body_limit)
+    app.add_middleware(Edge, activity=app.state.activity)
     _answer_with_problems(app)
     return app
 

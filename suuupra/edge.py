@@ -1,4 +1,4 @@
-"""The outermost layer around every request: ids, trace, limits, metrics, one log line, and the last word on errors.
+"""The outermost layer around every request: ids, trace, metrics, one log line, and the last word on errors.
 
 It is one ASGI callable with one wrapped `send` rather than a stack of middlewares: at a few thousand requests a
 second and core, each further layer costs more than what it does.
@@ -17,13 +17,12 @@ from opentelemetry.trace import SpanContext
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from suuupra import errors, logs, telemetry
+from suuupra import bodies, errors, logs, telemetry
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEAD: Final = "suuupra.head"
 """In the scope of a request that a route sees as GET and that asks for the headers only."""
-_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _CLIENT_CLOSED: Final = 499
 """What the log and the metrics say of a request whose caller went away; nginx's number for it."""
 UNMATCHED: Final = "unmatched"
@@ -88,10 +87,9 @@ class Activity:
 class Edge:
     """ASGI middleware; see the module."""
 
-    def __init__(self, app: ASGIApp, *, activity: Activity, body_limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, activity: Activity) -> None:
         self._app = app
         self._activity = activity
-        self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -99,7 +97,7 @@ class Edge:
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         else:
-            await _Exchange(self._app, scope, receive, send, self._activity, self._body_limit).run()
+            await _Exchange(self._app, scope, receive, send, self._activity).run()
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A WebSocket; when the process drains its caller is told that the service restarts."""
@@ -143,9 +141,7 @@ class _Stream:
 class _Exchange:
     """One request and its response."""
 
-    def __init__(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, activity: Activity, body_limit: int
-    ) -> None:
+    def __init__(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, activity: Activity) -> None:
         self._app = app
         self._method: str = scope["method"]
         # HEAD is GET without its body (RFC 9110, 9.3.2). A copy: the server must go on knowing that it is HEAD.
@@ -153,21 +149,22 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._activity = activity
-        self._body_limit = body_limit
-        self._has_body = False
         self._request_id = ""
-        self._received = 0
         self._status = 0
-        self._replaced = False
         self._complete = False
         self._whole_event = True
         self._stream: _Stream | None = None
+        self._rest: Receive | None = None
         self._task = asyncio.current_task()  # here: what sends may be a task of the framework's
 
     async def run(self) -> None:
         self._activity.begin()
         try:
             await self._run()
+            # After all is counted and logged: it takes as long as its sender likes.
+            if self._rest is not None:
+                await bodies.discard(self._rest)
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             if self._stream is None:
                 self._activity.end()
@@ -193,8 +190,8 @@ class _Exchange:
         trace_headers: dict[str, str] = {}
         given = b""
         for name, value in self._scope["headers"]:
-            if name in _BODY_HEADERS:
-                self._has_body = True
+            if name in bodies.HEADERS:
+                self._scope[bodies.BODY] = True
             elif name == b"x-request-id":
                 given = value
             elif name in _TRACE_HEADERS:
@@ -202,9 +199,8 @@ class _Exchange:
         return given.decode() if _REQUEST_ID.fullmatch(given) else "", trace_headers
 
     async def _answer(self) -> None:
-        receive = self._receive_limited if self._has_body else self._receive
         try:
-            await self._app(self._scope, receive, self._send_on)
+            await self._app(self._scope, self._receive, self._send_on)
         except ClientDisconnect:
             if not self._complete:
                 self._status = _CLIENT_CLOSED
@@ -234,39 +230,23 @@ class _Exchange:
             what_to_do="mend the reason; the caller sees a body without its end, and has to ask for all of it anew",
         )
 
-    async def _receive_limited(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._received += len(message.get("body", b""))
-            limit = self._limit()
-            if self._received > limit:
-                raise errors.Passing(errors.too_large(limit))
-        return message
-
-    def _limit(self) -> int:
-        own: int | None = getattr(self._scope.get("route"), "max_body_size", None)
-        return self._body_limit if own is None else own
-
     async def _send_on(self, message: Message) -> None:
-        if self._replaced:
-            return
         if message["type"] == "http.response.start":
-            if message["status"] == 413 and not _is_problem(message):
-                self._replaced = True
-                await self._send_problem(errors.too_large(self._limit()))
-                return
             self._begin(message)
+            if message["status"] == 413:
+                self._rest = self._scope.get(bodies.REST)
             await self._send(message)
         elif self._method == "HEAD":
             await self._send_no_body(message)
         else:
             self._whole_event = message.get("body", b"").endswith((b"\n\n", b"\r\n\r\n"))
-            await self._send(message)
+            await self._send(message if self._rest is None else {**message, "more_body": True})
 
     async def _send_no_body(self, message: Message) -> None:
         if not self._complete:
             self._complete = True
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            more = self._rest is not None
+            await self._send({"type": "http.response.body", "body": b"", "more_body": more})
         if message.get("more_body"):
             raise ClientDisconnect  # whoever streams need not go on
 
@@ -326,10 +306,6 @@ def _is_stream(message: Message) -> bool:
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in message["headers"]
     )
-
-
-def _is_problem(message: Message) -> bool:
-    return (b"content-type", errors.MEDIA_TYPE.encode()) in message.get("headers", ())
 
 
 @lru_cache(maxsize=4096)

@@ -203,21 +203,8 @@ def too_large(limit: int) -> TooLarge:
     return TooLarge(f"The body has more than {limit} bytes.", errors=[error], headers={"Connection": "close"})
 
 
-class Passing(HTTPException):
-    """A problem in the framework's clothes, for code that FastAPI runs while it reads a body.
-
-    There it lets an HTTPException pass and turns every other error into a 400.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.status, detail=problem.detail)
-        self.problem = problem
-
-
 def from_http_exception(error: HTTPException, request: Request) -> Problem:
     """The framework's own errors (unknown route, wrong method) in our words."""
-    if isinstance(error, Passing):
-        return error.problem
     if error.status_code == HTTPStatus.NOT_FOUND:
         return _nothing_at(request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -33,7 +33,7 @@ CLOSE_SECONDS: Final = 5
 _log = logs.get_logger(__name__)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its signal handling, which would end the process before it is drained."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -80,7 +80,7 @@ class HttpServer:
         self._activity = activity
         self._signals = signals
         self._clock = clock
-        self._server = _Server(app)
+        self._server = Server(app)
         self._socket = listen(settings.http_host, settings.http_port)
 
     async def run(self) -> None:
@@ -126,7 +126,7 @@ def listen(host: str, port: int) -> socket.socket:
 async def ops_port(settings: ServiceSettings, app: OpsApp) -> AsyncIterator[None]:
     """Answer on the operations port inside, to the very end of the drain."""
     telemetry.BUILD.labels(settings.service, settings.name, settings.version).set(1)
-    server = _Server(app)
+    server = Server(app)
     port = listen(settings.ops_host, settings.ops_port)
     serving = asyncio.create_task(server.serve(sockets=[port]), name="ops")
     try:

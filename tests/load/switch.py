@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey
 from services.upi_core import contract as upi
 from services.upi_core.contract import Api, Code
 from services.upi_core.tests.merchant import ACCOUNT, Merchant
-from services.upi_core.tests.processes import Rail, Server, running
+from services.upi_core.tests.processes import Rail, running
 from services.upi_core.tests.town import PIN, SAME_ORIGIN
 from suuupra import jwks, signatures
 from suuupra.clock import SystemClock
@@ -30,6 +30,7 @@ from suuupra.migrations import Schema
 from suuupra.signatures import Signer
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import AUDIENCE, ISSUER, Issuer
+from suuupra.testing.listening import listening
 from suuupra.testing.postgres import PostgresServer
 from tests.load import bare
 from tests.load.processor import seconds_of
@@ -264,20 +265,15 @@ async def _switch(postgres: PostgresServer) -> AsyncIterator[Rail]:
 async def _quick_banks(rail: Rail) -> AsyncIterator[Till]:
     """Banks of this process, joined; all payers are at one of them."""
     banks = {code: Bank(code, rail.switch.url, free_port()) for code in ("asha", "banyan")}
-    servers = [Server.of(bank.app, bank.port) for bank in banks.values()]
-    serving = [asyncio.create_task(server.serve()) for server in servers]
-    try:
+    async with AsyncExitStack() as until_paid:
+        for bank in banks.values():
+            until_paid.push_async_callback(bank.close)
+            await until_paid.enter_async_context(listening(bank.app, bank.port))
         await banks["asha"].join(())
         await banks["banyan"].join(PAYERS)
         joined = await rail.merchant.register()
         assert joined.is_success, joined.text
         yield Till(rail, [(vpa, PIN) for vpa in PAYERS])
-    finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*serving)
-        for bank in banks.values():
-            await bank.close()
 
 
 async def _real_banks(rail: Rail) -> Till:

@@ -19,6 +19,7 @@ from services.content.usecases import entitling, media
 from services.content.usecases.problems import NotEntitled, RangeNotSatisfiable
 from suuupra.app import Now
 from suuupra.auth import MaybeUser
+from suuupra.bodies import BodyStream
 from suuupra.errors import not_found
 from suuupra.etags import etag_of, not_modified
 from suuupra.objects import ObjectStore, OpenObject
@@ -141,18 +142,18 @@ def upload_router(limit: int) -> APIRouter:
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
     )
     async def upload_media(
-        request: Request,
         response: Response,
         db: Db,
         objects: Objects,
         clock: Now,
         author: Author,
+        pieces: BodyStream,
         course_id: UUID,
         name: Annotated[str, Query(min_length=1, max_length=300, description="The file's name.")],
     ) -> contract.MediaLink:
         """Upload a file: its bytes are the body, its type is found out from them. The same bytes again: the same file."""
         target = media.Target(author.subject, course_id, name, limit)
-        uploaded = await media.upload(db, objects, clock, target, request.stream())
+        uploaded = await media.upload(db, objects, clock, target, pieces)
         response.status_code = 201 if uploaded.is_new else 200
         response.headers["Location"] = uploaded.media.url
         return uploaded.media

@@ -1,12 +1,10 @@
 """Somebody who receives webhooks: a real HTTP server that verifies them with the Standard Webhooks library."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from standardwebhooks.webhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from suuupra.testing.containers import free_port
-from suuupra.testing.waiting import until
+from suuupra.testing.listening import listening
 
 
 @dataclass(slots=True)
@@ -50,15 +48,5 @@ async def receiving() -> AsyncIterator[Receiver]:
     port = free_port()
     receiver = Receiver(f"http://127.0.0.1:{port}/hook")
     app = Starlette(routes=[Route("/hook", receiver.take, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-
-    async def listening() -> bool:
-        return server.started
-
-    try:
-        await until(listening)
+    async with listening(app, port):
         yield receiver
-    finally:
-        server.should_exit = True
-        await serving

@@ -9,34 +9,31 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 
 from services.payments.tests.conftest import MINOR, World
 from services.payments.tests.people import Person
-from suuupra.testing.containers import free_port
+from suuupra.testing.listening import listening
 from suuupra.testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
 
 @pytest_asyncio.fixture
-async def listening(world: World) -> AsyncIterator[str]:
+async def address(world: World) -> AsyncIterator[str]:
     """The application on a port, with its feed running; the address."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(world.app, port=port, log_config=None, lifespan="off"))
     feed = next(it for it in world.app.state.runnables if it.name == "payment-feed")
-    tasks = [asyncio.create_task(server.serve()), asyncio.create_task(feed.run())]
 
     async def well() -> bool:
-        return server.started and feed.health() is None
+        return feed.health() is None
 
-    try:
-        await until(well)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        await feed.stop()
-        server.should_exit = True
-        await asyncio.gather(*tasks)
+    async with listening(world.app) as url:
+        running = asyncio.create_task(feed.run())
+        try:
+            await until(well)
+            yield url
+        finally:
+            await feed.stop()
+            await running
 
 
 @asynccontextmanager
@@ -58,9 +55,9 @@ async def next_payment(lines: AsyncIterator[str]) -> dict[str, Any]:
     raise AssertionError("the stream ended")
 
 
-async def test_a_stream_shows_each_change_and_ends_with_the_payment(world: World, listening: str) -> None:
+async def test_a_stream_shows_each_change_and_ends_with_the_payment(world: World, address: str) -> None:
     payment = await world.order()
-    async with watching(world.learner, listening, payment) as answer:
+    async with watching(world.learner, address, payment) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = answer.aiter_lines()
         assert (await next_payment(lines))["status"] == "requires_payment_method"
@@ -72,21 +69,19 @@ async def test_a_stream_shows_each_change_and_ends_with_the_payment(world: World
         last = await next_payment(lines)
         assert last["status"] == "succeeded"
         assert [line async for line in lines if line] == []
-    async with watching(
-        world.learner, listening, payment, **{"Last-Event-ID": str(last["version"])}
-    ) as answer:
+    async with watching(world.learner, address, payment, **{"Last-Event-ID": str(last["version"])}) as answer:
         assert answer.status_code == 204
 
 
-async def test_a_peer_may_not_listen(world: World, listening: str) -> None:
+async def test_a_peer_may_not_listen(world: World, address: str) -> None:
     payment = await world.order()
-    async with watching(world.person(), listening, payment) as answer:
+    async with watching(world.person(), address, payment) as answer:
         assert answer.status_code == 404
 
 
-async def test_a_quiet_stream_is_kept_open(world: World, listening: str) -> None:
+async def test_a_quiet_stream_is_kept_open(world: World, address: str) -> None:
     payment = await world.order()
-    async with watching(world.learner, listening, payment) as answer:
+    async with watching(world.learner, address, payment) as answer:
         lines = answer.aiter_lines()
         await next_payment(lines)
         await world.clock.until_sleeping()

@@ -5,12 +5,10 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-import uvicorn
-from fastapi import FastAPI
 
 from services.upi_core.tests.merchant import Merchant
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
@@ -19,6 +17,7 @@ from suuupra.clock import SystemClock
 from suuupra.testing import forking
 from suuupra.testing.containers import free_port
 from suuupra.testing.issuer import Issuer
+from suuupra.testing.listening import listening
 from suuupra.testing.waiting import until
 
 LIMIT_SECONDS = 90.0
@@ -77,17 +76,6 @@ class Process:
             self._process.wait(30)
 
 
-class Server(uvicorn.Server):
-    """uvicorn inside the test, which keeps its signals."""
-
-    @classmethod
-    def of(cls, app: FastAPI, port: int) -> "Server":
-        return cls(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off"))
-
-    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
-        return nullcontext()
-
-
 class Rail:
     """A switch, two banks and a merchant."""
 
@@ -113,9 +101,8 @@ class Rail:
             },
         )
         self.banks = {code: self._bank(code, new_database) for code in ("asha", "banyan")}
-        port = free_port()
-        self.merchant = merchant(self.switch.url, f"http://127.0.0.1:{port}", SystemClock(), None)
-        self._server = Server.of(self.merchant.app, port)
+        self.port = free_port()
+        self.merchant = merchant(self.switch.url, f"http://127.0.0.1:{self.port}", SystemClock(), None)
         self.http = httpx.AsyncClient(base_url=self.switch.url, timeout=10)
 
     def _bank(self, code: str, new_database: NewDatabase) -> Process:
@@ -191,13 +178,11 @@ async def running(
 ) -> AsyncIterator[Rail]:
     """The rail, not yet started; whatever lives at the end is killed."""
     rail = Rail(new_database, issuer, rulebook, merchant)
-    serving = asyncio.create_task(rail._server.serve())
     try:
-        yield rail
+        async with listening(rail.merchant.app, rail.port):
+            yield rail
     finally:
         for process in rail.processes:
             process.kill()
-        rail._server.should_exit = True
-        await serving
         await rail.http.aclose()
         await rail.merchant.close()

@@ -21,6 +21,7 @@ from services.web.tests.identity_double import SECRET, IdentityDouble
 from services.web.tests.notifications_double import NotificationsDouble
 from services.web.tests.payments_double import PaymentsDouble
 from services.web.tests.switchboard import Switchboard
+from services.web.usecases import buying
 from suuupra.clock import FakeClock
 from suuupra.secrets_store import SecretsStore
 from suuupra.testing.issuer import Issuer
@@ -147,6 +148,20 @@ async def learner(shopper: httpx.AsyncClient, world: World) -> httpx.AsyncClient
     """A browser whose person is signed in."""
     await sign_in(shopper, world)
     return shopper
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
+    """Payments hears of an order at once; a test that wants it later takes it away again."""
+    monkeypatch.setattr(buying, "PREPARED_PAUSE_SECONDS", 0.001)
+    made = world.shop._made
+
+    def hear(cart, user):  # type: ignore[no-untyped-def]
+        order = made(cart, user)
+        world.till.hear(order.id)
+        return order
+
+    monkeypatch.setattr(world.shop, "_made", hear)
 
 
 __all__ = ["BROWSER", "ORIGIN", "OURS", "World", "browsing", "given", "sign_in", "web_of"]

@@ -14,40 +14,10 @@ from services.payments.contract import AttemptStatus
 from services.web.tests.conftest import OURS, World, browsing, sign_in
 from services.web.tests.live import looked_again, marks, watching
 from services.web.tests.markup import one, tree
+from services.web.tests.shopping import FROM_CART, fill, pay
 from services.web.usecases import buying
 
-pytestmark = pytest.mark.integration
-
-FROM_CART = {**OURS, "Referer": "http://localhost:8080/cart"}
-
-
-@pytest.fixture(autouse=True)
-def _prompt(monkeypatch: pytest.MonkeyPatch, world: World) -> None:
-    """Payments hears of an order at once; a test that wants it later takes it away again."""
-    monkeypatch.setattr(buying, "PREPARED_PAUSE_SECONDS", 0.001)
-    made = world.shop._made
-
-    def hear(cart, user):  # type: ignore[no-untyped-def]
-        order = made(cart, user)
-        world.till.hear(order.id)
-        return order
-
-    monkeypatch.setattr(world.shop, "_made", hear)
-
-
-async def fill(client: httpx.AsyncClient, world: World) -> dict[str, str]:
-    """Put the course into the cart; the form of its pay button."""
-    variant = str(world.shop.variant(world.content.courses[-1]))
-    await client.post("/cart/lines", data={"variant_id": variant}, headers=OURS)
-    form = one(tree(await client.get("/cart")), "form[action='/checkout']")
-    return {str(node.attributes["name"]): str(node.attributes["value"]) for node in form.css("input")}
-
-
-async def pay(client: httpx.AsyncClient, world: World) -> UUID:
-    """Order what is in the cart; the order's id."""
-    answer = await client.post("/checkout", data=await fill(client, world), headers=FROM_CART)
-    assert answer.status_code == 303, answer.text
-    return UUID(answer.headers["location"].removeprefix("/checkout/"))
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prompt")]
 
 
 def phase(answer: httpx.Response) -> str:

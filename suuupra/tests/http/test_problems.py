@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 import pytest_asyncio
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -90,21 +90,6 @@ async def half() -> StreamingResponse:
         raise RuntimeError("then it broke")
 
     return StreamingResponse(parts())
-
-
-@router.post("/raw")
-async def raw(request: Request) -> dict[str, int]:
-    return {"bytes": len(await request.body())}
-
-
-@router.post("/upload", max_body_size=100)
-async def upload(request: Request) -> dict[str, int]:
-    return {"bytes": len(await request.body())}
-
-
-@router.post("/unread")
-async def unread() -> dict[str, bool]:
-    return {"read": False}
 
 
 @pytest_asyncio.fixture
@@ -266,46 +251,6 @@ async def test_errors_of_the_framework_keep_their_status_and_headers(http: httpx
     busy, teapot = await http.get("/busy"), await http.get("/teapot")
     assert (busy.status_code, busy.headers["retry-after"]) == (503, "3")
     assert teapot.headers["content-type"] == "application/problem+json"
-
-
-# --- bodies that are too large -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", ["/raw", "/lessons"])
-async def test_body_above_the_limit_gets_413(http: httpx.AsyncClient, path: str) -> None:
-    answer = await http.post(path, content=b"x" * 51, headers={"content-type": "application/json"})
-    assert answer.status_code == 413
-    assert _errors(answer)["body"][0] == "must have at most 50 bytes"
-
-
-async def test_body_at_the_limit_is_taken(http: httpx.AsyncClient) -> None:
-    assert (await http.post("/raw", content=b"x" * 50)).json() == {"bytes": 50}
-
-
-async def test_body_without_a_length_is_counted_while_it_comes(http: httpx.AsyncClient) -> None:
-    sent = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal sent
-        for _ in range(1000):
-            sent += 10
-            yield b"x" * 10
-
-    answer = await http.post("/raw", content=endless())
-    assert answer.status_code == 413
-    assert _errors(answer)["body"][0] == "must have at most 50 bytes"
-
-
-async def test_route_may_take_more_than_the_others(http: httpx.AsyncClient) -> None:
-    taken = await http.post("/upload", content=b"x" * 100)
-    refused = await http.post("/upload", content=b"x" * 101)
-    assert taken.json() == {"bytes": 100}
-    assert refused.status_code == 413
-    assert _errors(refused)["body"][0] == "must have at most 100 bytes"
-
-
-async def test_body_that_nobody_reads_does_no_harm(http: httpx.AsyncClient) -> None:
-    assert (await http.post("/unread", content=b"x" * 1000)).status_code == 200
 
 
 # --- what OpenAPI says -------------------------------------------------------------------------------------------

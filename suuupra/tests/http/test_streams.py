@@ -191,7 +191,7 @@ async def test_a_websocket_is_counted_and_closed_with_service_restart_when_drain
         sent.append(message)
         accepted.set()
 
-    edge = Edge(chat, activity=activity, body_limit=1)
+    edge = Edge(chat, activity=activity)
     talking = asyncio.create_task(edge({"type": "websocket"}, receive, send))
     await accepted.wait()
     assert (activity.streams, activity.in_flight) == (1, 0)
@@ -213,7 +213,7 @@ async def test_a_cancellation_that_is_not_the_drains_goes_on() -> None:
     async def nothing(*_: Any) -> Any:
         return None
 
-    edge = Edge(chat, activity=activity, body_limit=1)
+    edge = Edge(chat, activity=activity)
     talking = asyncio.create_task(edge({"type": "websocket"}, nothing, nothing))
     await begun.wait()
     talking.cancel()
