@@ -113,12 +113,18 @@ class Api:
     async def without_rule(self, message: str) -> AsyncIterator[None]:
         """The API server as it was before a release brought the CEL rule with this message."""
         file = ROOT / "crds" / "suuupra.io_suuupraservices.yaml"
-        older = _without(yaml.safe_load(file.read_text()), message)
-        self.kind.apply(older)
+        async with self.defined(_without(yaml.safe_load(file.read_text()), message)):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def defined(self, definition: Object) -> AsyncIterator[None]:
+        """The API server with another definition of a kind of ours; it takes a moment until all of it follows."""
+        self.kind.apply(definition)
         try:
             yield
         finally:
-            self.kind.apply(yaml.safe_load(file.read_text()))
+            file = f"suuupra.io_{definition['spec']['names']['plural']}.yaml"
+            self.kind.apply(yaml.safe_load((ROOT / "crds" / file).read_text()))
 
     async def accepts(self, name: str, spec: dict[str, Any]) -> bool:
         """Apply a resource; whether the API server took it."""
