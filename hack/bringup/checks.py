@@ -17,6 +17,7 @@ from bringup import (
     coverage,
     documents,
     images,
+    machine,
     parts,
     paths,
     plan,
@@ -32,6 +33,7 @@ from bringup.images import Image
 from bringup.job import Job
 from bringup.knobs import Knobs
 from bringup.plan import Run
+from bringup.refusals import For
 from bringup.steps import Step, StepFailed, run_all
 from bringup.unchanged import Decision
 from bringup.verdicts import Check, Verdict
@@ -64,8 +66,6 @@ SHARE = "SUUUPRA_TEST_SHARE"
 """Names a process's part of the heap, for suuupra.testing.sharing."""
 FAILED = paths.STATE / "failed"
 """Where each check remembers which of its tests failed."""
-PROGRAMS = ("chromium", "curl")
-"""What tests run, each in the Debian package of its name."""
 
 
 def test(knobs: Knobs, *, fast: bool, anew: bool) -> bool:
@@ -165,8 +165,15 @@ def _whole(run: Run, decision: Decision) -> list[Verdict]:
 
 
 def _prepare(run: Run, *, fast: bool) -> None:
-    """What the checks need: Docker, the environment, images, a browser, a book to import."""
-    packages = Step("packages", "Chromium and documents to import", _install, ("docker",), _installed)
+    """What the checks need: Docker, the environment, images, programs that tests run, a book to import."""
+    work: For = "fast test" if fast else "test"
+    packages = Step(
+        "packages",
+        "Programs that tests run, and documents to import",
+        lambda job: _install(job, work),
+        ("docker",),
+        lambda: _installed(work),
+    )
     up.execute([*plan.for_tests(run, cluster=not fast), packages])
 
 
@@ -364,16 +371,16 @@ def _environment() -> dict[str, str]:
     return {"PATH": path, **BYTECODE, "MYPY_CACHE_DIR": str(paths.CACHE / "mypy"), **documents.environment()}
 
 
-def _install(job: Job) -> None:
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+def _install(job: Job, work: For) -> None:
+    missing = machine.missing_for_tests(work)
     if missing:
-        apt.install(job, missing)
+        apt.install(job, list(missing))
     if not documents.are_there():
         documents.make(job)
 
 
-def _installed() -> str | None:
-    return "are here" if all(map(shutil.which, PROGRAMS)) and documents.are_there() else None
+def _installed(work: For) -> str | None:
+    return "are here" if not machine.missing_for_tests(work) and documents.are_there() else None
 
 
 def _venv(program: str) -> str:

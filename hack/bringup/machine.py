@@ -25,8 +25,6 @@ from bringup.refusals import (
     Node,
 )
 
-CHROMIUM, CURL = "chromium", "curl"
-
 
 def look(knobs: Knobs, wanted: Sequence[Cluster]) -> Facts:
     """Gather the facts; `wanted` are the clusters whose ports this command is about to take."""
@@ -52,7 +50,7 @@ def look(knobs: Knobs, wanted: Sequence[Cluster]) -> Facts:
         node=node,
         go=go_version(),
         go_builds=tuple(_go_builds(knobs, work)),
-        missing_for_tests={} if work == "up" else dict(_missing_for_tests(work)),
+        missing_for_tests={} if work == "up" else missing_for_tests(work),
     )
 
 
@@ -110,11 +108,17 @@ def _go_builds(knobs: Knobs, work: For) -> Iterator[str]:
         yield from images.programs_to_compile(knobs)
 
 
-def _missing_for_tests(work: For) -> Iterator[tuple[str, str]]:
-    if shutil.which(CURL) is None:
-        yield CURL, "the gateway's checks"
-    if work == "test" and shutil.which(CHROMIUM) is None:
-        yield CHROMIUM, "the journeys"
+def programs_of_tests(work: For) -> dict[str, str]:
+    """What tests run, each in the Debian package of its name: package → the checks that need it."""
+    everywhere = {"curl": "the gateway's checks"}
+    if work == "fast test":
+        return everywhere
+    return {**everywhere, "chromium": "the journeys", "npm": "the journeys"}
+
+
+def missing_for_tests(work: For) -> dict[str, str]:
+    """Those of them that are not here."""
+    return {name: why for name, why in programs_of_tests(work).items() if shutil.which(name) is None}
 
 
 def memory_available(meminfo: str) -> int:

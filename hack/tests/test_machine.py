@@ -11,9 +11,18 @@ from bringup.debian import machine_mirrors, mirrors
 from bringup.docker import forget_if_dead, has_capability, parse_version, with_runtime, without_runtime
 from bringup.golang import packages, packages_of, program_name
 from bringup.knobs import Knobs
-from bringup.machine import disks, foreign_ports, memory_available, node_state, taken, work_of
+from bringup.machine import (
+    disks,
+    foreign_ports,
+    memory_available,
+    missing_for_tests,
+    node_state,
+    taken,
+    work_of,
+)
 from bringup.node import KUBERNETES, PARTS, linker
 from bringup.pins import required_version
+from bringup.refusals import For
 
 CAP_SYS_RESOURCE = 24
 
@@ -206,3 +215,23 @@ def test_a_port_that_another_has_is_foreign_and_one_of_the_clusters_own_node_is_
 )
 def test_states_of_the_node(told: str, state: str) -> None:
     assert node_state(told) == state
+
+
+@pytest.mark.parametrize(
+    ("here", "work", "missing"),
+    [
+        ((), "fast test", ["curl"]),
+        ((), "test", ["curl", "chromium", "npm"]),
+        (("curl", "chromium"), "test", ["npm"]),
+        (("curl", "chromium", "npm"), "test", []),
+    ],
+)
+def test_programs_that_tests_run_are_missed_by_name(
+    here: tuple[str, ...], work: For, missing: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in here:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = missing_for_tests(work)
+    assert list(found) == missing
+    assert found.get("npm", "the journeys") == "the journeys"
