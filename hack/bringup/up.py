@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bringup import clusters, images, locks, machine, plan, processes, ready, status
+from bringup import clusters, images, locks, machine, plan, processes, ready, status, world
 from bringup.cluster import Cluster
 from bringup.display import Display, table
 from bringup.job import Job
@@ -84,20 +84,30 @@ def _say_what_to_try(run: Run) -> None:
     print("\n".join(status.urls(run.cluster)))
     if not ready.network_policy_is_enforced(Job("policy"), run.cluster):
         print("\nNetworkPolicies are made but not enforced here: the pod network built from packages cannot.")
-    print(what_to_try(run.knobs.public_url))
+    print(what_to_try(run.knobs))
 
 
-def what_to_try(url: str) -> str:
-    """Commands that work as they stand, typed in this folder."""
-    return f"""
-Try next:
-  open {url}{" " * (46 - len(url))} a course, a cart, a lesson, your progress
-  sign in as asha@suuupra.example                     or kabir, leela, noor, omar (learners); ira (creator), sam (support),
-                                                      farah (finance), omkar (operator): password learn-by-heart-7
-  open {url}/mail{" " * (41 - len(url))} every letter that was sent
-  open {url}/phone{" " * (40 - len(url))} the payer's phone: approve what you buy (PIN 1234 for asha@asha)
-  open {url}/support{" " * (38 - len(url))} as sam: any order's whole story, over all services, in one picture
-  eval "$(make -s env)"                               puts kubectl, helm, kind and the kit on PATH
-  kubectl get suuupra -A                              what the operator made, and how it is
-  kubectl -n suuupra delete deployment content        watch it come back
-  make status                                         what is not ready, and why"""
+def what_to_try(knobs: Knobs) -> str:
+    """Commands that work as they stand, typed in this folder; with the small world's people where it is made."""
+    url = knobs.public_url
+    lines = [
+        (f"open {url}", "a course, a cart, a lesson, your progress"),
+        *(_with_the_world(url) if knobs.profile == world.LOCAL else ()),
+        ('eval "$(make -s env)"', "puts kubectl, helm, kind and the kit on PATH"),
+        ("kubectl get suuupra -A", "what the operator made, and how it is"),
+        ("kubectl -n suuupra delete deployment content", "watch it come back"),
+        ("make status", "what is not ready, and why"),
+    ]
+    return "\n".join(["", "Try next:", *(f"  {what:<51} {why}" for what, why in lines)])
+
+
+def _with_the_world(url: str) -> Iterator[tuple[str, str]]:
+    """What takes people whose password is known, all mail in one place, and accounts at simulated banks."""
+    yield (
+        "sign in as asha@suuupra.example",
+        "or kabir, leela, noor, omar (learners); ira (creator), sam (support),",
+    )
+    yield "", "farah (finance), omkar (operator): password learn-by-heart-7"
+    yield f"open {url}/mail", "every letter that was sent"
+    yield f"open {url}/phone", "the payer's phone: approve what you buy (PIN 1234 for asha@asha)"
+    yield f"open {url}/support", "as sam: any order's whole story, over all services, in one picture"

@@ -7,13 +7,16 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
-from bringup import bench, drills, paths
-from bringup.knobs import Knobs
+from bringup import bench, drills, paths, world
+from bringup.cluster import Cluster
+from bringup.knobs import Knobs, Profile
 from bringup.refusals import Refusal
 from bringup.status import docker_missing
 from bringup.up import what_to_try
+from world import people as world_people
 
 HACK = Path(__file__).parents[1]
 ENTRY = runpy.run_path(str(HACK / "__main__.py"))
@@ -121,6 +124,18 @@ def test_what_is_suggested_works_as_it_stands() -> None:
         check=True,
     )
     assert shown.stdout.startswith(f"{paths.BIN}:{paths.VENV / 'bin'}:")
-    told = what_to_try("http://localhost:8080")
+    told = what_to_try(Knobs())
     assert told.index("make -s env") < told.index("kubectl ")
+
+
+@pytest.mark.parametrize("profile", get_args(Profile))
+def test_people_and_pages_of_the_small_world_are_suggested_only_where_it_is_made(profile: Profile) -> None:
+    knobs = Knobs(profile=profile)
+    told = what_to_try(knobs)
     assert all(line[53] == " " != line[54] for line in told.splitlines()[2:]), "the second column is in line"
+    made = world.is_there(Cluster("none", 0, 0), knobs) is None
+    assert made == (profile == "local")
+    for word in (world_people.PASSWORD, world_people.DOMAIN, "PIN", "/mail", "/phone", "/support"):
+        assert (word in told) == made, word
+    for always in (f"open {knobs.public_url} ", "kubectl get suuupra -A", "make status"):
+        assert always in told
