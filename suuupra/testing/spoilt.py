@@ -14,9 +14,9 @@ from joserfc.jwk import ECKey
 from suuupra.testing.issuer import Issuer
 
 
-def spoilt(issuer: Issuer) -> Mapping[str, str]:
-    """What was done to it → the token. Those of wrong claims are rightly signed."""
-    genuine = issuer.mint("operator")
+def spoilt(issuer: Issuer, subject: str | None = None) -> Mapping[str, str]:
+    """What was done to it → the token, an operator's. Those of wrong claims are rightly signed."""
+    genuine = issuer.mint("operator", subject)
     head, claims = (json.loads(_plain(part)) for part in genuine.split(".")[:2])
     own = ECKey.generate_key("P-256", {"kid": str(issuer.key.kid)})
     pem = issuer.key.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,8 +1,8 @@
 """T3 at each service directly: every operation that takes a token refuses spoilt ones, and none forgot to ask.
 
 The applications are made as pods make them and connect to nothing: a token is judged before anything else is asked.
-identity judges with keys of its own and is tried by services/identity/tests/test_t3_spoilt_tokens.py, over all of
-its one API.
+Two are tried elsewhere: identity, which judges with keys of its own, by services/identity/tests/test_t3_spoilt_tokens.py
+over all of its API; and what of content is open to all but for what is sold, by services/content/tests/test_access.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LATE = {
     "/v1/courses/{course}/lessons/{lesson}",
     "/v1/lessons/{lesson_id}",
 }
-"""content's public pages: a token is judged only where it would open something, services/content/tests/test_access.py."""
+"""content's public pages: a token is judged only where it would open something, which takes a course that is sold."""
 
 
 class Operation(NamedTuple):

@@ -17,6 +17,9 @@ from suuupra.settings import load
 from suuupra.testing.issuer import Issuer
 from suuupra.testing.objects import ACCESS_KEY, SECRET_KEY, ObjectsServer
 
+OWNER = "asha"
+"""Who writes the courses, as tokens name them."""
+
 
 @pytest.fixture(scope="session")
 def issuer() -> Issuer:
@@ -77,7 +80,7 @@ async def author_called(app: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[
 @pytest.fixture
 def author(author_called: Callable[[str], Author]) -> Author:
     """Somebody who may write courses."""
-    return author_called("asha")
+    return author_called(OWNER)
 
 
 def _client(app: FastAPI) -> httpx.AsyncClient:

@@ -14,11 +14,13 @@ from services.commerce.contract import EntitlementGranted, EntitlementRevoked, e
 from services.content.consumers import consumers
 from services.content.settings import Settings
 from services.content.tests.author import COURSES, Author, Published
+from services.content.tests.conftest import OWNER
 from services.content.tests.pictures import png
 from suuupra.clock import FakeClock
 from suuupra.db import Database
 from suuupra.events import Meta
 from suuupra.testing.issuer import Issuer
+from suuupra.testing.spoilt import spoilt
 
 pytestmark = pytest.mark.integration
 
@@ -164,10 +166,24 @@ async def test_events_in_any_order_and_any_number_end_as_the_last_one_says(
     assert [tuple(row) for row in rows] == [(False, 4)]
 
 
-async def test_a_token_that_is_not_accepted_opens_nothing(reader: httpx.AsyncClient, author: Author) -> None:
+async def test_t3_a_spoilt_token_opens_nothing_of_what_is_sold(
+    reader: httpx.AsyncClient, author: Author, issuer: Issuer
+) -> None:
+    """Each is a token of the course's owner, spoilt. What is open to everybody takes no token, so it judges none."""
     made = await sold(author)
-    forged = {"Authorization": "Bearer e30.e30.e30"}
-    assert (await reader.get(f"/v1/lessons/{made.lesson_ids[1]}", headers=forged)).status_code == 401
+    preview, lesson = (f"/v1/lessons/{it}" for it in made.lesson_ids[:2])
+    contents = f"/v1/courses/{made.slug}/contents"
+    locked = [contents, lesson, f"/v1/courses/{made.slug}/lessons/lesson-2"]
+    assert [(await author.get(path)).status_code for path in locked] == [200] * 3
+    assert locks(await author.get(contents)) == [False] * 3
+    for why, token in spoilt(issuer, OWNER).items():
+        headers = {"Authorization": f"Bearer {token}"}
+        for path in locked:
+            answer = await reader.get(path, headers=headers)
+            assert answer.status_code == 401, f"{why} at {path}"
+            assert "invalid_token" in answer.headers["www-authenticate"], f"{why} at {path}"
+            assert "Text 2" not in answer.text
+        assert (await reader.get(preview, headers=headers)).status_code == 200, why
 
 
 async def test_access_changes_when_the_course_is_published(reader: httpx.AsyncClient, author: Author) -> None:

@@ -1,4 +1,4 @@
-"""T3 at identity itself: no spoilt token passes, whatever is done to it."""
+"""T3 at identity itself: no spoilt token passes, whatever is done to it, at whatever takes one."""
 
 import base64
 import hashlib
@@ -16,9 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from services.identity.app import create_app
+from services.identity.settings import Settings
 from services.identity.tests.browser import Application, Browser, bearer, claims
 from services.identity.tests.conftest import MakeUser
 from services.identity.tests.process import Process
+from suuupra.settings import example
 
 pytestmark = pytest.mark.integration
 
@@ -111,6 +114,25 @@ SPOILT: dict[str, Callable[[Forge], str]] = {
 }  # fmt: skip
 
 
+TAKES_A_TOKEN = [
+    *(
+        (method.upper(), path)
+        for path, item in create_app(example(Settings, service="identity")).openapi()["paths"].items()
+        for method, operation in item.items()
+        if operation.get("security")
+    ),
+    ("GET", "/oauth/userinfo"),
+    ("POST", "/oauth/userinfo"),
+]
+"""What its API says of itself, and OpenID Connect's own."""
+
+
+async def ask(http: httpx.AsyncClient, method: str, path: str, token: str) -> httpx.Response:
+    """A request that is done for whoever's token is believed."""
+    change = {"json": {"name": "Mallory"}} if method == "PATCH" else {}
+    return await http.request(method, path, headers={**bearer(token), "If-Match": "*"}, **change)
+
+
 @pytest.fixture
 async def forge(provider: Process, person: Browser, shop: Application, new_user: MakeUser) -> Forge:
     user = await new_user(f"{secrets.token_hex(6)}@example.org")
@@ -119,19 +141,19 @@ async def forge(provider: Process, person: Browser, shop: Application, new_user:
 
 
 async def test_t3_the_genuine_token_passes(forge: Forge, outside: httpx.AsyncClient) -> None:
+    assert ("PATCH", "/v1/users/me") in TAKES_A_TOKEN
     for token in (forge.tokens["access_token"], forge.signed()):
-        for path in ("/v1/users/me", "/oauth/userinfo"):
-            assert (await outside.get(path, headers=bearer(token))).status_code == 200
+        for method, path in TAKES_A_TOKEN:
+            answer = await ask(outside, method, path, token)
+            assert answer.status_code == 200, f"{method} {path}"
 
 
-async def test_t3_a_spoilt_token_is_refused_everywhere(
-    forge: Forge, outside: httpx.AsyncClient, shop: Application, web: Application
-) -> None:
+async def test_t3_a_spoilt_token_is_refused_everywhere(forge: Forge, outside: httpx.AsyncClient) -> None:
     for name, spoil in SPOILT.items():
         token = spoil(forge)
-        for path in ("/v1/users/me", "/oauth/userinfo"):
-            answer = await outside.get(path, headers=bearer(token))
-            assert answer.status_code == 401, f"{name} at {path}"
+        for method, path in TAKES_A_TOKEN:
+            answer = await ask(outside, method, path, token)
+            assert answer.status_code == 401, f"{name} at {method} {path}"
             assert answer.headers["www-authenticate"].startswith("Bearer")
             assert answer.headers["content-type"] == "application/problem+json"
             assert forge.tokens["access_token"].split(".")[1] not in answer.text
