@@ -1,5 +1,6 @@
 """Posting as finance does, over the API."""
 
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -7,7 +8,7 @@ import httpx
 
 from services.ledger.store import accounts, chain
 from suuupra.db import Database
-from suuupra.testing.waiting import until
+from suuupra.testing.waiting import insisted
 
 LEDGER = "/v1/ledger"
 CASH, SALES, RENT = "assets:cash:INR", "revenue:courses:INR", "expenses:rent:INR"
@@ -37,23 +38,9 @@ class Books:
         headers = {"Idempotency-Key": key or str(uuid4())}
         return await self.client.post(f"{LEDGER}{path}", json=body, headers=headers)
 
-    async def insisted(
-        self,
-        path: str,
-        body: dict[str, Any],
-        *,
-        key: str | None = None,
-        busy: frozenset[int] = frozenset({503}),
-    ) -> httpx.Response:
-        """As `send`, and again while every connection is in use."""
-
-        async def sent() -> httpx.Response | None:
-            answer = await self.send(path, body, key=key)
-            return None if answer.status_code in busy else answer
-
-        answer = await until(sent)
-        assert answer is not None
-        return answer
+    async def insisted(self, path: str, body: dict[str, Any], *, key: str | None = None) -> httpx.Response:
+        """As `send`, and again under that key for as long as it is told to come again."""
+        return await insisted(partial(self.send, path, body, key=key or str(uuid4())))
 
     async def made(self, path: str, body: dict[str, Any]) -> Any:
         """The answer to a POST that must work."""
