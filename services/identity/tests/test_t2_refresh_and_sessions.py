@@ -53,6 +53,19 @@ async def test_t2_a_refresh_token_used_again_revokes_its_whole_family(
     assert await shop.tokens(signed_in)  # the user's other sign-ins are untouched
 
 
+async def test_t2_a_refresh_token_used_again_within_two_seconds_is_refused_and_its_family_lives(
+    signed_in: Browser, shop: Application, provider: Process
+) -> None:
+    given = await shop.tokens(signed_in)
+    renewed = (await shop.refresh(given["refresh_token"])).json()
+    provider.advance(1)
+    again = await shop.refresh(given["refresh_token"])
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    for token in (given["access_token"], renewed["access_token"]):
+        assert await shop.is_active(token)
+    assert (await shop.refresh(renewed["refresh_token"])).status_code == 200
+
+
 async def test_t2_of_concurrent_refreshes_one_wins_and_what_it_got_lives(
     signed_in: Browser, shop: Application, cli: Application
 ) -> None:
