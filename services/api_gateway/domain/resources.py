@@ -15,7 +15,7 @@ DEFAULT_PORT: Final = 8000
 
 
 def snapshot_of(services: Iterable[Object], slices: Iterable[Object]) -> Snapshot:
-    """What both kinds of object say together. Resources being deleted still serve until they are gone."""
+    """What both kinds of object say together."""
     followed = tuple(sorted((service_of(item) for item in services), key=lambda service: service.name))
     return Snapshot(followed, _endpoints_of(slices))
 
@@ -24,7 +24,8 @@ def service_of(resource: Object) -> Service:
     metadata = resource["metadata"]
     routes = (resource.get("status") or {}).get("routes") or ()
     created = datetime.fromisoformat(metadata["creationTimestamp"])
-    return Service(metadata["name"], created, tuple(_claimed(route) for route in routes))
+    leaving = "deletionTimestamp" in metadata
+    return Service(metadata["name"], created, tuple(_claimed(route) for route in routes), leaving)
 
 
 def _claimed(route: Mapping[str, Any]) -> Claimed:

@@ -196,6 +196,8 @@ class Service:
     name: str
     created: datetime
     routes: tuple[Claimed, ...]
+    leaving: bool = False
+    """Being deleted: its pods end and no others come, though the resource may have to wait for a backing server."""
 
 
 @dataclass(frozen=True, order=True)

@@ -15,6 +15,7 @@ class Reason(StrEnum):
     INVALID = "InvalidRoute"
     RESERVED = "ReservedPath"
     CONFLICT = "RouteConflict"
+    LEAVING = "BeingDeleted"
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,15 @@ class Table:
 
 
 def decide(snapshot: Snapshot) -> Table:
-    """The route table of a snapshot. Of two routes that overlap, the older resource's is served."""
+    """The route table of a snapshot. Of two routes that overlap, the older resource's is served.
+
+    A resource that is being deleted serves while a pod of it is ready; its routes leave with the last one.
+    """
     served: list[Served] = []
     refused: list[Refused] = []
     for service, claimed in _by_age(snapshot):
-        match _judge(service, claimed, served):
+        gone = service.leaving and not snapshot.ready(service.name)
+        match _left(service, claimed) if gone else _judge(service, claimed, served):
             case Served() as one:
                 served.append(one)
             case Refused() as other:
@@ -98,6 +103,14 @@ def _judge(service: Service, claimed: Claimed, served: list[Served]) -> Served |
             service, claimed, Reason.CONFLICT, f"already served for {holder.service}, which is older"
         )
     return Served(service.name, route)
+
+
+def _left(service: Service, claimed: Claimed) -> Refused:
+    text = (
+        f"{service.name} is being deleted and has no pod any more; what its deletion waits for, says"
+        f" kubectl describe suuupraservice {service.name}"
+    )
+    return _refuse(service, claimed, Reason.LEAVING, text)
 
 
 def _reserved(route: Route) -> str | None:

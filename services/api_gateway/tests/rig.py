@@ -57,8 +57,8 @@ def claimed(path: str, **fields: Any) -> Claimed:
     return Claimed({"path": path, **fields}, accepted=True, reason="Accepted", message="")
 
 
-def service(name: str, *routes: Claimed, age_days: int = 0) -> Service:
-    return Service(name, LONG_AGO - timedelta(days=age_days), routes)
+def service(name: str, *routes: Claimed, age_days: int = 0, leaving: bool = False) -> Service:
+    return Service(name, LONG_AGO - timedelta(days=age_days), routes, leaving)
 
 
 class DrivenSource:
