@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,6 +22,7 @@ from services.api_gateway.domain.envoy.options import Options
 from services.api_gateway.domain.routes import Claimed, Endpoint, Snapshot
 from services.api_gateway.domain.table import Table
 from services.api_gateway.envoy import publisher
+from services.api_gateway.tests.pairs import MemoryBuckets, gateway
 from services.api_gateway.tests.rig import (
     EMPTY,
     Rig,
@@ -157,8 +159,8 @@ async def test_a_pod_that_dies_unannounced_loses_no_safe_request() -> None:
     await pods[1].stop()
 
 
-async def answers(rig: Rig, path: str) -> bool:
-    return (await rig.http.get(path)).status_code == 200
+async def answered(rig: Rig, path: str, status: int, headers: dict[str, str] | None = None) -> bool:
+    return (await rig.http.get(path, headers=headers)).status_code == status
 
 
 async def test_a_change_is_live_within_two_seconds() -> None:
@@ -168,7 +170,37 @@ async def test_a_change_is_live_within_two_seconds() -> None:
         for number in range(10):
             began = time.perf_counter()
             rig.source.set_service(service("content", claimed(f"/v1/new-{number}")))
-            await eventually(partial(answers, rig, f"/v1/new-{number}"))
+            await eventually(partial(answered, rig, f"/v1/new-{number}", 200))
+            took.append(time.perf_counter() - began)
+        assert max(took) < 2.0
+    await pod.stop()
+
+
+MANY, ONE = {"rate": "1000/h"}, {"rate": "1/h"}
+LIVE: list[tuple[dict[str, Any], bool, int]] = [
+    ({"auth": "none", "limits": [MANY]}, False, 200),
+    ({"auth": "user", "limits": [MANY]}, False, 401),
+    ({"auth": "user", "scopes": ["content:write"], "limits": [MANY]}, True, 403),
+    ({"auth": "user", "limits": [MANY]}, True, 200),
+    ({"auth": "user", "limits": [ONE]}, True, 429),
+]
+"""What one route is made, one after another, and what becomes then of a caller without or with a token."""
+
+
+@pytest.mark.parametrize("common", [False, True], ids=["alone", "counted in common"])
+async def test_a_live_route_guards_and_limits_as_it_says_now_within_two_seconds(
+    tmp_path: Path, *, common: bool
+) -> None:
+    pod = await Upstream.start()
+    snapshot = Snapshot((service("content", claimed("/v1/live")),), {"content": _endpoints([pod])})
+    made = gateway(snapshot, MemoryBuckets(), tmp_path) if common else running(snapshot)
+    async with made as rig:
+        token = bearer(rig.issuer.token(scope="content:read"))
+        took = []
+        for fields, signed_in, status in LIVE * 2:
+            began = time.perf_counter()
+            rig.source.set_service(service("content", claimed("/v1/live", **fields)))
+            await eventually(partial(answered, rig, "/v1/live", status, token if signed_in else {}))
             took.append(time.perf_counter() - began)
         assert max(took) < 2.0
     await pod.stop()
