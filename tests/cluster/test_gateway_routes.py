@@ -1,8 +1,13 @@
-"""A route comes to the gateway with its resource, with its limit, and goes with it: from kubectl to an answer."""
+"""A route comes to the gateway with its resource, changes with it and goes with its pods: from kubectl to an answer.
+
+The two seconds of a new route count from when the resource is Ready, for what else it asks for is made first. Those of a
+change, and of the end, count from before kubectl is started.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +22,8 @@ SEEN_SECONDS = 2.0
 """Within which the gateway does as the resource says."""
 BURST = 20
 """More than is asked while the gateway does not know the pod yet, which counts as well."""
+FEW = {"rate": "1/m", "burst": BURST}
+ONE = {"rate": "1/h"}
 PROGRAM = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -46,8 +53,8 @@ def withdraw(kube: Kube, name: str) -> None:
     kube.delete("suuupraservice", name, "--timeout=60s")
 
 
-def resource(name: str, path: str) -> dict[str, Any]:
-    route = {"path": path, "methods": ["GET"], "auth": "none", "limits": [{"rate": "1/m", "burst": BURST}]}
+def resource(name: str, path: str, auth: str, *limits: dict[str, Any]) -> dict[str, Any]:
+    route = {"path": path, "methods": ["GET"], "auth": auth, "limits": [*limits]}
     spec = {"service": "web", "replicas": {"min": 0}, "routes": [route]}
     metadata = {"name": name, "namespace": WORKLOADS}
     return {"apiVersion": "suuupra.io/v1alpha1", "kind": "SuuupraService", "metadata": metadata, "spec": spec}
@@ -83,7 +90,7 @@ def pod(kube: Kube, name: str) -> dict[str, Any]:
     }
 
 
-def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_and_go_with_it(
+def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_change_and_go_with_it(
     kube: Kube, platform_url: str, name: str
 ) -> None:
     path = f"/v1/{name}"
@@ -91,11 +98,18 @@ def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_and_go_
     def answer() -> httpx.Response:
         return httpx.get(platform_url + path)
 
+    def becomes(status: int, change: Callable[[], None]) -> None:
+        """The change is made, and its effect seen, within two seconds."""
+        began = time.monotonic()
+        change()
+        eventually(lambda: _as(answer(), status), SEEN_SECONDS, f"{path} is answered by {status}")
+        assert time.monotonic() - began < SEEN_SECONDS
+
     assert answer().status_code == 404
     kube.apply(pod(kube, name))
     kube.run("wait", f"pod/{name}", "-n", WORKLOADS, "--for=condition=Ready", "--timeout=60s")
 
-    kube.apply(resource(name, path))
+    kube.apply(resource(name, path, "none", FEW))
     kube.await_ready(name, within=30)
     first = eventually(lambda: _as(answer(), 200), SEEN_SECONDS, f"{path} is routed")
     assert first.text == "of the resource"
@@ -107,8 +121,15 @@ def test_o12_a_route_and_its_limit_come_to_the_gateway_with_the_resource_and_go_
     assert 1 < served <= BURST
     assert int(last.headers["retry-after"]) > 0
 
-    withdraw(kube, name)
-    eventually(lambda: _as(answer(), 404), SEEN_SECONDS, f"{path} is routed no more")
+    becomes(401, lambda: kube.apply(resource(name, path, "user")))
+    becomes(200, lambda: kube.apply(resource(name, path, "none")))
+    becomes(429, lambda: kube.apply(resource(name, path, "none", ONE)))
+    becomes(200, lambda: kube.apply(resource(name, path, "none")))
+
+    kube.delete("suuupraservice", name, "--wait=false")
+    eventually(lambda: kube.condition(name).get("reason") == "WaitingToDelete", 30, "it waits for its pod")
+    assert answer().status_code == 200
+    becomes(404, lambda: kube.delete("pod", name, "--grace-period=0", "--force"))
 
 
 def _as(answer: httpx.Response, status: int) -> httpx.Response | None:
