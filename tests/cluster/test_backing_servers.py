@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import boto3
 import pytest
@@ -31,14 +32,17 @@ GOOD = "groups: [{name: g, rules: [{alert: %s, expr: vector(1)}]}]"
 BROKEN = "groups: [{name: g, rules: [{alert: %s, expr: vector(1}]}]"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Keepsakes:
-    """Something of this test's own in every server that keeps data."""
+    """Something of this test's own in every server that keeps data, and what Prometheus has measured."""
 
     kube: Kube
     mark: str
+    began: tuple[str, str] = ("", "")
+    """When Prometheus was asked, and since when it said that it ran: one that runs anew says another time."""
 
     def leave(self) -> None:
+        self.began = eventually(self._began, 60, "Prometheus has measured itself")
         self.kube.psql("postgres", f'create table "{self.mark}" as select 7 as seven')
         self.inside("valkey-0", f"REDISCLI_AUTH=$(cat $VALKEY_PASSWORD_FILE) valkey-cli set {self.mark} 7")
         self.inside("kafka-0", f"kafka topics --create --topic {self.mark}")
@@ -57,6 +61,8 @@ class Keepsakes:
         assert "# seven" in self.inside("openbao-0", f"{_LOG_IN}; bao policy read suuupra-{self.mark}")
         with objects(self.kube) as store:
             assert store.get_object(Bucket=self.mark, Key="seven")["Body"].read() == b"7"
+        asked, _ = self.began
+        assert self._began(time=asked) == self.began
 
     def take_away(self) -> None:
         self.kube.psql("postgres", f'drop table if exists "{self.mark}"')
@@ -66,6 +72,12 @@ class Keepsakes:
         with objects(self.kube) as store:
             store.delete_object(Bucket=self.mark, Key="seven")
             store.delete_bucket(Bucket=self.mark)
+
+    def _began(self, **when: str) -> tuple[str, str] | None:
+        query = urlencode({"query": 'process_start_time_seconds{job="prometheus"}', **when})
+        answer = json.loads(self.kube.run("get", "--raw", f"{PROMETHEUS}/query?{query}").stdout)
+        values = [found["value"] for found in answer["data"]["result"]]
+        return (str(values[0][0]), values[0][1]) if values else None
 
     def inside(self, pod: str, script: str) -> str:
         return self.kube.run("exec", "-n", INFRA, pod, "--", "bash", "-c", script).stdout
