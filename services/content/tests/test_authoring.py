@@ -9,8 +9,10 @@ import pytest
 
 from services.content.tests.author import COURSES, Author
 from services.content.usecases import publishing
+from suuupra.db import Database
 from suuupra.ids import new_id
 from suuupra.testing.issuer import Issuer
+from suuupra.testing.unchanged import unchanged
 
 pytestmark = pytest.mark.integration
 
@@ -101,18 +103,6 @@ async def test_the_same_key_makes_one_course(author: Author) -> None:
     assert len((await author.get(COURSES)).json()["items"]) == 1
 
 
-async def test_an_edit_says_which_version_it_means(author: Author) -> None:
-    course = await author.course()
-    path, fields = f"{COURSES}/{course['id']}", {"title": "New"}
-    assert (await author.put(path, fields, match=None)).status_code == 428
-    tag = (await author.get(path)).headers["ETag"]
-    edited = await author.put(path, fields, match=tag)
-    assert (edited.status_code, edited.json()["title"]) == (200, "New")
-    stale = await author.put(path, {"title": "Late"}, match=tag)
-    assert (stale.status_code, stale.headers["ETag"]) == (412, edited.headers["ETag"])
-    assert (await author.get(path)).json()["title"] == "New"
-
-
 async def test_of_two_edits_at_once_one_wins(author: Author) -> None:
     course = await author.course()
     path = f"{COURSES}/{course['id']}"
@@ -142,22 +132,22 @@ async def test_a_new_order_moves_lessons_between_modules(author: Author) -> None
     assert shown == [("Two", ["c", "a"]), ("One", ["b"])]
 
 
-async def test_an_incomplete_order_is_refused_and_changes_nothing(author: Author) -> None:
+async def test_an_incomplete_order_is_refused_and_changes_nothing(author: Author, database: Database) -> None:
     course = await author.course()
     module = await author.module(course["id"])
     lesson = await author.lesson(module["id"], "a")
-    before = (await author.get(f"{COURSES}/{course['id']}")).json()
     orders = [
         {"modules": []},
         {"modules": [{"id": module["id"], "lessons": []}]},
         {"modules": [{"id": module["id"], "lessons": [lesson["id"], lesson["id"]]}]},
         {"modules": [{"id": module["id"], "lessons": [lesson["id"], SOMEWHERE]}]},
     ]
-    for order in orders:
-        answer = await author.put(f"{COURSES}/{course['id']}/order", order)
-        assert answer.status_code == 422
-        assert all(error["field"].startswith("body.") and error["fix"] for error in answer.json()["errors"])
-    assert (await author.get(f"{COURSES}/{course['id']}")).json() == before
+    async with unchanged(database):
+        for order in orders:
+            answer = await author.put(f"{COURSES}/{course['id']}/order", order)
+            assert answer.status_code == 422
+            errors = answer.json()["errors"]
+            assert all(error["field"].startswith("body.") and error["fix"] for error in errors)
 
 
 async def test_deleting_closes_the_gap(author: Author) -> None:
@@ -201,15 +191,15 @@ async def test_articles_are_sanitised_when_they_are_saved(author: Author) -> Non
     ],
 )
 async def test_a_wrong_field_is_named_with_rule_and_fix(
-    author: Author, body: object, field: str, rule: str
+    author: Author, database: Database, body: object, field: str, rule: str
 ) -> None:
-    answer = await author.post(COURSES, body)
+    async with unchanged(database):
+        answer = await author.post(COURSES, body)
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert error["field"] == field
     assert rule in error["rule"]
     assert error["fix"]
-    assert (await author.get(COURSES)).json()["items"] == []
 
 
 @pytest.mark.parametrize("html", ["<div>" * 20_000, "<b>" * 300 + "<p>x" * 50])
@@ -245,18 +235,6 @@ async def test_a_course_longer_than_memory_allows_is_not_published(
     answer = await author.act(f"{COURSES}/{course['id']}/publish")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "course.lessons"
-
-
-async def test_wrong_json_is_told_where(author: Author) -> None:
-    headers = {**author.headers, "Idempotency-Key": "k", "Content-Type": "application/json"}
-    answer = await author.client.post(COURSES, content=b'{"title": ', headers=headers)
-    assert answer.status_code == 400
-    assert "line 1" in answer.json()["detail"]
-
-
-async def test_a_body_that_is_too_large_is_refused(author: Author) -> None:
-    answer = await author.post(COURSES, {"title": "x", "description": "x" * 2_000_000})
-    assert answer.status_code == 413
 
 
 async def test_own_courses_come_in_pages(author: Author) -> None:
