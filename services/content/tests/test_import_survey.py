@@ -331,18 +331,48 @@ def test_a_book_beyond_a_bound_is_refused(book: Path, monkeypatch: pytest.Monkey
         look(book)
 
 
-def test_a_list_beyond_its_bound_is_refused_before_any_page_on_it_is_opened(
-    book: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _opened(monkeypatch: pytest.MonkeyPatch, reading: str) -> list[str]:
+    """What that method of a folder is asked for from now on."""
     opened: list[str] = []
-    original = Folder.page
+    original = getattr(Folder, reading)
 
-    def watched(self: Folder, path: str) -> str:
+    def watched(self: Folder, path: str) -> object:
         opened.append(path)
         return original(self, path)
 
-    monkeypatch.setattr(Folder, "page", watched)
+    monkeypatch.setattr(Folder, reading, watched)
+    return opened
+
+
+def test_a_list_beyond_its_bound_is_refused_before_any_page_on_it_is_opened(
+    book: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = _opened(monkeypatch, "page")
     monkeypatch.setattr(surveys, "MAX_PAGES", 1)
     with pytest.raises(ImportRefused, match="more than 1"):
         look(book)
     assert opened == ["index.html"]
+
+
+@pytest.mark.parametrize(("bound", "what"), [("MAX_PICTURES", ""), ("MAX_PICTURES_BYTES", "bytes in all")])
+def test_pictures_beyond_a_bound_are_refused_before_any_is_opened(
+    book: Path, monkeypatch: pytest.MonkeyPatch, bound: str, what: str
+) -> None:
+    (book / "a.html").write_text(page("A", f"<p>{WORDS}<img src='q.png'><img src='large.png'></p>"))
+    size = (book / "q.png").write_bytes(pictures.png(5, 3)) + (book / "p.png").stat().st_size
+    with (book / "large.png").open("wb") as file:
+        file.truncate(folders.MAX_PICTURE_BYTES + 1)  # left out by itself, so its bytes count for nothing
+    present = size if what else 3
+    opened = _opened(monkeypatch, "picture_bytes")
+    monkeypatch.setattr(surveys, bound, present)
+    assert len(look(book).pictures) == 2
+    assert sorted(opened) == ["large.png", "p.png", "q.png"]
+    opened.clear()
+    monkeypatch.setattr(surveys, bound, present - 1)
+    with pytest.raises(ImportRefused) as refused:
+        look(book)
+    (finding,) = refused.value.findings
+    assert finding.file == "index.html"
+    assert f"{present} {what or 'pictures'}, more than {present - 1}" in finding.rule
+    assert "import a part of it" in finding.fix
+    assert opened == []

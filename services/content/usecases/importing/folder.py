@@ -57,6 +57,14 @@ class Folder:
             raise Unreadable(f"is {identity.content_type}, not a picture", "link to it instead of showing it")
         return Picture(path, hashlib.sha256(data).hexdigest(), len(data), identity)
 
+    def picture_size(self, path: str) -> int:
+        """How many bytes `picture` would read: none of a file that it refuses unread."""
+        try:
+            status = self._inside(path).stat(follow_symlinks=False)
+        except (Unreadable, OSError):
+            return 0
+        return status.st_size if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_PICTURE_BYTES else 0
+
     def picture_bytes(self, path: str) -> bytes:
         """What is in a picture's file. Raises Unreadable."""
         return self._bytes(path, MAX_PICTURE_BYTES)

@@ -14,10 +14,12 @@ from services.content.usecases.importing.folder import Folder, Picture
 
 MAX_PAGES: Final = 2000
 """Pages of one import; the whole of Python's documentation has about 500."""
-
-
 MAX_CHARACTERS: Final = 60_000_000
 """Characters of all pages of one import, which are held in memory; Python's documentation has 50 million."""
+MAX_PICTURES: Final = 5000
+"""Pictures of one import: five a lesson, of as many lessons as a course may have."""
+MAX_PICTURES_BYTES: Final = 1024**3
+"""Bytes of all pictures of one import: each is read to be judged, and again to be stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def survey(folder: Folder, entry: str | None, base_url: str | None, *, skip_brok
     worth_reading = first.whole.words >= plan.SHORT_ENTRY_WORDS or not read
     planned = plan.build([[first], *read] if worth_reading else read, base_url)
     _check_size(first.path, planned)
-    examined = _examine(folder, planned)
+    examined = _examine(folder, first.path, planned)
     return Survey(
         plan.titled(first.title),
         first.language,
@@ -175,7 +177,7 @@ class _Examination:
     warnings: tuple[Finding, ...]
 
 
-def _examine(folder: Folder, planned: plan.CoursePlan) -> _Examination:
+def _examine(folder: Folder, entry: str, planned: plan.CoursePlan) -> _Examination:
     links = plan.LinkMap(planned)
     shown: dict[str, str] = {}
     warnings: list[Finding] = []
@@ -185,6 +187,7 @@ def _examine(folder: Folder, planned: plan.CoursePlan) -> _Examination:
         own = {src: plan.own_file(lesson.page, src) for src in images}
         shown |= {path: lesson.page for path in own.values() if path and path not in shown}
         warnings += _lost(lesson, tree, links, [src for src, path in own.items() if not path])
+    _check_pictures(folder, entry, shown)  # before any of them is opened
     pictures, broken = _pictures(folder, shown)
     return _Examination(tuple(pictures), (*warnings, *broken))
 
@@ -210,6 +213,16 @@ def _some(values: Sequence[str]) -> str:
     """The first few of `values`, each in a bounded length that shows what is invisible."""
     shown = ", ".join(ascii(value[:60])[1:-1] for value in values[:3])
     return shown if len(values) <= 3 else f"{shown} and {len(values) - 3} more"
+
+
+def _check_pictures(folder: Folder, entry: str, shown: Mapping[str, str]) -> None:
+    if len(shown) > MAX_PICTURES:
+        rule = f"leads to {len(shown)} pictures, more than {MAX_PICTURES}"
+        raise ImportRefused([Finding(entry, rule, "import a part of it, or name another --entry")])
+    size = sum(map(folder.picture_size, shown))
+    if size > MAX_PICTURES_BYTES:
+        rule = f"leads to pictures of {size} bytes in all, more than {MAX_PICTURES_BYTES}"
+        raise ImportRefused([Finding(entry, rule, "make them smaller, or import a part of it")])
 
 
 def _pictures(folder: Folder, shown: Mapping[str, str]) -> tuple[list[Picture], list[Finding]]:
