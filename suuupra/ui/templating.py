@@ -35,7 +35,8 @@ def environment(pages: Path | None = None, at: str = PREFIX) -> Environment:
     )
     own = (pages / STATIC,) if pages and (pages / STATIC).is_dir() else ()
     env.globals |= {"asset": assets_of(*own, at=at).url, "icon": icon, "art": art, "site_name": SITE_NAME}
-    env.filters |= {"day": day, "plural": plural}
+    env.filters |= {"capital": capital, "day": day, "plural": plural}
+    del env.filters["capitalize"]  # "Put it in inr": a page that asks for it is not made
     return env
 
 
@@ -45,6 +46,11 @@ def day(moment: datetime) -> Markup:
     return Markup('<time datetime="{}">{} {}</time>').format(
         escape(utc.date().isoformat()), utc.day, f"{utc:%B %Y}"
     )
+
+
+def capital(words: str) -> str:
+    """As a sentence begins: the first letter large and the rest as it is, where `str.capitalize` makes ``INR`` small."""
+    return words[:1].upper() + words[1:]
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

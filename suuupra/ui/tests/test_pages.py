@@ -12,14 +12,14 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import UndefinedError
+from jinja2 import TemplateAssertionError, UndefinedError
 
 from suuupra import errors, ui
 from suuupra.app import create
 from suuupra.settings import ServiceSettings
 from suuupra.ui.art import art
 from suuupra.ui.icons import icon
-from suuupra.ui.templating import day, plural
+from suuupra.ui.templating import capital, day, plural
 
 PAGE = {"Accept": "text/html,*/*;q=0.8"}
 STATUSES = [400, 401, 403, 404, 405, 410, 413, 422, 429, 500, 502, 503, 504]
@@ -120,7 +120,7 @@ async def test_a_problem_is_a_page_for_browsers_with_its_status_headers_and_fix(
     assert response.headers["content-type"].startswith("text/html")
     assert response.headers["content-length"] == str(len(response.content))
     assert "Not you." in response.text
-    assert "do &lt;b&gt;this&lt;/b&gt; instead" in response.text
+    assert "Do &lt;b&gt;this&lt;/b&gt; instead" in response.text
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
@@ -184,3 +184,11 @@ def test_dates_and_counts_are_written_for_people() -> None:
         "1,200 lessons",
     ]
     assert plural(2, "quiz", "quizzes") == "2 quizzes"
+
+
+def test_what_becomes_a_sentence_keeps_its_capitals(pages: Path) -> None:
+    assert [capital(words) for words in ("put it in INR", "ask", "")] == ["Put it in INR", "Ask", ""]
+    environment = ui.environment(pages)
+    assert environment.from_string("{{ fix | capital }}").render(fix="put it in INR") == "Put it in INR"
+    with pytest.raises(TemplateAssertionError, match="capitalize"):
+        environment.from_string("{{ fix | capitalize }}")
