@@ -16,6 +16,7 @@ from services.web.api.pages import HeadOfPage, PageHead, onward, page
 from services.web.clients.calling import Refused
 from services.web.usecases import buying
 from suuupra import errors, ui
+from suuupra.ui.templating import capital
 
 FORM_BYTES: Final = 4096
 SAME_ORIGIN: Final = [Depends(ui.require_same_origin), Depends(kept_session)]
@@ -46,8 +47,8 @@ async def put(
             changed = await shop.remove(cart, variant_id, bearer)
         else:
             changed = await buying.put(shop, cart, variant_id, quantity, bearer)
-    except Refused as refused:
-        return await cart_page(request, head, await shop.cart(cart, bearer), refused=refused)
+    except Refused as trouble:
+        return await cart_page(request, head, await shop.cart(cart, bearer), trouble=trouble)
     response = onward("/cart")
     CART.set(request, response, str(changed.id))
     return response
@@ -75,7 +76,7 @@ async def coupon(
         await (shop.use_coupon(cart, code, bearer) if code else shop.drop_coupon(cart, bearer))
     except (Refused, errors.NotFound) as refused:
         shown = await shop.cart(cart, bearer)
-        fixes = [f"{error.fix[:1].upper()}{error.fix[1:]}." for error in refused.errors if error.fix]
+        fixes = [f"{capital(error.fix)}." for error in refused.errors if error.fix]
         trouble = " ".join([refused.detail, *fixes])
         return await cart_page(request, head, shown, coupon=code, coupon_error=trouble)
     return onward("/cart")
@@ -86,21 +87,22 @@ async def cart_page(
     head: PageHead,
     cart: CartView | None,
     *,
-    refused: Refused | None = None,
+    trouble: errors.Problem | None = None,
     coupon: str | None = None,
     coupon_error: str | None = None,
 ) -> Response:
-    """The cart, with what was refused of it if anything was."""
+    """The cart, with what was wrong with a form or refused of it, if anything was."""
     written = cart.coupon_code or "" if cart else ""
     return await page(
         request,
         "cart.html",
         head,
-        status=409 if refused or coupon_error else 200,
+        status=trouble.status if trouble else 409 if coupon_error else 200,
         section="cart",
         cart=cart if cart and cart.status == "open" else None,
         ordered=cart.order_id if cart and cart.status == "ordered" else None,
-        refused=refused,
+        trouble=trouble,
+        refusal=trouble.answer if isinstance(trouble, Refused) else None,
         coupon=written if coupon is None else coupon,
         coupon_error=coupon_error or (cart.coupon_problem if cart else None),
     )

@@ -45,10 +45,8 @@ async def place(
         order = await buying.place(shop, chosen, shown, viewer.bearer)
     except buying.NothingToOrder:
         return onward("/cart")
-    except (
-        Refused
-    ) as refused:  # a price that changed, a coupon that is used up: the cart as it is now says so
-        return await cart_page(request, head, await shop.cart(chosen, viewer.bearer), refused=refused)
+    except Refused as trouble:  # such as a price that changed: the cart as it is now says so
+        return await cart_page(request, head, await shop.cart(chosen, viewer.bearer), trouble=trouble)
     await buying.first_attempt(till, order, viewer.bearer)
     return onward(f"/checkout/{order}")
 

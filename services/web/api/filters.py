@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
@@ -9,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import segno
 from jinja2 import pass_context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from services.web.domain.reading import course_url
 from suuupra.money import Money
@@ -37,6 +38,8 @@ LANGUAGES: Mapping[str, str] = {
     "zh": "中文",
 }
 KIBI = 1024
+INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))")
+"""A point in time as APIs write it (RFC 3339)."""
 
 
 class HasSlug(Protocol):
@@ -105,6 +108,20 @@ def moment(shown: Mapping[str, object], at: datetime) -> Markup:
     )
 
 
+@pass_context
+def told(shown: Mapping[str, object], words: str) -> Markup:
+    """What another service says, with its points in time as `moment` writes them."""
+    parts = INSTANT.split(words)  # words, instant, words, …
+    return Markup().join(_written(shown, part) if at % 2 else part for at, part in enumerate(parts))
+
+
+def _written(shown: Mapping[str, object], text: str) -> Markup:
+    try:
+        return moment(shown, datetime.fromisoformat(text))
+    except ValueError:  # no such day
+        return escape(text)
+
+
 def lasted(time: timedelta) -> str:
     """A short duration: ``0 ms``, ``12 ms``, ``1.234 s``, ``2 min 5 s``, ``3 h 2 min``, ``2 d 1 h``."""
     ms = round(time / timedelta(milliseconds=1))
@@ -154,6 +171,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "minor": minor,
     "rate": rate,
     "moment": moment,
+    "told": told,
     "lasted": lasted,
     "instant": instant,
     "query": query,

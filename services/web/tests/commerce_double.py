@@ -28,6 +28,7 @@ from services.commerce.contract import (
     TimelineEntry,
     VariantView,
 )
+from services.web.tests import commerce_refusals as refusals
 from services.web.tests.content_double import EPOCH, CourseDouble, an_id
 from services.web.tests.switchboard import Who, answer, problem
 from suuupra.amounts import Amount
@@ -35,7 +36,6 @@ from suuupra.money import Money
 from suuupra.pagination import Page
 
 TAX = 180
-_PROBLEM = {"Content-Type": "application/problem+json"}
 
 
 def amount(minor: int) -> Amount:
@@ -173,7 +173,7 @@ class CommerceDouble:
                         "cart-not-orderable",
                         "must be at most 1 in one order",
                         "path.variant_id",
-                        "set it to 1",
+                        "set its quantity to 1 or less",
                     )
                 cart.lines[UUID(variant)] = (wanted, self.price)
             case "DELETE", ["lines", variant]:
@@ -210,7 +210,7 @@ class CommerceDouble:
         lines = [self._line(variant, *held) for variant, held in cart.lines.items()]
         subtotal = sum(line.total.minor for line in lines)
         off = min(self.coupons.get(cart.coupon or "", 0), subtotal)
-        fine = bool(lines) and all(line.problem is None for line in lines)
+        fine = bool(lines) and all(line.unit_before is None for line in lines)
         return CartView(
             id=cart.id, status="ordered" if cart.order else "open", order_id=cart.order, currency="INR", lines=lines,
             coupon_code=cart.coupon, coupon_problem=None, subtotal=amount(subtotal), discount=amount(off),
@@ -224,21 +224,20 @@ class CommerceDouble:
             product_id=an_id(course.slug, "product"), variant_id=variant, course=_course(course), title=course.title,
             quantity=quantity, unit=amount(self.price), unit_before=amount(accepted) if changed else None,
             discount=amount(0), tax=amount(tax_in(self.price)), total=amount(self.price * quantity),
-            problem="The price changed." if changed else None,
+            problem=None,
         )  # fmt: skip
 
     def _order(self, asked: NewOrder, user: UUID) -> httpx.Response:
         cart = self.carts.get(asked.cart_id)
         if cart is None or cart.owner not in (None, user) or cart.order is not None:
-            return problem(409, "cart-ordered", "The cart was ordered already.")
+            return refusals.cart_ordered(cart.order if cart else None)
         view = self.view(cart)
-        if not view.orderable or (asked.total and asked.total.money.minor != view.total.minor):
-            return problem(409, "price-changed", "The price is not what you were shown.")
+        if refusal := refusals.of_prices(view, asked.total):
+            return refusal
         held = {line.variant_id: o.id for o in self.orders.values() for line in o.lines if _waits(o, user)}
-        twice = next((held[line.variant_id] for line in view.lines if line.variant_id in held), None)
-        if twice is not None:
-            named = problem(409, "already-ordered", "An order of yours holds some of this.")
-            return httpx.Response(409, json={**named.json(), "order_id": str(twice)}, headers=_PROBLEM)
+        twice = {line.variant_id: held[line.variant_id] for line in view.lines if line.variant_id in held}
+        if twice:
+            return refusals.already_ordered(twice)
         order = self._made(view, user)
         cart.order, cart.owner = order.id, user
         return answer(order, 201)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,18 +30,7 @@ class Sold:
 
 async def sell(world: Platform) -> Sold:
     """A creator publishes a course of three lessons, of which the first is free, and offers it for ₹499."""
-    token = await token_of(world, "creator")
-    headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
-
-    async def made(service: str, path: str, key: str, **body: Any) -> dict[str, Any]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(world.apps[service]), base_url=ORIGIN, headers=headers
-        ) as creator:
-            answer = await creator.post(path, json=body, headers={"Idempotency-Key": key})
-            assert answer.is_success, answer.text
-            view: dict[str, Any] = answer.json()
-            return view
-
+    made = partial(creates, world)
     course = await made(
         "content", "/v1/authoring/courses", "c", title="Rust", access="entitled", preview_lessons=1
     )
@@ -58,13 +48,25 @@ async def sell(world: Platform) -> Sold:
     return Sold(course["slug"], UUID(course["id"]), product["variants"][0]["id"])
 
 
-async def token_of(world: Platform, role: str) -> str:
+async def creates(world: Platform, service: str, path: str, key: str, **body: Any) -> dict[str, Any]:
+    """What a creator makes at a service."""
+    headers = {"Authorization": f"Bearer {await token_of(world, 'creator')}", "If-Match": "*"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(world.apps[service]), base_url=ORIGIN, headers=headers
+    ) as creator:
+        answer = await creator.post(path, json=body, headers={"Idempotency-Key": key})
+        assert answer.is_success, answer.text
+        view: dict[str, Any] = answer.json()
+        return view
+
+
+async def token_of(world: Platform, role: str, subject: str | None = None) -> str:
     """An access token of somebody with that role, signed with identity's own key: web asks for no scope that writes."""
     ring = world.apps["identity"].state.resources.get(
         importlib.import_module("services.identity.usecases.keyring").KeyRing
     )
     key = (await ring.current()).signing(world.clock.now()).key
-    return Issuer(ORIGIN, "suuupra", key).mint(role, clock=world.clock)
+    return Issuer(ORIGIN, "suuupra", key).mint(role, subject, clock=world.clock)
 
 
 async def sign_in(client: httpx.AsyncClient, to: str = "/", email: str = ASHA) -> httpx.Response:

@@ -43,10 +43,12 @@ def answer(model: object, status: int = 200) -> httpx.Response:
     return httpx.Response(status, text=text, headers={"Content-Type": "application/json"})
 
 
-def problem(status: int, slug: str, detail: str, field: str = "", fix: str = "") -> httpx.Response:
-    """A problem document as the kit writes it; about one `field`, when it is named."""
+def problem(
+    status: int, slug: str, detail: str, field: str = "", fix: str = "", **more: object
+) -> httpx.Response:
+    """A problem document as the kit writes it; about one `field`, when it is named; with what it has besides."""
     body: dict[str, object] = {"type": f"urn:suuupra:problem:{slug}", "title": slug, "status": status}
     body["detail"] = f"{field} {detail}." if field else detail
     if field:
         body["errors"] = [{"field": field, "rule": detail, "fix": fix}]
-    return httpx.Response(status, json=body, headers={"Content-Type": "application/problem+json"})
+    return httpx.Response(status, json=body | more, headers={"Content-Type": "application/problem+json"})

@@ -77,17 +77,6 @@ async def test_m21_a_second_cart_with_the_same_course_leads_on_to_the_order_that
     assert len(world.shop.orders) == 1
 
 
-async def test_a_tab_whose_total_is_old_orders_nothing_and_is_shown_the_cart_as_it_is(
-    learner: httpx.AsyncClient, world: World
-) -> None:
-    form = await fill(learner, world)
-    await learner.post("/cart/coupon", data={"code": "WELCOME10"}, headers=OURS)
-    answer = await learner.post("/checkout", data=form, headers=FROM_CART)
-    assert answer.status_code == 409
-    assert "not what you were shown" in one(tree(answer), "[role=alert]").text()
-    assert world.shop.orders == {}
-
-
 @pytest.mark.parametrize("total", ["499.001", "-1", "NaN", "1e3", "9" * 39])
 async def test_a_total_that_is_no_amount_is_not_believed(
     learner: httpx.AsyncClient, world: World, total: str

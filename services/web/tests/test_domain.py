@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.content.contract import LessonProgress, ProgressState
-from services.web.api.filters import duration, language, size
+from services.web.api.filters import duration, language, size, told
 from services.web.domain.reading import Outline, headings, lesson_url, outline, percent
 from services.web.tests.content_double import EPOCH, CourseDouble, an_id
 
@@ -105,3 +106,13 @@ def test_durations_sizes_and_languages_are_written_for_people() -> None:
         "3.4 MiB",
     ]
     assert [language(tag) for tag in ("en-GB", "hi", "tlh")] == ["English", "हिन्दी", "tlh"]
+
+
+def test_points_in_time_in_the_words_of_others_are_written_as_on_pages_and_all_else_stays() -> None:
+    shown = {"zone": ZoneInfo("Asia/Kolkata")}
+    assert told(shown, "The coupon was valid until 2026-11-01T00:00:00+00:00.") == (
+        'The coupon was valid until <time datetime="2026-11-01T00:00:00+00:00">1 November 2026, 05:30 IST</time>.'
+    )
+    assert "5 March 2026, 23:30 IST" in told(shown, "<b> from 2026-03-05T18:00:00.123456Z on")
+    for words in ("Nothing <b>here</b>", "SO-2026-11-01", "on 2026-13-41T00:00:00Z", ""):
+        assert told(shown, words) == words.replace("<", "&lt;").replace(">", "&gt;")

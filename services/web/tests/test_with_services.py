@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from sqlalchemy import text
 
 from services.payments.contract import PaymentSucceeded
 from services.web.tests.markup import one, tree
-from services.web.tests.people import ASHA, place, sell, sign_in, submit
+from services.web.tests.people import ASHA, creates, place, sell, sign_in, submit
 from services.web.tests.platform import PASSWORD, Platform, platform
 from suuupra.events import Meta
 from suuupra.ids import new_id
@@ -103,6 +104,44 @@ async def test_a_learner_buys_a_course_over_the_real_services(
     assert unread >= 1
     after = await submit(browser, inbox, "form[action='/inbox/read']")
     assert one(tree(after), "[data-unread] .count").text() == ""
+
+
+async def test_a_tab_whose_total_is_old_is_told_what_the_cart_costs_now_and_orders_nothing(
+    world: Platform, browser: httpx.AsyncClient
+) -> None:
+    sold = await sell(world)
+    await creates(world, "commerce", "/v1/coupons", "k", code="SAVE10", permille=100)
+    await sign_in(browser)
+    cart = await submit(browser, await browser.get(f"/courses/{sold.slug}"), "form.offer")
+    await submit(browser, cart, "form.coupon", code="SAVE10")
+    answer = await submit(browser, cart, "form[action='/checkout']")
+    assert answer.status_code == 409
+    said = one(tree(answer), "[role=alert]").text()
+    assert "The total has to be what the cart costs now, ₹449.10, and you were shown another." in said
+    assert "Nothing was ordered. Look at the cart below and pay from there." in said
+    assert "No orders yet" in (await browser.get("/orders")).text
+    checkout = await place(world, browser, answer)
+    assert one(tree(checkout), "h1").text() == "Pay ₹449.10"
+
+
+async def test_a_coupon_that_ran_out_meanwhile_is_told_with_its_time_as_pages_write_it(
+    world: Platform, browser: httpx.AsyncClient
+) -> None:
+    sold = await sell(world)
+    ends_at = world.clock.now() + timedelta(minutes=5)
+    await creates(
+        world, "commerce", "/v1/coupons", "k", code="SAVE10", permille=100, ends_at=ends_at.isoformat()
+    )
+    await sign_in(browser)
+    cart = await submit(browser, await browser.get(f"/courses/{sold.slug}"), "form.offer")
+    cart = await submit(browser, cart, "form.coupon", code="SAVE10")
+    world.clock.advance(timedelta(minutes=5))
+    answer = await submit(browser, cart, "form[action='/checkout']")
+    assert answer.status_code == 409
+    local = ends_at.astimezone(ZoneInfo("Asia/Kolkata"))
+    until = f"was valid until {local.day} {local:%B %Y, %H:%M} IST"
+    assert f"The coupon {until}." in one(tree(answer), "[role=alert]").text()
+    assert f"The coupon {until}: take it off the cart" in one(tree(answer), "#code-error").text()
 
 
 async def pay(world: Platform, order: UUID) -> None:
