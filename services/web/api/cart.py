@@ -13,7 +13,7 @@ from services.commerce.contract import MOST_QUANTITY, CartView
 from services.web.api.cookies import CART
 from services.web.api.dependencies import Bearer, CartId, Shop, kept_session
 from services.web.api.pages import HeadOfPage, PageHead, onward, page
-from services.web.clients.calling import Refused
+from services.web.clients.calling import Refused, unusable
 from services.web.usecases import buying
 from suuupra import errors, ui
 from suuupra.ui.templating import capital
@@ -21,6 +21,7 @@ from suuupra.ui.templating import capital
 FORM_BYTES: Final = 4096
 SAME_ORIGIN: Final = [Depends(ui.require_same_origin), Depends(kept_session)]
 COUPON: Final = re.compile(r"[A-Za-z0-9-]{3,32}")
+DIGITS: Final = re.compile(r"[0-9]{1,9}")
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,19 +40,27 @@ async def put(
     cart: CartId,
     bearer: Bearer,
     variant_id: Annotated[UUID, Form()],
-    quantity: Annotated[int, Form(ge=0, le=MOST_QUANTITY)] = 1,
+    quantity: Annotated[str, Form()] = "1",
 ) -> Response:
     """Have that many in the cart; none takes it out. Putting it again also accepts its present price."""
     try:
-        if quantity == 0 and cart is not None:
+        wanted = _quantity(quantity)
+        if wanted == 0 and cart is not None:
             changed = await shop.remove(cart, variant_id, bearer)
         else:
-            changed = await buying.put(shop, cart, variant_id, quantity, bearer)
-    except Refused as trouble:
+            changed = await buying.put(shop, cart, variant_id, wanted, bearer)
+    except (Refused, errors.Invalid) as trouble:
         return await cart_page(request, head, await shop.cart(cart, bearer), trouble=trouble)
     response = onward("/cart")
     CART.set(request, response, str(changed.id))
     return response
+
+
+def _quantity(text: str) -> int:
+    if DIGITS.fullmatch(text) and int(text) <= MOST_QUANTITY:
+        return int(text)
+    rule = f"must be a whole number from 0 to {MOST_QUANTITY:,}"
+    raise unusable("body.quantity", rule, "set it to how many you want; 0 takes them out")
 
 
 @router.post("/cart/coupon", dependencies=SAME_ORIGIN, max_body_size=FORM_BYTES)

@@ -13,14 +13,15 @@ from pydantic import ValidationError
 from services.web.api.cart import FORM_BYTES, cart_page
 from services.web.api.dependencies import CartId, Shop, SignedIn, Till
 from services.web.api.pages import HeadOfPage, onward, page
-from services.web.clients.calling import Refused
+from services.web.clients.calling import Refused, unusable
 from services.web.usecases import buying
-from suuupra import ui
+from suuupra import errors, ui
 from suuupra.amounts import AmountGiven
 
 SAME_ORIGIN: Final = [Depends(ui.require_same_origin)]
 STREAM_HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MOST_ATTEMPTS: Final = 100
+PAY_AGAIN: Final = "look at the cart again and pay from there"
 
 router = APIRouter(include_in_schema=False)
 
@@ -34,18 +35,19 @@ async def place(
     viewer: SignedIn,
     known: CartId,
     cart: Annotated[UUID | None, Form()] = None,
-    total: Annotated[str, Form(max_length=40)] = "",
-    currency: Annotated[str, Form(max_length=3)] = "",
+    total: Annotated[str, Form()] = "",
+    currency: Annotated[str, Form()] = "",
 ) -> Response:
     """Order what is in the cart that the form showed, at the total it showed, and go on to pay it."""
-    chosen, shown = str(cart) if cart else known, _shown(total, currency)
-    if shown is None:
-        return onward("/cart")
+    chosen = str(cart) if cart else known
     try:
-        order = await buying.place(shop, chosen, shown, viewer.bearer)
+        order = await buying.place(shop, chosen, _shown(total, currency), viewer.bearer)
     except buying.NothingToOrder:
         return onward("/cart")
-    except Refused as trouble:  # such as a price that changed: the cart as it is now says so
+    except (
+        Refused,
+        errors.Invalid,
+    ) as trouble:  # such as a price that changed: the cart as it is now says so
         return await cart_page(request, head, await shop.cart(chosen, viewer.bearer), trouble=trouble)
     await buying.first_attempt(till, order, viewer.bearer)
     return onward(f"/checkout/{order}")
@@ -96,9 +98,11 @@ async def _stream(marks: AsyncIterator[str]) -> AsyncIterator[str]:
         yield f"event: mark\ndata: {mark}\n\n" if mark else ": still here\n\n"
 
 
-def _shown(total: str, currency: str) -> AmountGiven | None:
-    """The total as the form has it; None for a form without one, or with one that is no amount."""
+def _shown(total: str, currency: str) -> AmountGiven:
+    """The total as the form has it; Invalid for a form without one, or with one that is no amount."""
     try:
         return AmountGiven(currency=currency, amount=total)
-    except ValidationError:
-        return None
+    except ValidationError as error:
+        if {it["loc"][0] for it in error.errors()} == {"currency"}:
+            raise unusable("body.currency", "must be a currency such as INR", PAY_AGAIN) from error
+        raise unusable("body.total", "must be an amount such as 499.00", PAY_AGAIN) from error

@@ -115,9 +115,16 @@ _NAMES: Final[Mapping[str, str]] = {
     "cart.coupon": "The coupon",
     "body.total": "The total",
     "body.cart_id": "The cart",
+    "body.total.currency": "The currency",
     "body.currency": "The currency",
+    "body.quantity": "The number of seats",
 }
 """What people call the fields that our own forms send."""
+
+
+def unusable(field: str, rule: str, fix: str) -> errors.Problem:
+    """A field of a form of ours that holds what cannot be meant, told as what a service refuses."""
+    return errors.Invalid(f"{_NAMES[field]} {rule}.", errors=[errors.FieldError(field, rule, fix)])
 
 
 class _PassingFault(Exception):

@@ -145,12 +145,20 @@ async def test_what_the_shop_does_not_take_is_told_in_its_words(
     assert "Set its quantity to 1 or less" in said
 
 
-@pytest.mark.parametrize("quantity", ["-1", "1.5", "999999999999999999999", "abc", "1e3"])
-async def test_a_quantity_that_is_none_changes_nothing(
+@pytest.mark.parametrize("quantity", ["-1", "1.5", "1001", "999999999999999999999", "abc", "1e3", " ", "１"])
+async def test_a_quantity_that_is_none_is_told_with_the_cart_and_changes_nothing(
     visitor: httpx.AsyncClient, world: World, quantity: str
 ) -> None:
-    assert (await add(visitor, world, quantity=quantity)).status_code == 422
-    assert world.shop.carts == {}
+    await add(visitor, world)
+    (cart,) = world.shop.carts.values()
+    before = dict(cart.lines)
+    answer = await add(visitor, world, quantity=quantity)
+    assert answer.status_code == 422
+    alert = one(tree(answer), "[role=alert]")
+    assert "The number of seats must be a whole number from 0 to 1,000." in alert.text()
+    assert one(alert, "li").text() == "Set it to how many you want; 0 takes them out"
+    assert one(tree(answer), ".cart-line h2").text() == "Rust"
+    assert (cart.lines, len(world.shop.carts)) == (before, 1)
 
 
 @pytest.mark.parametrize("path", ["/cart/lines", "/cart/coupon", "/checkout"])
