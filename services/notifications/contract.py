@@ -48,11 +48,16 @@ class Notification(_Model):
     read_at: datetime | None
 
 
-MessageState = Literal["delivered", "waiting", "due", "sending", "sent", "refused", "unwanted", "expired"]
+MessageState = Literal[
+    "delivered", "waiting", "due", "sending", "sent", "refused", "unwanted", "off", "expired"
+]
 
 
 class Message(_Model):
-    """One message about an order. A mail is `sent` once the mail server took it; `refusal` says why it did not."""
+    """One message about an order. A mail is `sent` once the mail server took it; `refusal` says why it did not.
+
+    `unwanted`: the reader chose not to be mailed of such things; `off`: mail of the kind is off, and they chose nothing.
+    """
 
     id: UUID
     channel: Channel

@@ -3,7 +3,8 @@
     waiting ──address known──▶ due ──claimed──▶ sending ──server took it──▶ sent
                                 ▲                 │ │ └──server refuses it──▶ refused
                                 └──server away────┘ └──sender died: the claim ends, due again
-    due ──the reader does not want it──▶ unwanted        waiting, due ──too old──▶ expired
+    due ──the reader chose not to be told──▶ unwanted    due ──is off, and the reader chose nothing──▶ off
+    waiting, due ──too old──▶ expired
 
 **At least once.** That a mail is about to be sent is committed before the server hears of it, and that it was sent
 after the server has taken it. A sender that dies in between, or loses the server's answer, cannot know; the mail is
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-State = Literal["waiting", "due", "sending", "sent", "refused", "unwanted", "expired"]
+State = Literal["waiting", "due", "sending", "sent", "refused", "unwanted", "off", "expired"]
 
 CLAIM: Final = timedelta(minutes=2)
 """How long a sender may take; many times longer than the server's time limit."""

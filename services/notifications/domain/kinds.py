@@ -1,7 +1,7 @@
 """What people are told: kinds, the category each belongs to, and who may switch what off."""
 
 from collections.abc import Mapping
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from services.notifications.contract import Category, Channel, Choice, Kind
 
@@ -29,14 +29,23 @@ _OFF_AT_FIRST: Final[frozenset[tuple[Category, Channel]]] = frozenset(
     }
 )
 
+WhyNot = Literal["unwanted", "off"]
+"""They chose so; or it is off at first, and they chose nothing."""
 Chosen = Mapping[tuple[Category, Channel], bool]
 """What a user chose; what is not in it is as it is at first."""
 
 
-def is_wanted(kind: Kind, channel: Channel, chosen: Chosen) -> bool:
-    """Whether a user is told of `kind` on `channel`."""
-    key = (CATEGORY[kind], channel)
-    return key in _REQUIRED or chosen.get(key, key not in _OFF_AT_FIRST)
+def why_not(kind: Kind, channel: Channel, chosen: Chosen) -> WhyNot | None:
+    """Why a user is not told of `kind` on `channel`; None when they are."""
+    return _why_not((CATEGORY[kind], channel), chosen)
+
+
+def _why_not(key: tuple[Category, Channel], chosen: Chosen) -> WhyNot | None:
+    if key in _REQUIRED or chosen.get(key):
+        return None
+    if key in chosen:
+        return "unwanted"
+    return "off" if key in _OFF_AT_FIRST else None
 
 
 def may_choose(category: Category, channel: Channel, wanted: bool) -> bool:
@@ -50,7 +59,7 @@ def choices(chosen: Chosen) -> list[Choice]:
         Choice(
             category=category,
             channel=channel,
-            wanted=key in _REQUIRED or chosen.get(key, key not in _OFF_AT_FIRST),
+            wanted=_why_not(key, chosen) is None,
             required=key in _REQUIRED,
         )
         for category in CATEGORIES

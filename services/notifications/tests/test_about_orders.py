@@ -43,7 +43,7 @@ async def test_inbox_and_mail_of_one_order_are_told_with_their_times_and_without
     answer = await client_as("support").get(path(learner))
     items = answer.json()["items"]
     assert [(it["channel"], it["kind"], it["state"]) for it in items] == [
-        ("email", "entitlement_granted", "unwanted"),
+        ("email", "entitlement_granted", "off"),
         ("email", "order_paid", "sent"),
         ("inbox", "entitlement_granted", "delivered"),
         ("inbox", "order_paid", "delivered"),
@@ -54,6 +54,23 @@ async def test_inbox_and_mail_of_one_order_are_told_with_their_times_and_without
     assert items[0]["sent_at"] is None
     assert learner.email not in answer.text
     assert inbox == {"welcome", "order_paid", "entitlement_granted"}
+
+
+@pytest.mark.parametrize(("chosen", "state"), [(None, "off"), (False, "unwanted"), (True, "sent")])
+async def test_mail_that_a_learner_chose_not_to_have_is_told_apart_from_what_is_off_by_itself(
+    happen: Deliver, send_due: Settle, client_as: As, chosen: bool | None, state: str
+) -> None:
+    learner = Learner()
+    await happen(learner.signed_up())
+    if chosen is not None:
+        change = {"choices": [{"category": "payments", "channel": "email", "wanted": chosen}]}
+        me = client_as("learner", str(learner.id))
+        sent = await me.patch("/v1/notification-preferences", json=change, headers={"If-Match": "*"})
+        assert sent.is_success, sent.text
+    await happen(learner.payment_failed())
+    await send_due()
+    told = (await client_as("support").get(path(learner))).json()["items"]
+    assert [it["state"] for it in told if it["channel"] == "email"] == [state]
 
 
 async def test_a_line_that_was_read_says_when(happen: Deliver, client_as: As, clock: FakeClock) -> None:

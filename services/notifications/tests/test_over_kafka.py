@@ -88,5 +88,5 @@ async def _buried(topics: Topics) -> bool:
 async def _settled(database: Database, mails: int) -> bool:
     """Every mail has come to its end."""
     async with database.reading() as tx:
-        done = await tx.scalar(text("SELECT count(*) FROM mail WHERE state IN ('sent', 'unwanted')"))
+        done = await tx.scalar(text("SELECT count(*) FROM mail WHERE state IN ('sent', 'off')"))
     return bool(done == mails)

@@ -10,7 +10,7 @@ import pytest
 
 from services.notifications.contract import Kind
 from services.notifications.domain import delivery, facts, locales
-from services.notifications.domain.kinds import CATEGORY, CHANNELS, choices, is_wanted, may_choose
+from services.notifications.domain.kinds import CATEGORY, CHANNELS, choices, may_choose, why_not
 from services.notifications.domain.links import link_of
 from services.notifications.tests.happenings import TITLE, Happening, Learner
 from services.notifications.usecases.letters import FOLDER, CannotWrite, Letters, Told
@@ -29,7 +29,7 @@ def told(happening: Happening, *, name: str | None = "Asha Rao", course: str | N
 def test_a_receipt_cannot_be_switched_off_and_everything_else_can() -> None:
     off = {(category, channel): False for category in set(CATEGORY.values()) for channel in CHANNELS}
     kinds = get_args(Kind)
-    still = {(kind, channel) for kind in kinds for channel in CHANNELS if is_wanted(kind, channel, off)}
+    still = {(kind, channel) for kind in kinds for channel in CHANNELS if not why_not(kind, channel, off)}
     assert still == {("order_paid", "email"), ("order_refunded", "email")}
     assert not may_choose("receipts", "email", False)
     assert may_choose("receipts", "inbox", False)
@@ -37,9 +37,11 @@ def test_a_receipt_cannot_be_switched_off_and_everything_else_can() -> None:
 
 
 def test_what_a_page_says_already_is_not_mailed_unless_it_is_asked_for() -> None:
-    assert not is_wanted("payment_failed", "email", {})
-    assert is_wanted("payment_failed", "inbox", {})
-    assert is_wanted("payment_failed", "email", {("payments", "email"): True})
+    assert why_not("payment_failed", "email", {}) == "off"
+    assert why_not("payment_failed", "email", {("payments", "email"): False}) == "unwanted"
+    assert why_not("payment_failed", "email", {("payments", "email"): True}) is None
+    assert why_not("payment_failed", "inbox", {}) is None
+    assert why_not("order_expired", "email", {("orders", "email"): False}) == "unwanted"
     assert {(it.category, it.channel) for it in choices({}) if it.required} == {("receipts", "email")}
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from services.notifications.domain import delivery
-from services.notifications.domain.kinds import is_wanted
+from services.notifications.domain.kinds import WhyNot, why_not
 from services.notifications.domain.links import link_of
 from services.notifications.store import mails, people
 from services.notifications.store.mails import Claimed
@@ -29,7 +29,7 @@ from suuupra.clock import Clock
 from suuupra.db import Database, Transaction
 from suuupra.smtp import Mailer, MailRefused, MailUnavailable
 
-Outcome = Literal["sent", "refused", "unwanted", "away", "fault", "expired"]
+Outcome = Literal["sent", "refused", "unwanted", "off", "away", "fault", "expired"]
 
 _log = logs.get_logger(__name__)
 _outcomes: Final = Counter("suuupra_mail_attempts_total", "Attempts to send a mail.", ["kind", "outcome"])
@@ -67,10 +67,10 @@ async def send_next(desk: Desk) -> Outcome | None:
 async def _send(desk: Desk, mail: Claimed) -> Outcome:
     async with desk.database.reading() as tx:
         person = await people.find(tx, mail.user_id)
-        wanted = is_wanted(mail.kind, "email", await people.choices(tx, mail.user_id))
+        silent = why_not(mail.kind, "email", await people.choices(tx, mail.user_id))
         told = await _told(tx, mail, person)
-    if not wanted:
-        return await _end(desk, mail, "unwanted")
+    if silent is not None:
+        return await _end(desk, mail, silent)
     try:
         letter = desk.letters.mail(told, person.locale)
     except CannotWrite:
@@ -124,7 +124,7 @@ async def _refused(desk: Desk, mail: Claimed, reason: str) -> Outcome:
     return "refused"
 
 
-async def _end(desk: Desk, mail: Claimed, state: Literal["sent", "unwanted"]) -> Outcome:
+async def _end(desk: Desk, mail: Claimed, state: Literal["sent"] | WhyNot) -> Outcome:
     await _note(desk, mail, state)
     return state
 

@@ -9,7 +9,7 @@ from services.content.contract import CoursePublished
 from services.identity.contract import UserCreated
 from services.notifications.domain import facts
 from services.notifications.domain.facts import Fact
-from services.notifications.domain.kinds import is_wanted
+from services.notifications.domain.kinds import why_not
 from services.notifications.store import inbox, mails, people
 from suuupra.clock import Clock
 from suuupra.db import Transaction
@@ -41,6 +41,6 @@ async def name_courses(tx: Transaction, events: Sequence[tuple[CoursePublished, 
 async def _tell(tx: Transaction, fact: Fact, now: datetime) -> None:
     """A line in the inbox, if it is wanted there; and a mail, of which it is asked when it is sent."""
     data = json.dumps(fact.data, ensure_ascii=False)
-    if is_wanted(fact.kind, "inbox", await people.choices(tx, fact.user_id)):
+    if why_not(fact.kind, "inbox", await people.choices(tx, fact.user_id)) is None:
         await inbox.add(tx, fact, data, now)
     await mails.add(tx, fact, data, now)

@@ -15,13 +15,16 @@ LANGUAGES: Final[Mapping[Language, str]] = {
     "hi": "हिन्दी",
 }
 _WORDS: Final[Mapping[Category, tuple[str, str]]] = {
-    "account": ("Account", "Your welcome, and what concerns your account itself."),
+    "account": ("Account", "The welcome when you have joined."),
     "receipts": (
         "Receipts and refunds",
-        "Invoices with their numbers, and credit notes when money goes back.",
+        "Invoices with their numbers when you have paid, and credit notes when money goes back.",
     ),
-    "orders": ("Orders", "When an order was not paid in time."),
-    "payments": ("Payments", "When an attempt to pay failed. The page on which you pay says it too."),
+    "orders": ("Orders", "When an order was not paid in time, or was canceled."),
+    "payments": (
+        "Payments",
+        "When a payment has arrived, and when an attempt to pay failed. The page on which you pay says it too.",
+    ),
     "learning": ("Courses", "When a course opens for you, or closes."),
 }
 _CHANNELS: Final[Mapping[Channel, str]] = {"inbox": "Inbox", "email": "E-mail"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Mapping
+from typing import get_args
+
 import httpx
 import pytest
 
-from services.notifications.contract import Choice, Preferences
+from services.notifications.contract import Choice, Kind, Preferences
 from services.web.domain.preferences import changed, groups
 from services.web.tests.conftest import OURS, World
 from services.web.tests.markup import RULES, one, tree
@@ -136,3 +140,26 @@ def test_every_kind_of_news_has_words_and_the_inbox_comes_first() -> None:
     found = groups(_now(("orders", "email", True, False), ("orders", "inbox", True, False)))
     assert [it.title for it in found] == ["Account", "Receipts and refunds", "Orders", "Payments", "Courses"]
     assert [box.name for box in found[2].boxes] == ["orders.inbox", "orders.email"]
+
+
+TOLD_OF: Mapping[Kind, str] = {
+    "welcome": "The welcome when you have joined",
+    "order_paid": "Invoices with their numbers when you have paid",
+    "order_refunded": "credit notes when money goes back",
+    "order_expired": "an order was not paid in time",
+    "order_canceled": "or was canceled",
+    "payment_succeeded": "a payment has arrived",
+    "payment_failed": "an attempt to pay failed",
+    "entitlement_granted": "a course opens for you",
+    "entitlement_revoked": "or closes",
+}
+"""What the page says of each kind."""
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_what_a_box_is_about_names_every_kind_that_it_switches(kind: Kind) -> None:
+    rules = importlib.import_module("services.notifications.domain.kinds")
+    now = Preferences(locale=None, choices=rules.choices({}))
+    about = {box.name: group.about for group in groups(now) for box in group.boxes}
+    for channel in rules.CHANNELS:
+        assert TOLD_OF[kind] in about[f"{rules.CATEGORY[kind]}.{channel}"]

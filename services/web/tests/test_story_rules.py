@@ -210,6 +210,7 @@ def message(state: MessageState, sent: datetime | None = None, kind: Kind = "ord
     [
         ("due", "wait", "Mail: receipt, which is about to be sent"),
         ("unwanted", "plain", "Mail: receipt, which is not sent: the learner does not want it"),
+        ("off", "plain", "Mail: receipt, which is not sent: mail of this kind is off"),
         ("refused", "bad", "Mail: receipt, which was refused by the mail server"),
     ],
 )

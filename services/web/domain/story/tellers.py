@@ -118,6 +118,7 @@ _UNSENT: Final[Mapping[notifications.MessageState, tuple[str, Tone]]] = {
     "sending": ("is being sent", "wait"),
     "refused": ("was refused by the mail server", "bad"),
     "unwanted": ("is not sent: the learner does not want it", "plain"),
+    "off": ("is not sent: mail of this kind is off", "plain"),
     "expired": ("was given up: no address came", "bad"),
 }
 
