@@ -170,9 +170,9 @@ async def payments(tx: Transaction, order_id: UUID) -> Sequence[OrderPaymentRow]
 
 
 async def timeline(tx: Transaction, order_id: UUID) -> Sequence[OrderEntryRow]:
-    """What happened to an order, in order."""
+    """What happened to an order, as it happened: what was heard late stands where it belongs."""
     query = select(OrderEntryRow).where(OrderEntryRow.order_id == order_id)
-    return (await tx.exec(query.order_by(col(OrderEntryRow.sequence)))).all()
+    return (await tx.exec(query.order_by(col(OrderEntryRow.at), col(OrderEntryRow.sequence)))).all()
 
 
 @dataclass(frozen=True, slots=True)

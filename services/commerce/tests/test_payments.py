@@ -84,6 +84,23 @@ async def test_the_timeline_tells_the_story_with_the_ids_of_all_who_took_part(
     assert [one["id"] for one in found] == [order["id"]]
 
 
+async def test_the_timeline_stands_as_it_happened_however_late_commerce_hears_of_it(
+    shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock
+) -> None:
+    order = await learner.order(await shop.variant())
+    clock.advance(5)
+    declined = deliveries.failed(order, new_id())
+    clock.advance(5)
+    ok(await learner.post(f"/v1/orders/{order['id']}/cancel"))
+    await deliveries.hand_over(declined)
+    timeline = (await learner.order_now(order["id"]))["timeline"]
+    assert [(entry["what"], entry["at"]) for entry in timeline] == [
+        ("order.created", "2026-01-01T00:00:00Z"),
+        ("payment.failed", "2026-01-01T00:00:05Z"),
+        ("order.canceled", "2026-01-01T00:00:10Z"),
+    ]
+
+
 @pytest.mark.parametrize("hours", [-1, 0, 1])
 async def test_m19_an_order_expires_by_our_clock_however_far_the_databases_is(
     shop: Shop, learner: Person, deliveries: Deliveries, clock: FakeClock, hours: int
