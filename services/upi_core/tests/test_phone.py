@@ -6,6 +6,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from sqlalchemy import text as sql
 
+from services.upi_core.contract import Api
 from services.upi_core.tests.merchant import CODE
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, Town
 from suuupra import signatures
@@ -129,6 +130,51 @@ async def test_the_account_page_shows_what_waits_first(town: Town) -> None:
     assert "To approve" in rows[0]
     assert "₹50.00" in rows[0]
     assert "Paid" in rows[1]
+
+
+async def test_money_that_was_refunded_is_on_the_phone_as_on_the_statement(town: Town) -> None:
+    where = await town.open(town.merchant.link())
+    await town.approve(where)
+    await town.settle()
+    (paid,) = await town.tried("A1")
+    assert await row(town) == "Paid"
+
+    await refund(town, paid["id"], 10_000)
+    assert await row(town) == "Partly refunded"
+    shown = text(await page(town, where))
+    assert "Paid, and ₹100.00 of it is back in your account." in shown
+    first, *_ = (await town.story(paid["id"]))["refunds"]
+    assert f"Refunded ₹100.00, UPI reference (RRN) {(await town.story(first))['rrn']}" in shown
+
+    await refund(town, paid["id"], 39_900)
+    assert await row(town) == "Refunded"
+    tree = await page(town, where)
+    assert "What you paid is back in your account." in text(tree)
+    assert [dt.text() for dt in tree.css("dt")].count("Refunded") == 2
+    assert "Refunded ₹399.00" in text(tree)
+
+
+async def test_a_refund_that_failed_or_is_not_made_yet_brought_nothing_back(town: Town) -> None:
+    paid = await town.pay()
+    town.banks["asha"].state.bank.profile.__dict__["failure_share"] = 1.0
+    await refund(town, paid["id"], 49_900)
+    assert await row(town) == "Paid"
+    town.banks["asha"].state.bank.profile.__dict__["failure_share"] = 0.0
+    await town.merchant.say(Api.REQ_PAY, town.merchant.refund(paid["id"], PAYER, 49_900))
+    assert await row(town) == "Paid"
+    await town.settle()
+    assert await row(town) == "Refunded"
+
+
+async def refund(town: Town, txn_id: str, minor: int) -> None:
+    await town.merchant.say(Api.REQ_PAY, town.merchant.refund(txn_id, PAYER, minor))
+    await town.settle()
+
+
+async def row(town: Town) -> str:
+    """What the phone says of the only payment."""
+    (badge,) = (await page(town, f"/phone/accounts/{PAYER}")).css("a.row .badge")
+    return badge.text()
 
 
 @pytest.mark.parametrize(

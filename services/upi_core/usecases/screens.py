@@ -16,9 +16,32 @@ from services.upi_core.usecases.rail import Rail
 from suuupra.db import Transaction
 from suuupra.money import Money
 
-Kind = Literal["ask", "busy", "paid", "deemed", "failed", "returned", "declined", "expired"]
+Kind = Literal[
+    "ask",
+    "busy",
+    "paid",
+    "partly_refunded",
+    "refunded",
+    "deemed",
+    "failed",
+    "returned",
+    "declined",
+    "expired",
+]
 _PIN: Final = re.compile(r"[0-9]{4,6}")
 _RETRIED: Final = frozenset({Code.WRONG_PIN, Code.INSUFFICIENT, Code.PAYER_BANK_DOWN, Code.AUTH_TIMEOUT})
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """Money that a refund brought back, and the reference that the bank's statement has of it."""
+
+    minor: int
+    rrn: str
+
+    @property
+    def amount(self) -> str:
+        return rupees(self.minor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +55,7 @@ class Screen:
     at: datetime
     again: bool
     """Whether it makes sense to try again."""
+    back: tuple[Back, ...]
 
 
 def is_pin(text: str) -> bool:
@@ -49,18 +73,25 @@ def rupees(minor: int) -> str:
 async def of(tx: Transaction, rail: Rail, request: PaymentRequest) -> Screen:
     """The request as it stands now."""
     txn = await transactions.find(tx, request.txn_id)
-    kind = _kind(request, txn, rail.clock.now())
+    back = await _back(tx, txn) if txn is not None and txn.payment.state is State.SUCCESS else ()
+    kind = _kind(request, txn, sum(one.minor for one in back), rail.clock.now())
     code = txn.payment.code if txn is not None else None
     return Screen(
         request=request,
         kind=kind,
         amount=rupees(request.amount_minor),
-        sentence=_sentence(kind, code),
+        sentence=_sentence(kind, code, rupees(sum(one.minor for one in back))),
         code=code.value if code else None,
         rrn=txn.rrn if txn is not None else None,
         at=txn.created_at if txn is not None else request.created_at,
         again=kind == "failed" and code in _RETRIED and request.origin == "link",
+        back=back,
     )
+
+
+async def _back(tx: Transaction, txn: Txn) -> tuple[Back, ...]:
+    refunds = await transactions.refunds_of(tx, txn.id)
+    return tuple(Back(it.amount_minor, it.rrn) for it in refunds if it.payment.state is State.SUCCESS)
 
 
 async def activity(tx: Transaction, rail: Rail, vpa: str) -> Sequence[Screen]:
@@ -69,7 +100,7 @@ async def activity(tx: Transaction, rail: Rail, vpa: str) -> Sequence[Screen]:
     return sorted(screens, key=lambda screen: screen.kind != "ask")
 
 
-def _kind(request: PaymentRequest, txn: Txn | None, now: datetime) -> Kind:
+def _kind(request: PaymentRequest, txn: Txn | None, back_minor: int, now: datetime) -> Kind:
     if request.state == "declined":
         return "declined"
     if request.state == "pending":
@@ -78,7 +109,7 @@ def _kind(request: PaymentRequest, txn: Txn | None, now: datetime) -> Kind:
         return "expired" if request.state == "expired" else "busy"
     match txn.payment.state:
         case State.SUCCESS:
-            return "paid"
+            return _paid(txn, back_minor)
         case State.DEEMED:
             return "deemed"
         case State.REVERSED | State.REVERSAL_PENDING:
@@ -93,7 +124,13 @@ def _kind(request: PaymentRequest, txn: Txn | None, now: datetime) -> Kind:
             return "busy"
 
 
-def _sentence(kind: Kind, code: Code | None) -> str:
+def _paid(txn: Txn, back_minor: int) -> Kind:
+    if not back_minor:
+        return "paid"
+    return "partly_refunded" if back_minor < txn.amount_minor else "refunded"
+
+
+def _sentence(kind: Kind, code: Code | None, back: str) -> str:
     match kind:
         case "ask":
             return "Enter your UPI PIN to pay."
@@ -101,6 +138,10 @@ def _sentence(kind: Kind, code: Code | None) -> str:
             return "Your bank is working on it. This page looks again by itself."
         case "paid":
             return "Paid. You can go back to the shop; it knows already."
+        case "partly_refunded":
+            return f"Paid, and {back} of it is back in your account."
+        case "refunded":
+            return "What you paid is back in your account."
         case "deemed":
             return MEANINGS[Code.DEEMED]
         case "returned":
