@@ -215,7 +215,8 @@ async def test_a_wrong_body_is_told_by_field(desk: Desk, database: Database, it:
         for name in right:
             missing = {key: value for key, value in right.items() if key != name}
             assert named(await desk.send(it, json=missing), 422, "invalid", f"body.{name}") == "is required"
-            for wrong in (7, True, None, [[]]):
+            values: tuple[object, ...] = (7, True, None, [[]])
+            for wrong in values:
                 answer = await desk.send(it, json={**right, name: wrong})
                 assert answer.status_code == 422
                 assert all(fault["field"].startswith(f"body.{name}") for fault in answer.json()["errors"])
