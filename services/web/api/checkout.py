@@ -44,10 +44,8 @@ async def place(
         order = await buying.place(shop, chosen, _shown(total, currency), viewer.bearer)
     except buying.NothingToOrder:
         return onward("/cart")
-    except (
-        Refused,
-        errors.Invalid,
-    ) as trouble:  # such as a price that changed: the cart as it is now says so
+    except (Refused, errors.Invalid) as trouble:
+        # Such as a price that changed: the cart as it is now says so.
         return await cart_page(request, head, await shop.cart(chosen, viewer.bearer), trouble=trouble)
     await buying.first_attempt(till, order, viewer.bearer)
     return onward(f"/checkout/{order}")
