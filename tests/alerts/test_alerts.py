@@ -180,6 +180,12 @@ def tries(**values: str) -> dict[str, str]:
     return {of(name, "payments", result=result): told for result, told in values.items()}
 
 
+def turned_away(values: str, *, ended: str = "") -> dict[str, str]:
+    """Payments that were told to begin later, beside those that `ended`."""
+    results = {of(TOLD, "upi-core", type="PAY", code="00"): ended} if ended else {}
+    return {of("suuupra_upi_turned_away_total", "upi-core"): values} | results
+
+
 OVERDUE = "suuupra_schedule_overdue_seconds"
 EVENTS = "suuupra_payments_events_total"
 TOLD = "suuupra_upi_results_total"
@@ -222,6 +228,8 @@ SPECIAL: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
         for values in (FIRST, NEXT)
     ),
     ("upi-core", {of(OVERDUE, "upi-core"): "0x40 90x20"}, ("UpiTimersOverdue",)),
+    ("upi-core", turned_away("0+1x60", ended="0+18x60"), ("UpiPaymentsTurnedAway",)),
+    ("upi-core", turned_away("0x30 0+1x30"), ("UpiPaymentsTurnedAway",)),
     (
         "bank-asha",
         {of(SENT, "bank-asha", outcome="later"): "0+3x60", of(SENT, "bank-asha", outcome="delivered"): "0+7x60"},
@@ -254,11 +262,16 @@ SPECIAL: list[tuple[str, dict[str, str], tuple[str, ...]]] = [
     ),
 ]  # fmt: skip
 
+QUIET = {
+    "payments": tries(failed="0+1x60", delivered="0+2x60"),
+    "upi-core": turned_away("0+1x60", ended="0+20x60"),
+}
+"""What happens where all is well, and is told to nobody."""
+
 
 @pytest.mark.parametrize("resource", sorted({resource for resource, _, _ in SPECIAL}))
 def test_o12_of_a_resource_that_is_well_nothing_special_is_told(rules: Promtool, resource: str) -> None:
-    quiet = tries(failed="0+1x60", delivered="0+2x60") if resource == "payments" else {}
-    firing(rules, resource, well(resource) | quiet)
+    firing(rules, resource, well(resource) | QUIET.get(resource, {}))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from services.upi_core import contract as upi
@@ -18,7 +19,7 @@ from services.upi_core.store import requests
 from services.upi_core.tests.merchant import CODE
 from services.upi_core.tests.town import PAYER, PIN, POOR, SAME_ORIGIN, Town
 from services.upi_core.usecases.ends import ASK_SECONDS, EndsElsewhere
-from suuupra.db import ACQUIRE_LIMIT, Database
+from suuupra.db import ACQUIRE_LIMIT, Database, DatabaseBusy
 from suuupra.messages import FIRST_PAUSE, PARALLEL
 from suuupra.money import Money
 from suuupra.testing.unchanged import unchanged
@@ -126,6 +127,52 @@ async def test_a_req_pay_beyond_is_told_to_come_again_and_the_same_is_taken_then
     await drain(town)
     taken = await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body)
     assert (taken.status_code, taken.json().get("err")) == (202, None)
+
+
+def turned_away() -> float:
+    return REGISTRY.get_sample_value("suuupra_upi_turned_away_total") or 0.0
+
+
+async def test_an_approval_that_finds_every_connection_in_use_is_told_to_come_again_and_taken_then(
+    town: Town,
+) -> None:
+    waiting, before = await town.open(town.merchant.link(49_900, "A1")), turned_away()
+    async with unchanged(database_of(town)), all_connections_in_use(database_of(town)):
+        assert_told_to_come_again(await approval(town, waiting))
+    assert turned_away() == before + 1
+    await town.approve(waiting)
+    await town.settle()
+    assert [txn["code"] for txn in await town.tried("A1")] == ["00"]
+
+
+async def test_a_req_pay_that_finds_every_connection_in_use_is_told_to_come_again_and_taken_then(
+    town: Town,
+) -> None:
+    body = payment(town).model_dump_json(exclude_none=True)
+    await town.pay("A2")  # who signs is known from then on
+    async with unchanged(database_of(town)), all_connections_in_use(database_of(town)):
+        assert_told_to_come_again(await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body))
+    taken = await town.merchant.send("POST", upi.path_of(Api.REQ_PAY), body)
+    assert (taken.status_code, taken.json().get("err")) == (202, None)
+
+
+async def test_what_would_begin_nothing_hears_503_when_every_connection_is_in_use(town: Town) -> None:
+    """A question, a refund, a no; and who asks again for the payment that moves."""
+    paid, before = await town.pay("A2"), turned_away()
+    (moving,) = await fill(town, 1)
+    waiting = await town.open(town.merchant.link(49_900, "A1"), POOR)
+    question = town.merchant.check(paid["id"]).model_dump_json(exclude_none=True)
+    refund = town.merchant.refund(paid["id"], PAYER, 100).model_dump_json(exclude_none=True)
+    async with all_connections_in_use(database_of(town)):
+        answers = await asyncio.gather(
+            town.merchant.send("POST", upi.path_of(Api.REQ_CHK_TXN), question),
+            town.merchant.send("POST", upi.path_of(Api.REQ_PAY), refund),
+            town.http.post(f"{waiting}/decline", headers=SAME_ORIGIN),
+            approval(town, moving),
+        )
+    told = [(answer.status_code, answer.json()["type"].rpartition(":")[2]) for answer in answers]
+    assert told == [(503, DatabaseBusy.slug)] * len(answers)
+    assert turned_away() == before
 
 
 async def test_who_presses_again_is_shown_the_payment_that_moves_also_when_it_took_the_last_place(

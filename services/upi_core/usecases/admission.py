@@ -18,7 +18,8 @@ from prometheus_client import Counter, Gauge
 from services.upi_core.domain.crowding import UnderWay
 from services.upi_core.usecases.problems import many_are_paying
 from suuupra.clock import Clock
-from suuupra.db import Transaction
+from suuupra.db import DatabaseBusy, Transaction
+from suuupra.errors import Problem
 from suuupra.messages import PARALLEL
 
 COME_AGAIN_SECONDS: Final = (2, 5)
@@ -50,17 +51,20 @@ class Admission:
         """A place for what the block begins, and for the payment once that is committed.
 
         `asked` says what is asked for: who asks for the same again while it is taken or moves shares its place.
-        Raises ManyArePaying when all are taken.
+        Raises ManyArePaying when all are taken, or the block finds every connection in use and nothing moves yet.
         """
         held = self._held()
         if asked not in held and (len(held) >= self._places or self._letters() >= PARALLEL):
-            _turned_away.inc()
-            raise many_are_paying(random.randint(*COME_AGAIN_SECONDS))  # noqa: S311
+            raise _come_again()
         asking = object()
         self._beginning[asking] = asked
         before = _asking.set(asking)
         try:
             yield
+        except DatabaseBusy as error:
+            if asked in self._moving():
+                raise
+            raise _come_again() from error
         finally:
             _asking.reset(before)
             self._beginning.pop(asking, None)
@@ -92,6 +96,11 @@ class Admission:
     def _held(self) -> set[Hashable]:
         """What has a place."""
         return self._moving().union(self._beginning.values())
+
+
+def _come_again() -> Problem:
+    _turned_away.inc()
+    return many_are_paying(random.randint(*COME_AGAIN_SECONDS))  # noqa: S311
 
 
 _asking: ContextVar[object] = ContextVar("asking", default=None)
