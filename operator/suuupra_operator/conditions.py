@@ -135,9 +135,7 @@ def route_statuses(declared: Sequence[Route], refused: Mapping[int, Refusal]) ->
     for index, route in enumerate(declared):
         reason, message = refused.get(index, Refusal("Accepted", ""))
         ok = index not in refused
-        strictest = min(route.limits, key=lambda limit: limit.strictness, default=None)
-        fields = dict(route) | {"limit": strictest}
-        found.append(RouteStatus(**fields, accepted=ok, reason=reason, message=message))
+        found.append(RouteStatus(**dict(route), accepted=ok, reason=reason, message=message))
     return found
 
 

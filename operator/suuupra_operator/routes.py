@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,11 +16,9 @@ DISTINCT = (
     "limits: two of them count by the same over the same time (s, m or h): keep one, or give the other"
     " another by or time"
 )
-ONE_SHAPE = "limit is the older way to write limits: make it an entry of limits and leave it out"
 RESERVED = ("internal", "gateway")
 """First segments that are no service's: /internal is for pods only, /gateway is the gateway's own page."""
 RATE = r"^[1-9][0-9]{0,5}/(s|m|h)$"
-SECONDS = {"s": 1, "m": 60, "h": 3600}
 RATE_RULE = "rate is at least 1 request per second, minute or hour: write 20/s, 100/m or 1000/h"
 
 
@@ -52,12 +49,6 @@ class Limit(Model):
         """The time over which it counts: s, m or h."""
         return self.rate[-1]
 
-    @property
-    def strictness(self) -> tuple[Fraction, int]:
-        """Sorts limits, the strictest first: by requests per second, then by how many may come at once."""
-        requests = int(self.rate[:-2])
-        return Fraction(requests, SECONDS[self.window]), self.burst or requests
-
 
 class Route(Model):
     """A path of the public host that leads to this service."""
@@ -78,8 +69,7 @@ class Route(Model):
                 "path: /internal is never routed, and /gateway is the gateway's own",
             ),
             cel(
-                "self.auth != 'none' || ((!has(self.limit) || self.limit.by == 'address')"
-                " && (!has(self.limits) || self.limits.all(one, one.by == 'address')))",
+                "self.auth != 'none' || !has(self.limits) || self.limits.all(one, one.by == 'address')",
                 NEEDS_CALLER,
             ),
             cel(
@@ -87,11 +77,6 @@ class Route(Model):
                 " && other.rate.endsWith(one.rate.substring(size(one.rate) > 0 ? size(one.rate) - 1 : 0))))",
                 DISTINCT,
                 fieldPath=".limits",
-            ),
-            cel(
-                "!has(self.limit) || !has(self.limits) || size(self.limits) == 0",
-                ONE_SHAPE,
-                fieldPath=".limit",
             ),
         )
     }
@@ -104,21 +89,10 @@ class Route(Model):
     scopes: Annotated[list[Scope], Field(max_length=10, json_schema_extra=SET)] = []
     limits: Annotated[list[Limit], Field(max_length=4)] = []
     """All must allow a request, and one that any of them refuses takes from none."""
-    limit: Limit | None = None
-    """What limits was before there could be several. Read, for resources that were stored then, and never written."""
     priority: Literal["critical", "normal", "bulk"] = "normal"
     """Who is shed last, and who first, when the platform is over its capacity."""
     timeout: Annotated[str, Field(pattern=TIMEOUT, max_length=10)] = "15s"
     """Longest time to the end of the answer; 0s for a stream without end."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_shape(cls, fields: Any) -> Any:
-        if not isinstance(fields, dict) or fields.get("limit") is None:
-            return fields
-        if fields.get("limits"):
-            raise ValueError(ONE_SHAPE)
-        return {key: value for key, value in fields.items() if key != "limit"} | {"limits": [fields["limit"]]}
 
     @model_validator(mode="after")
     def _consistent(self) -> Route:

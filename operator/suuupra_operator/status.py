@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from suuupra_operator.routes import Limit, Route
+from suuupra_operator.routes import Route
 from suuupra_operator.schema import Model, list_map
 
 
@@ -27,20 +27,9 @@ class RouteStatus(Route):
 
     model_config = {"json_schema_extra": None, "extra": "ignore"}
 
-    limit: Limit | None = None
-    """The strictest of limits, for one release: a gateway of the release before reads nothing else of them, and would
-    serve the route without any until it is replaced. A gateway that knows limits reads those."""
     accepted: bool
     reason: str = ""
     message: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_shape(cls, fields: Any) -> Any:
-        """Both shapes stand beside each other here; a status that an earlier operator wrote has the older one alone."""
-        if not isinstance(fields, dict) or not fields.get("limit") or fields.get("limits"):
-            return fields
-        return fields | {"limits": [fields["limit"]]}
 
 
 class DatabaseStatus(Model):

@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
-    model_validator,
 )
 
 _DURATION: Final = re.compile(r"(\d{1,6})(ms|s|m|h)")
@@ -144,14 +143,6 @@ class Route(BaseModel):
     """All must allow a request; one that any of them refuses takes from none."""
     priority: Priority = Priority.NORMAL
     timeout: Annotated[float | None, BeforeValidator(parse_duration)] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written_before_there_were_several(cls, fields: Any) -> Any:
-        """A status that an earlier operator wrote says `limit`, and must not open the route."""
-        if not isinstance(fields, dict) or not fields.get("limit") or fields.get("limits"):
-            return fields
-        return {**fields, "limits": [fields["limit"]]}
 
     @field_validator("limits")
     @classmethod

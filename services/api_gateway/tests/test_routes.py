@@ -163,18 +163,6 @@ def test_a_route_carries_limits_by_several_and_over_several_times() -> None:
     assert [limit.name for limit in route.limits] == ["client/m", "subject/m", "subject/s"]
 
 
-def test_a_status_from_before_there_were_several_keeps_its_limit() -> None:
-    route = parse_route(claimed("/v1", limit={"rate": "5/s", "by": "address"}))
-    assert [limit.name for limit in route.limits] == ["address/s"]
-
-
-def test_of_a_status_in_both_shapes_the_list_is_what_counts() -> None:
-    """The operator writes the older one beside it, for gateways that know no other."""
-    one, other = {"rate": "5/s", "by": "subject"}, {"rate": "7/m", "by": "client"}
-    route = parse_route(claimed("/v1", auth="user", limits=[one, other], limit=other))
-    assert [limit.name for limit in route.limits] == ["subject/s", "client/m"]
-
-
 RESOURCE = {
     "metadata": {"name": "content", "creationTimestamp": "2026-11-23T08:00:00Z"},
     "status": {
