@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.content.contract import CourseFields
+from services.content.domain.authors import PLATFORM, Author
 from services.content.domain.courses import minutes_of
 from services.content.domain.documents.bounds import Unreadable
 from services.content.domain.sentences import DESCRIPTION, SUMMARY, first_sentence, shortened
@@ -53,8 +55,11 @@ def import_folder(
         typer.Option(help="Where the folder is published: links to pages outside the import go there."),
     ] = None,
     owner: Annotated[
-        str, typer.Option(help="Whose course it becomes: a subject of access tokens.")
-    ] = "local-creator",
+        UUID | None,
+        typer.Option(
+            help="The account whose course it becomes, by its id; the platform's when absent: operators manage it."
+        ),
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(help="What a later import recognises the course by; made from the entry when absent."),
@@ -81,7 +86,7 @@ def import_folder(
         opened_folder = Folder(folder)
         found = survey(opened_folder, entry, base_url, skip_broken=skip_broken)
         job = Job(
-            owner,
+            Author(PLATFORM if owner is None else str(owner)),
             key or slugify(f"{folder.resolve().name} {entry or ''}"),
             _said(
                 found,

@@ -15,9 +15,8 @@ from suuupra import fields
 from suuupra.events import Event
 
 MAX_MODULES = 200
-"""Modules in a course: what a contents page can still show at once."""
 MAX_LESSONS = 1000
-"""Lessons in a course."""
+"""In a course: what a contents page can still show at once."""
 MAX_ARTICLE_CHARACTERS = 1_000_000
 """Characters of an article's HTML, markup included."""
 
@@ -330,6 +329,7 @@ class CourseEntry(_Model):
     """One of the owner's courses. `shown_revision` is what learners read; null when unpublished."""
 
     id: UUID
+    owner: str
     slug: str
     title: str
     version: int

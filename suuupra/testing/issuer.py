@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
@@ -64,19 +64,21 @@ class Issuer:
         subject: str | None = None,
         ttl: timedelta = timedelta(hours=1),
         clock: Clock | None = None,
+        scopes: Sequence[str] | None = None,
     ) -> str:
-        """An access token for `role`, valid for `ttl`, as `subject` or `local-<role>`."""
+        """An access token for `role`, valid for `ttl`, as `subject` or `some-<role>`; with all that the role may have
+        of scopes, or with fewer."""
         now = int((clock or SystemClock()).now().timestamp())
         claims = {
             "iss": self.issuer,
             "aud": self.audience,
-            "sub": subject or f"local-{role}",
+            "sub": subject or f"some-{role}",
             "client_id": CLIENT,
             "iat": now,
             "nbf": now,
             "exp": now + int(ttl.total_seconds()),
             "jti": str(new_id()),
-            "scope": " ".join(SCOPES[role]),
+            "scope": " ".join(SCOPES[role] if scopes is None else scopes),
             "roles": [role],
         }
         return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": self.key.kid}, claims, self.key)

@@ -34,19 +34,27 @@ def broken_rules(page: Page, axe: str) -> list[str]:
     return [f"{rule['id']}: {[node['target'] for node in rule['nodes']]}" for rule in told["violations"]]
 
 
-def broken_anywhere(page: Page, axe: str) -> dict[str, list[str]]:
-    """The same by day and by night, at desk and on a phone, with all that can be opened open.
+def wider_than_the_screen(page: Page) -> bool:
+    """Whether a reader has to move the page to and fro."""
+    return bool(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+def broken_anywhere(page: Page, axe: str, *, opened: bool = True) -> dict[str, list[str]]:
+    """What is wrong by day and by night, at desk and on a phone; unless told otherwise with all that can be opened open.
 
     Colours do not fade meanwhile, or axe would read one that is on its way. Afterwards it is day, on the screen it was.
     """
     before, found = page.viewport_size, dict[str, list[str]]()
-    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    if opened:
+        page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     for screen, size in SCREENS.items():
         page.set_viewport_size(size)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             if broken := broken_rules(page, axe):
                 found[f"{screen}, {scheme}"] = broken
+        if wider_than_the_screen(page):
+            found[screen] = ["is wider than the screen"]
     page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     if before:
         page.set_viewport_size(before)

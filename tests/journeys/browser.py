@@ -26,6 +26,8 @@ FLAGS = [
 ]
 PHONE, DESK = ViewportSize(width=390, height=844), ViewportSize(width=1280, height=800)
 PATIENCE_MS = 15_000
+FADING_MS = 150
+"""In which something that fades looks different."""
 ABORTED = "net::ERR_ABORTED"
 
 
@@ -63,14 +65,20 @@ class Complaints:
             self.heard.append(text)
 
 
-def picture(page: Page, name: str, *, whole: bool = False) -> None:
+def picture(page: Page, name: str, *, whole: bool = False, still: bool = False) -> None:
     """Keep what the page looks like: in docs/screens when SUUUPRA_SCREENS is set, else with the test's artifacts.
 
-    `whole`: down to its end, not only what the window shows.
+    `whole`: down to its end, not only what the window shows. `still`: once nothing fades any more, what the browser
+    lays over a part that was touched included.
     """
     folder = SCREENS if os.environ.get("SUUUPRA_SCREENS") else ARTIFACTS
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=whole)
+    shot = page.screenshot(full_page=whole)
+    while still:
+        page.wait_for_timeout(FADING_MS)
+        before, shot = shot, page.screenshot(full_page=whole)
+        still = shot != before
+    (folder / f"{name}.png").write_bytes(shot)
 
 
 @contextmanager

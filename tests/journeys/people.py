@@ -109,11 +109,13 @@ def pay_button(page: Page) -> None:
     expect(page.locator(".qr img")).to_be_visible()
 
 
-def phone(context: BrowserContext, page: Page, account: Account) -> Page:
+def phone(context: BrowserContext, page: Page, account: Account, seen: Seen = _unseen) -> Page:
     """The practice phone with the checkout's code opened, up to the PIN. The caller closes it."""
     with context.expect_page() as opened:
         page.get_by_role("link", name="approve it on the practice phone").click()
     handset = opened.value
+    expect(handset.get_by_role("button", name="Continue")).to_be_visible()
+    seen(handset, "phone-account")
     handset.get_by_role("radio", name=re.compile(re.escape(account.vpa))).check()
     handset.get_by_role("button", name="Continue").click()
     expect(handset.get_by_role("heading", level=1, name="Approve payment")).to_be_visible()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 
 from tests.cluster.banks import Account
 
+from .accessible import wider_than_the_screen
 from .browser import DESK, PHONE, Complaints, picture, visit
 from .people import (
     NOOR,
@@ -129,7 +130,7 @@ def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(
         page.get_by_role("button", name=re.compile("^Add (.* )?to cart$")).first.click()
         expect(page.get_by_role("heading", level=1, name="Your cart")).to_be_visible()
         picture(page, "cart-phone-dark")
-        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wider_than_the_screen(page)
 
 
 def test_a_wrong_pin_is_told_and_the_next_attempt_pays(

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.cluster.banks import Account
 
+from .accessible import wider_than_the_screen
 from .browser import DESK, PHONE, Complaints, picture, visit
 from .people import Learner, confirm, fill_cart, pay, pay_button, sign_up
 
@@ -140,6 +141,15 @@ def test_arrow_keys_lead_from_lesson_to_lesson(
     assert complaints.heard == []
 
 
+def is_told_to_its_end(page: Page, hint: str) -> bool:
+    """Whether the words that stand in a field until something is typed fit into it."""
+    field = page.get_by_placeholder(hint, exact=True)
+    field.fill(hint)
+    fits = field.evaluate("(box) => box.scrollWidth <= box.clientWidth")
+    field.fill("")
+    return bool(fits)
+
+
 def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
     browser: Browser, complaints: Complaints, platform_url: str, owner: StorageState
 ) -> None:
@@ -147,6 +157,7 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
     with visit(context, complaints, "phone") as page:
         page.goto(platform_url)
         picture(page, "web-phone-catalogue-dark")
+        assert is_told_to_its_end(page, "Search by title")
         open_course(page, platform_url)
         picture(page, "web-phone-course-dark")
         first = start(page)
@@ -155,12 +166,12 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
         expect(contents).to_be_hidden()
         page.locator("summary", has_text="Contents").tap()
         expect(contents.locator("[aria-current=page]")).to_be_visible()
-        picture(page, "web-phone-contents-dark")
+        picture(page, "web-phone-contents-dark", still=True)
         contents.get_by_role("link").last.tap()
         await_another(page, first)
         for path in (page.url, platform_url):
             page.goto(path)
-            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
+            assert not wider_than_the_screen(page), path
     assert complaints.heard == []
 
 

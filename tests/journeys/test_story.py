@@ -11,7 +11,7 @@ from tests.cluster.banks import Account
 from tests.cluster.books import finance_token
 from tests.cluster.kube import Kube
 
-from .accessible import broken_anywhere
+from .accessible import broken_anywhere, wider_than_the_screen
 from .browser import Complaints, picture, visit
 from .people import Learner, approve, confirm, fill_cart, pay_button, phone, sign_in, sign_up
 from .staff import refund, support
@@ -78,7 +78,7 @@ def test_support_reads_the_whole_story_of_an_order_that_is_paid_and_then_refunde
     with visit(pocket, complaints, "story-phone") as page:
         page.goto(f"{platform_url}/support/orders/{number}")
         page.locator(".story-step").first.scroll_into_view_if_needed()
-        assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        assert not wider_than_the_screen(page)
         page.locator("#story").evaluate("(heading) => heading.scrollIntoView()")
         picture(page, "story-phone-dark")
     pocket.close()

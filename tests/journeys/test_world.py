@@ -17,6 +17,7 @@ from world.shop import Buyer
 from services.commerce.contract import OrderStatus
 from tests.cluster.kube import Kube
 
+from .accessible import broken_anywhere
 from .browser import DESK, Complaints, picture, visit
 
 pytestmark = pytest.mark.journey
@@ -132,7 +133,7 @@ def test_the_phones_and_the_mail_of_the_demo_world_can_be_looked_at(
 
 
 def test_the_gateway_shows_the_routes_of_every_service(
-    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube
+    browser: Browser, complaints: Complaints, platform_url: str, kube: Kube, axe: str
 ) -> None:
     routed = {one["metadata"]["name"] for one in kube.items("suuupraservices") if one["spec"].get("routes")}
     with visit(browser.new_context(viewport=DESK), complaints, "gateway") as page:
@@ -140,4 +141,5 @@ def test_the_gateway_shows_the_routes_of_every_service(
         for service in routed:
             expect(page.get_by_text(service, exact=True).first).to_be_visible()
         picture(page, "gateway")
+        assert broken_anywhere(page, axe) == {}
     assert complaints.heard == []

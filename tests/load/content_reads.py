@@ -20,6 +20,7 @@ from typing import Final
 import httpx
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.usecases import courses, lessons, publishing
 from suuupra.clock import SystemClock
 from suuupra.db import Database
@@ -144,18 +145,18 @@ def _best(*all_reads: _Reads) -> list[tuple[_Reads, float]]:
 
 async def _publish(url: str) -> str:
     """A published course of one lesson; the lesson's id."""
-    database, clock, owner = Database(url, application="bench"), SystemClock(), "bench"
+    database, clock, author = Database(url, application="bench"), SystemClock(), Author("bench")
     async with database.transaction() as tx:
-        course = await courses.begin(tx, clock, owner, contract.CourseFields(title="Bench"))
-        module = await lessons.add_module(tx, clock, owner, course.id, contract.NewModule(title="One"))
+        course = await courses.begin(tx, clock, author, contract.CourseFields(title="Bench"))
+        module = await lessons.add_module(tx, clock, author, course.id, contract.NewModule(title="One"))
         html = (
             "<p>What a learner reads in a minute is about this long, give or take a word. It repeats.</p>"
             * PARAGRAPHS
         )
         body = contract.ArticleBody(kind="article", html=html)
         new, text = contract.NewLesson(title="A", body=body), await lessons.sanitised(body)
-        lesson = await lessons.add_lesson(tx, clock, owner, module.id, new, text)
-        await publishing.publish(tx, clock, owner, course.id, Precondition(None))
+        lesson = await lessons.add_lesson(tx, clock, author, module.id, new, text)
+        await publishing.publish(tx, clock, author, course.id, Precondition(None))
     await database.close()
     return str(lesson.id)
 

@@ -93,7 +93,7 @@ def several(kind: type[Problem], detail: str, errors: Sequence[FieldError]) -> P
 
 
 def no_user() -> Problem:
-    """The token is not a person's: of a client, or of the local issuer without a UUID as subject."""
+    """The token is not a person's but a client's, whose subject is no UUID."""
     error = FieldError(
         "header.Authorization", "must be the token of a user, whose subject is a UUID", "sign in as a user"
     )

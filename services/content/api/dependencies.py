@@ -1,15 +1,16 @@
 """What routes ask for."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from pydantic import StringConstraints
 
+from services.content.domain.authors import Author
 from services.content.usecases.reading import Copies
 from suuupra.app import resource
-from suuupra.auth import Principal, require_scope
+from suuupra.auth import MaybeUser, Principal, require_scope
 from suuupra.clock import Clock
 from suuupra.db import Database
 from suuupra.objects import ObjectStore
@@ -18,8 +19,26 @@ from suuupra.resources import Resources
 Db = Annotated[Database, Depends(resource(Database))]
 Objects = Annotated[ObjectStore, Depends(resource(ObjectStore))]
 Kept = Annotated[Copies, Depends(resource(Copies))]
-Author = Annotated[Principal, Depends(require_scope("content:write"))]
+_WRITE: Final = "content:write"
+
+
+def author_of(caller: Principal) -> Author:
+    """Whose courses are the caller's. To an operator all of them, with a token for writing and no other."""
+    return Author(caller.subject, all="operator" in caller.roles and _WRITE in caller.scopes)
+
+
+async def _author(caller: Annotated[Principal, Depends(require_scope(_WRITE))]) -> Author:
+    return author_of(caller)
+
+
+async def _reader(caller: MaybeUser) -> Author | None:
+    return None if caller is None else author_of(caller)
+
+
+Writing = Annotated[Author, Depends(_author)]
 """Somebody who may write courses: their own, see the use cases."""
+Reading = Annotated[Author | None, Depends(_reader)]
+"""Somebody who reads, or None for somebody who is not signed in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response
 from starlette.responses import StreamingResponse
 
 from services.content import contract
-from services.content.api.dependencies import Author, Db, Objects
+from services.content.api.dependencies import Db, Objects, Reading, Writing
 from services.content.domain.ranges import Part, Unsatisfiable, part_of
 from services.content.store import drafts
 from services.content.store import media as store
@@ -18,7 +18,6 @@ from services.content.store.tables import MediaRow
 from services.content.usecases import entitling, media
 from services.content.usecases.problems import NotEntitled, RangeNotSatisfiable
 from suuupra.app import Now
-from suuupra.auth import MaybeUser
 from suuupra.bodies import BodyStream
 from suuupra.errors import not_found
 from suuupra.etags import etag_of, not_modified
@@ -48,7 +47,7 @@ async def read_media(
     db: Db,
     objects: Objects,
     clock: Now,
-    reader: MaybeUser,
+    reader: Reading,
     media_id: UUID,
     name: Annotated[str, Path(max_length=300, description="For people; the id decides.")],
     asked: Annotated[str | None, Header(alias="Range")] = None,
@@ -59,7 +58,7 @@ async def read_media(
 ) -> Response:
     """A picture, film or file, whole or in part."""
     async with db.reading() as tx:
-        row = await entitling.file(tx, media_id, reader.subject if reader else None, seal, clock.now())
+        row = await entitling.file(tx, media_id, reader, seal, clock.now())
     headers = _headers(row)
     unchanged = not_modified(request, headers["ETag"])
     if unchanged is not None:
@@ -114,20 +113,20 @@ async def _chunks(opened: AsyncExitStack, stored: OpenObject) -> AsyncIterator[b
 
 
 @router.get("/v1/authoring/courses/{course_id}/media")
-async def list_media(db: Db, author: Author, course_id: UUID, paging: Paging) -> Page[contract.MediaLink]:
+async def list_media(db: Db, author: Writing, course_id: UUID, paging: Paging) -> Page[contract.MediaLink]:
     """The files of your course, the newest first."""
     async with db.reading() as tx:
-        if await drafts.owned_course(tx, author.subject, course_id) is None:
+        if await drafts.owned_course(tx, author, course_id) is None:
             raise not_found("course", course_id)
         rows = await store.of_course(tx, course_id, paging.after(datetime, UUID), paging.limit + 1)
     return paging.page(rows, key=lambda row: (row.created_at, row.id), view=media.link)
 
 
 @router.delete("/v1/authoring/media/{media_id}", status_code=204, responses=problems(409))
-async def delete_media(db: Db, author: Author, media_id: UUID) -> None:
+async def delete_media(db: Db, author: Writing, media_id: UUID) -> None:
     """Delete a file that no lesson uses."""
     async with db.transaction() as tx:
-        await media.delete(tx, author.subject, media_id)
+        await media.delete(tx, author, media_id)
 
 
 def upload_router(limit: int) -> APIRouter:
@@ -146,13 +145,13 @@ def upload_router(limit: int) -> APIRouter:
         db: Db,
         objects: Objects,
         clock: Now,
-        author: Author,
+        author: Writing,
         pieces: BodyStream,
         course_id: UUID,
         name: Annotated[str, Query(min_length=1, max_length=300, description="The file's name.")],
     ) -> contract.MediaLink:
         """Upload a file: its bytes are the body, its type is found out from them. The same bytes again: the same file."""
-        target = media.Target(author.subject, course_id, name, limit)
+        target = media.Target(author, course_id, name, limit)
         uploaded = await media.upload(db, objects, clock, target, pieces)
         response.status_code = 201 if uploaded.is_new else 200
         response.headers["Location"] = uploaded.media.url

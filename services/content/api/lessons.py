@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from services.content import contract
-from services.content.api.dependencies import Author, Db
+from services.content.api.dependencies import Db, Writing
 from services.content.usecases import lessons
 from suuupra.app import Now
 from suuupra.etags import IfMatch, etag_of
@@ -27,10 +27,10 @@ _LESSON_BYTES: Final = 4 * contract.MAX_ARTICLE_CHARACTERS + 65_536
     responses=problems(400),
 )
 async def add_module(
-    db: Db, clock: Now, author: Author, once: RequiredKey, course_id: UUID, new: contract.NewModule
+    db: Db, clock: Now, author: Writing, once: RequiredKey, course_id: UUID, new: contract.NewModule
 ) -> Response:
     """Add a module to your course."""
-    effect = partial(lessons.add_module, clock=clock, owner=author.subject, course_id=course_id, new=new)
+    effect = partial(lessons.add_module, clock=clock, author=author, course_id=course_id, new=new)
     return await once.answer(db, effect, headers=lambda view: _created("modules", view))
 
 
@@ -38,7 +38,7 @@ async def add_module(
 async def rename_module(
     db: Db,
     clock: Now,
-    author: Author,
+    author: Writing,
     match: IfMatch,
     module_id: UUID,
     fields: contract.ModuleFields,
@@ -46,16 +46,16 @@ async def rename_module(
 ) -> contract.ModuleDraft:
     """Give the module another title."""
     async with db.transaction() as tx:
-        view = await lessons.rename_module(tx, clock, author.subject, module_id, fields, match)
+        view = await lessons.rename_module(tx, clock, author, module_id, fields, match)
     response.headers["ETag"] = etag_of(view.version)
     return view
 
 
 @router.delete("/modules/{module_id}", status_code=204)
-async def delete_module(db: Db, clock: Now, author: Author, match: IfMatch, module_id: UUID) -> None:
+async def delete_module(db: Db, clock: Now, author: Writing, match: IfMatch, module_id: UUID) -> None:
     """Delete the module with its lessons."""
     async with db.transaction() as tx:
-        await lessons.delete_module(tx, clock, author.subject, module_id, match)
+        await lessons.delete_module(tx, clock, author, module_id, match)
 
 
 @router.post(
@@ -66,13 +66,11 @@ async def delete_module(db: Db, clock: Now, author: Author, match: IfMatch, modu
     max_body_size=_LESSON_BYTES,
 )
 async def add_lesson(
-    db: Db, clock: Now, author: Author, once: RequiredKey, module_id: UUID, new: contract.NewLesson
+    db: Db, clock: Now, author: Writing, once: RequiredKey, module_id: UUID, new: contract.NewLesson
 ) -> Response:
     """Add a lesson to the module."""
     text = await lessons.sanitised(new.body)
-    effect = partial(
-        lessons.add_lesson, clock=clock, owner=author.subject, module_id=module_id, new=new, text=text
-    )
+    effect = partial(lessons.add_lesson, clock=clock, author=author, module_id=module_id, new=new, text=text)
     return await once.answer(db, effect, headers=lambda view: _created("lessons", view))
 
 
@@ -81,10 +79,10 @@ def _created(what: str, view: contract.ModuleDraft | contract.LessonDraft) -> di
 
 
 @router.get("/lessons/{lesson_id}")
-async def read_lesson(db: Db, author: Author, lesson_id: UUID, response: Response) -> contract.LessonDraft:
+async def read_lesson(db: Db, author: Writing, lesson_id: UUID, response: Response) -> contract.LessonDraft:
     """A lesson of your course as you left it."""
     async with db.reading() as tx:
-        view = await lessons.read_lesson(tx, author.subject, lesson_id)
+        view = await lessons.read_lesson(tx, author, lesson_id)
     response.headers["ETag"] = etag_of(view.version)
     return view
 
@@ -93,7 +91,7 @@ async def read_lesson(db: Db, author: Author, lesson_id: UUID, response: Respons
 async def change_lesson(
     db: Db,
     clock: Now,
-    author: Author,
+    author: Writing,
     match: IfMatch,
     lesson_id: UUID,
     fields: contract.LessonFields,
@@ -102,13 +100,13 @@ async def change_lesson(
     """Replace the lesson's title and body; its slug when one is given."""
     text = await lessons.sanitised(fields.body)
     async with db.transaction() as tx:
-        view = await lessons.change_lesson(tx, clock, author.subject, lesson_id, fields, text, match)
+        view = await lessons.change_lesson(tx, clock, author, lesson_id, fields, text, match)
     response.headers["ETag"] = etag_of(view.version)
     return view
 
 
 @router.delete("/lessons/{lesson_id}", status_code=204)
-async def delete_lesson(db: Db, clock: Now, author: Author, match: IfMatch, lesson_id: UUID) -> None:
+async def delete_lesson(db: Db, clock: Now, author: Writing, match: IfMatch, lesson_id: UUID) -> None:
     """Delete the lesson from the draft. Learners read it until the course is published again."""
     async with db.transaction() as tx:
-        await lessons.delete_lesson(tx, clock, author.subject, lesson_id, match)
+        await lessons.delete_lesson(tx, clock, author, lesson_id, match)

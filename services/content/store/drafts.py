@@ -6,26 +6,31 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, text, tuple_
+from sqlalchemy import ColumnElement, func, text, true, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
+from services.content.domain.authors import Author
 from services.content.domain.courses import Access, Article, Body, Course, File, Lesson, Module, Video
 from services.content.domain.media import Media
 from services.content.store.tables import CourseRow, HtmlRow, LessonRow, MediaRow, ModuleRow
 from suuupra.db import Transaction
 
 
-async def owned_course(tx: Transaction, owner: str, course_id: UUID) -> CourseRow | None:
-    """A course of `owner`, to be read."""
-    return (
-        await tx.exec(select(CourseRow).where(CourseRow.id == course_id, CourseRow.owner == owner))
-    ).one_or_none()
+def owned_by(author: Author) -> ColumnElement[bool]:
+    """Whether a course is the author's own."""
+    return true() if author.all else col(CourseRow.owner) == author.subject
 
 
-async def lock_course(tx: Transaction, owner: str, course_id: UUID) -> CourseRow | None:
-    """A course of `owner`, to be changed: changes in one course happen one after the other."""
-    found = select(CourseRow).where(CourseRow.id == course_id, CourseRow.owner == owner).with_for_update()
+async def owned_course(tx: Transaction, author: Author, course_id: UUID) -> CourseRow | None:
+    """A course of `author`, to be read."""
+    found = select(CourseRow).where(CourseRow.id == course_id, owned_by(author))
+    return (await tx.exec(found)).one_or_none()
+
+
+async def lock_course(tx: Transaction, author: Author, course_id: UUID) -> CourseRow | None:
+    """A course of `author`, to be changed: changes in one course happen one after the other."""
+    found = select(CourseRow).where(CourseRow.id == course_id, owned_by(author)).with_for_update()
     return (await tx.exec(found)).one_or_none()
 
 
@@ -36,10 +41,10 @@ async def imported_course(tx: Transaction, owner: str, source_key: str) -> Cours
 
 
 async def owned_courses(
-    tx: Transaction, owner: str, after: tuple[datetime, UUID] | None, limit: int
+    tx: Transaction, author: Author, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[CourseRow]:
-    """The courses of `owner`, the newest first."""
-    query = select(CourseRow).where(CourseRow.owner == owner)
+    """The courses of `author`, the newest first."""
+    query = select(CourseRow).where(owned_by(author))
     if after is not None:
         query = query.where(tuple_(col(CourseRow.created_at), col(CourseRow.id)) < after)
     order = (col(CourseRow.created_at).desc(), col(CourseRow.id).desc())
@@ -69,21 +74,21 @@ async def lessons(tx: Transaction, course_id: UUID) -> Sequence[LessonRow]:
     return (await tx.exec(found)).all()
 
 
-async def owned_module(tx: Transaction, owner: str, module_id: UUID) -> ModuleRow | None:
-    """A module in a course of `owner`; the course is locked."""
+async def owned_module(tx: Transaction, author: Author, module_id: UUID) -> ModuleRow | None:
+    """A module in a course of `author`; the course is locked."""
     row = await tx.get(ModuleRow, module_id)
-    if row is None or await lock_course(tx, owner, row.course_id) is None:
+    if row is None or await lock_course(tx, author, row.course_id) is None:
         return None
     await tx.refresh(row)
     return row
 
 
-async def owned_lesson(tx: Transaction, owner: str, lesson_id: UUID, *, lock: bool) -> LessonRow | None:
-    """A lesson in a course of `owner`; to be changed when `lock`, and then its course is locked."""
+async def owned_lesson(tx: Transaction, author: Author, lesson_id: UUID, *, lock: bool) -> LessonRow | None:
+    """A lesson in a course of `author`; to be changed when `lock`, and then its course is locked."""
     row = await tx.get(LessonRow, lesson_id)
     if row is None:
         return None
-    course = await (lock_course if lock else owned_course)(tx, owner, row.course_id)
+    course = await (lock_course if lock else owned_course)(tx, author, row.course_id)
     if course is None:
         return None
     if lock:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel import col, select
 
+from services.content.domain.authors import Author
 from services.content.store.tables import EntitlementRow
 from suuupra.db import Transaction
 
@@ -42,7 +43,7 @@ ON CONFLICT (user_id, course_id) DO UPDATE
 _KEY_FOR: Final = text("""
 SELECT key FROM media_seal
 WHERE EXISTS (SELECT FROM entitlement WHERE user_id = :user AND course_id = :course AND granted)
-   OR EXISTS (SELECT FROM course WHERE id = :course AND owner = :subject)
+   OR EXISTS (SELECT FROM course WHERE id = :course AND (:all OR owner = :subject))
 """)
 _KEY: Final = text("SELECT key FROM media_seal")
 
@@ -74,9 +75,10 @@ async def of_user(tx: Transaction, user_id: UUID, courses: Collection[UUID]) -> 
     return (await tx.exec(query.order_by(col(EntitlementRow.course_id)))).all()
 
 
-async def key_for(tx: Transaction, subject: str, course_id: UUID) -> bytes | None:
-    """The key of seals, when `subject` is entitled to the course or owns it; else None."""
-    values = {"user": _user_id(subject), "course": course_id, "subject": subject}
+async def key_for(tx: Transaction, reader: Author, course_id: UUID) -> bytes | None:
+    """The key of seals, when `reader` is entitled to the course or it is their own; else None."""
+    user = _user_id(reader.subject)
+    values = {"user": user, "course": course_id, "subject": reader.subject, "all": reader.all}
     key: bytes | None = await tx.scalar(_KEY_FOR, values)
     return key
 

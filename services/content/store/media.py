@@ -4,16 +4,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import tuple_
+from sqlalchemy import false, tuple_
 from sqlmodel import col, exists, or_, select
 
+from services.content.domain.authors import Author
+from services.content.store.drafts import owned_by
 from services.content.store.tables import CourseRow, LessonRow, MediaRow
 from suuupra.db import Transaction
 
 
-async def readable(tx: Transaction, media_id: UUID, reader: str | None) -> MediaRow | None:
+async def readable(tx: Transaction, media_id: UUID, reader: Author | None) -> MediaRow | None:
     """A file that `reader` may have: one that a published lesson shows, or one of the reader's own."""
-    owned = CourseRow.owner == reader
+    owned = owned_by(reader) if reader is not None else false()
     query = select(MediaRow).join(CourseRow, col(CourseRow.id) == MediaRow.course_id)
     return (
         await tx.exec(query.where(MediaRow.id == media_id, or_(col(MediaRow.public), owned)))

@@ -77,6 +77,13 @@ async def author_called(app: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[
         yield lambda name: Author(client, {"Authorization": f"Bearer {issuer.mint('creator', name)}"})
 
 
+@pytest_asyncio.fixture
+async def author_of_role(app: FastAPI, issuer: Issuer) -> AsyncIterator[Callable[..., Author]]:
+    """Gives authors by role, and by subject if one is named."""
+    async with _client(app) as client:
+        yield lambda *who: Author(client, {"Authorization": f"Bearer {issuer.mint(*who)}"})
+
+
 @pytest.fixture
 def author(author_called: Callable[[str], Author]) -> Author:
     """Somebody who may write courses."""

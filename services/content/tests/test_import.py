@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -14,7 +14,9 @@ import pytest
 import yaml
 from sqlalchemy import text
 
+from services.content.domain.authors import PLATFORM
 from services.content.tests import pictures
+from services.content.tests.author import COURSES, Author
 from suuupra.db import Database
 from suuupra.testing import forking
 
@@ -120,9 +122,9 @@ async def test_the_python_tutorial_becomes_a_course(
 
 
 async def test_the_tutorial_that_make_up_imports_opens_its_first_four_lessons_to_everybody(
-    python_docs: Path, command: Command, reader: httpx.AsyncClient
+    python_docs: Path, command: Command, reader: httpx.AsyncClient, author_of_role: Callable[..., Author]
 ) -> None:
-    """With the very arguments of the resource's job."""
+    """With the very arguments of the resource's job; and whoever runs the platform manages it."""
     (job,) = yaml.safe_load(MANIFEST.read_text())["spec"]["jobs"]
     code, _, err = command.run(python_docs, *job["args"][3:])
     assert code == 0, err
@@ -137,6 +139,23 @@ async def test_the_tutorial_that_make_up_imports_opens_its_first_four_lessons_to
     assert [it["locked"] for it in lessons] == [False] * 4 + [True] * (len(lessons) - 4)
     statuses = [(await reader.get(f"/v1/lessons/{it['id']}")).status_code for it in lessons[:6]]
     assert statuses == [200] * 4 + [403] * 2
+    operator, creator = author_of_role("operator"), author_of_role("creator")
+    path = f"{COURSES}/{course['id']}"
+    draft = await operator.get(path)
+    assert (draft.status_code, draft.json()["owner"]) == (200, PLATFORM)
+    assert (await creator.get(path)).status_code == 404
+    assert (await creator.get(COURSES)).json()["items"] == []
+    about = {"title": "The Tutorial", "licence": "PSF"}
+    assert (await operator.put(path, about, match='"1"')).status_code == 412
+    assert (await operator.put(path, about, match=draft.headers["ETag"])).status_code == 200
+    assert (await operator.get(f"{path}/statistics")).status_code == 200
+    assert (await operator.act(f"{path}/unpublish")).status_code == 200
+    assert (await reader.get("/v1/courses")).json()["items"] == []
+    # The next `make up` finds the course that the operator edited, and shows it again.
+    assert command.run(python_docs, *job["args"][3:])[0] == 0
+    (again,) = (await operator.get(COURSES)).json()["items"]
+    assert (again["id"], again["title"], again["owner"]) == (course["id"], "The Python Tutorial", PLATFORM)
+    assert again["shown_revision"] is not None
 
 
 async def _every_link_leads_somewhere(reader: httpx.AsyncClient, course: str, slugs: Sequence[str]) -> None:
@@ -287,6 +306,26 @@ async def test_wrong_options_are_named(
     code, _, err = command.run(book, *arguments)
     assert code == 1
     assert complaint in err
+    assert set((await numbers(database)).values()) == {0}
+
+
+async def test_a_book_may_be_imported_for_an_account_which_manages_it(
+    book: Path, command: Command, author_of_role: Callable[..., Author]
+) -> None:
+    account = uuid4()
+    code, _, err = command.run(book, "--owner", str(account), "--publish")
+    assert (code, err) == (0, "")
+    (course,) = (await author_of_role("creator", str(account)).get(COURSES)).json()["items"]
+    assert (course["title"], course["owner"]) == ("Book", str(account))
+    assert (await author_of_role("creator").get(COURSES)).json()["items"] == []
+
+
+async def test_an_owner_that_is_no_account_is_refused(
+    book: Path, command: Command, database: Database
+) -> None:
+    code, _, err = command.run(book, "--owner", "ira@suuupra.example", "--publish")
+    assert code == 2
+    assert "--owner" in err
     assert set((await numbers(database)).values()) == {0}
 
 

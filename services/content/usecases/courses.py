@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.courses import check_order
 from services.content.domain.slugs import free_slug, is_slug, slugify
 from services.content.store import drafts, shown
@@ -21,7 +22,7 @@ from suuupra.ids import new_id
 async def begin(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     new: contract.CourseFields,
     *,
     source_key: str | None = None,
@@ -30,7 +31,7 @@ async def begin(
     now = clock.now()
     row = CourseRow(
         id=new_id(),
-        owner=owner,
+        owner=author.subject,
         slug=await _new_slug(tx, new),
         source_key=source_key,
         created_at=now,
@@ -66,9 +67,9 @@ def check_slug(slug: str) -> None:
         raise invalid("body.slug", rule, f"send {slugify(slug)!r}, or leave it out")
 
 
-async def read(tx: Transaction, owner: str, course_id: UUID) -> contract.CourseDraft:
+async def read(tx: Transaction, author: Author, course_id: UUID) -> contract.CourseDraft:
     """A course as its owner left it."""
-    row = await drafts.owned_course(tx, owner, course_id)
+    row = await drafts.owned_course(tx, author, course_id)
     if row is None:
         raise not_found("course", course_id)
     return views.course_draft(await drafts.load(tx, row, texts=False))
@@ -77,13 +78,13 @@ async def read(tx: Transaction, owner: str, course_id: UUID) -> contract.CourseD
 async def describe(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     course_id: UUID,
     fields: contract.CourseFields,
     match: Precondition,
 ) -> contract.CourseDraft:
     """Replace what is said of a course; learners see it when it is published again."""
-    row = await locked(tx, owner, course_id)
+    row = await locked(tx, author, course_id)
     match.require(row.version)
     if fields.slug is not None and fields.slug != row.slug:
         check_slug(fields.slug)
@@ -100,13 +101,13 @@ async def describe(
 async def order(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     course_id: UUID,
     wanted: contract.CourseOrder,
     match: Precondition,
 ) -> contract.CourseDraft:
     """Put modules and lessons into another order; lessons may move between modules."""
-    row = await locked(tx, owner, course_id)
+    row = await locked(tx, author, course_id)
     match.require(row.version)
     draft = await drafts.load(tx, row, texts=False)
     tree = [(module.id, module.lessons) for module in wanted.modules]
@@ -122,9 +123,9 @@ async def order(
     return views.course_draft(await drafts.load(tx, row, texts=False))
 
 
-async def delete(tx: Transaction, clock: Clock, owner: str, course_id: UUID, match: Precondition) -> None:
+async def delete(tx: Transaction, clock: Clock, author: Author, course_id: UUID, match: Precondition) -> None:
     """Delete a course with all its revisions. Its files are removed from the store by `content sweep`."""
-    row = await locked(tx, owner, course_id)
+    row = await locked(tx, author, course_id)
     match.require(row.version)
     await hide(tx, clock, row)
     await drafts.delete_all(tx, [row])
@@ -140,9 +141,9 @@ async def hide(tx: Transaction, clock: Clock, row: CourseRow) -> None:
     await outbox.append(tx, row.id, event, at=clock.now())
 
 
-async def locked(tx: Transaction, owner: str, course_id: UUID) -> CourseRow:
-    """The owner's course, to be changed. Raises NotFound."""
-    row = await drafts.lock_course(tx, owner, course_id)
+async def locked(tx: Transaction, author: Author, course_id: UUID) -> CourseRow:
+    """The author's course, to be changed. Raises NotFound."""
+    row = await drafts.lock_course(tx, author, course_id)
     if row is None:
         raise not_found("course", course_id)
     return row

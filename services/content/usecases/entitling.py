@@ -7,6 +7,7 @@ from uuid import UUID
 from services.commerce.contract import EntitlementGranted, EntitlementRevoked
 from services.content import contract
 from services.content.domain import seals
+from services.content.domain.authors import Author
 from services.content.domain.publishing import Document
 from services.content.store import entitlements
 from services.content.store import media as files
@@ -55,22 +56,22 @@ async def access(tx: Transaction, user_id: UUID, courses: Collection[UUID]) -> c
     )
 
 
-async def is_entitled(tx: Transaction, subject: str | None, course_id: UUID) -> bool:
+async def is_entitled(tx: Transaction, reader: Author | None, course_id: UUID) -> bool:
     """Whether the caller reads all of the course."""
-    return subject is not None and await entitlements.key_for(tx, subject, course_id) is not None
+    return reader is not None and await entitlements.key_for(tx, reader, course_id) is not None
 
 
-async def admit(tx: Transaction, subject: str | None, course_id: UUID) -> None:
+async def admit(tx: Transaction, reader: Author | None, course_id: UUID) -> None:
     """Raise NotEntitled unless the caller reads all of the course."""
-    if not await is_entitled(tx, subject, course_id):
+    if not await is_entitled(tx, reader, course_id):
         raise NotEntitled(course_id)
 
 
 async def unlock(
-    tx: Transaction, subject: str | None, course_id: UUID, page: Document, now: datetime
+    tx: Transaction, reader: Author | None, course_id: UUID, page: Document, now: datetime
 ) -> Document:
     """A locked page for the caller, whose files the browser can load. Raises NotEntitled."""
-    key = await entitlements.key_for(tx, subject, course_id) if subject is not None else None
+    key = await entitlements.key_for(tx, reader, course_id) if reader is not None else None
     if key is None:
         raise NotEntitled(course_id)
     end = seals.until(now)
@@ -78,10 +79,10 @@ async def unlock(
 
 
 async def file(
-    tx: Transaction, media_id: UUID, subject: str | None, seal: str | None, now: datetime
+    tx: Transaction, media_id: UUID, reader: Author | None, seal: str | None, now: datetime
 ) -> MediaRow:
     """A file that the caller may have. Raises NotEntitled for one that only locked lessons show, else NotFound."""
-    row = await files.readable(tx, media_id, subject)
+    row = await files.readable(tx, media_id, reader)
     if row is not None:
         return row
     locked = await files.locked(tx, media_id)
@@ -91,5 +92,5 @@ async def file(
         seal, await entitlements.key(tx), locked.course_id, media_id, now
     )
     if not sealed:
-        await admit(tx, subject, locked.course_id)
+        await admit(tx, reader, locked.course_id)
     return locked

@@ -5,6 +5,7 @@ import hashlib
 from uuid import UUID
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.courses import fits, minutes_of
 from services.content.domain.documents.bounds import Unreadable, check_depth
 from services.content.domain.markup import AuthoredLinks, clean
@@ -22,10 +23,10 @@ from suuupra.ids import new_id
 
 
 async def add_module(
-    tx: Transaction, clock: Clock, owner: str, course_id: UUID, new: contract.NewModule
+    tx: Transaction, clock: Clock, author: Author, course_id: UUID, new: contract.NewModule
 ) -> contract.ModuleDraft:
     """Add a module to a course."""
-    course = await locked(tx, owner, course_id)
+    course = await locked(tx, author, course_id)
     present = list(await drafts.modules(tx, course_id))
     if len(present) >= contract.MAX_MODULES:
         raise invalid("body", f"must not be module {contract.MAX_MODULES + 1}", "make a second course")
@@ -40,31 +41,31 @@ async def add_module(
 async def rename_module(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     module_id: UUID,
     fields: contract.ModuleFields,
     match: Precondition,
 ) -> contract.ModuleDraft:
     """Give a module another title."""
-    row = await _module(tx, owner, module_id)
+    row = await _module(tx, author, module_id)
     match.require(row.version)
     row.title = fields.title
     row.version += 1
-    await _count_change(tx, clock, owner, row.course_id)
-    draft = await drafts.load(tx, await locked(tx, owner, row.course_id), texts=False)
+    await _count_change(tx, clock, author, row.course_id)
+    draft = await drafts.load(tx, await locked(tx, author, row.course_id), texts=False)
     lessons = next(it.lessons for it in draft.course.modules if it.id == module_id)
     return views.module_draft(row, lessons)
 
 
 async def delete_module(
-    tx: Transaction, clock: Clock, owner: str, module_id: UUID, match: Precondition
+    tx: Transaction, clock: Clock, author: Author, module_id: UUID, match: Precondition
 ) -> None:
     """Delete a module with its lessons."""
-    row = await _module(tx, owner, module_id)
+    row = await _module(tx, author, module_id)
     match.require(row.version)
     await drafts.delete_all(tx, [row])
     await drafts.close_gaps(tx, row.course_id)
-    await _count_change(tx, clock, owner, row.course_id)
+    await _count_change(tx, clock, author, row.course_id)
 
 
 async def sanitised(body: contract.LessonBody) -> str:
@@ -77,10 +78,10 @@ async def sanitised(body: contract.LessonBody) -> str:
 
 
 async def add_lesson(
-    tx: Transaction, clock: Clock, owner: str, module_id: UUID, new: contract.NewLesson, text: str
+    tx: Transaction, clock: Clock, author: Author, module_id: UUID, new: contract.NewLesson, text: str
 ) -> contract.LessonDraft:
     """Add a lesson to a module. `text` is the body's, sanitised."""
-    module = await _module(tx, owner, module_id)
+    module = await _module(tx, author, module_id)
     if await drafts.count_lessons(tx, module.course_id) >= contract.MAX_LESSONS:
         raise invalid("body", f"must not be lesson {contract.MAX_LESSONS + 1}", "make a second course")
     present = [it for it in await drafts.lessons(tx, module.course_id) if it.module_id == module_id]
@@ -97,13 +98,13 @@ async def add_lesson(
     await _write(tx, row, new.body, text)
     tx.add(row)
     _insert(present, row, new.position)
-    await _count_change(tx, clock, owner, module.course_id)
+    await _count_change(tx, clock, author, module.course_id)
     return await _view(tx, row)
 
 
-async def read_lesson(tx: Transaction, owner: str, lesson_id: UUID) -> contract.LessonDraft:
+async def read_lesson(tx: Transaction, author: Author, lesson_id: UUID) -> contract.LessonDraft:
     """A lesson as its owner left it."""
-    row = await drafts.owned_lesson(tx, owner, lesson_id, lock=False)
+    row = await drafts.owned_lesson(tx, author, lesson_id, lock=False)
     if row is None:
         raise not_found("lesson", lesson_id)
     return await _view(tx, row)
@@ -112,51 +113,51 @@ async def read_lesson(tx: Transaction, owner: str, lesson_id: UUID) -> contract.
 async def change_lesson(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     lesson_id: UUID,
     fields: contract.LessonFields,
     text: str,
     match: Precondition,
 ) -> contract.LessonDraft:
     """Replace a lesson's title and body; its slug when one is given. `text` is the body's, sanitised."""
-    row = await _lesson(tx, owner, lesson_id)
+    row = await _lesson(tx, author, lesson_id)
     match.require(row.version)
     if fields.slug is not None and fields.slug != row.slug:
         row.slug = await _new_slug(tx, row.course_id, fields)
     row.title = fields.title
     await _write(tx, row, fields.body, text)
     row.version += 1
-    await _count_change(tx, clock, owner, row.course_id)
+    await _count_change(tx, clock, author, row.course_id)
     return await _view(tx, row)
 
 
 async def delete_lesson(
-    tx: Transaction, clock: Clock, owner: str, lesson_id: UUID, match: Precondition
+    tx: Transaction, clock: Clock, author: Author, lesson_id: UUID, match: Precondition
 ) -> None:
     """Delete a lesson from the draft; learners read it until the course is published again."""
-    row = await _lesson(tx, owner, lesson_id)
+    row = await _lesson(tx, author, lesson_id)
     match.require(row.version)
     await drafts.delete_all(tx, [row])
     await drafts.close_gaps(tx, row.course_id)
-    await _count_change(tx, clock, owner, row.course_id)
+    await _count_change(tx, clock, author, row.course_id)
 
 
-async def _module(tx: Transaction, owner: str, module_id: UUID) -> ModuleRow:
-    row = await drafts.owned_module(tx, owner, module_id)
+async def _module(tx: Transaction, author: Author, module_id: UUID) -> ModuleRow:
+    row = await drafts.owned_module(tx, author, module_id)
     if row is None:
         raise not_found("module", module_id)
     return row
 
 
-async def _lesson(tx: Transaction, owner: str, lesson_id: UUID) -> LessonRow:
-    row = await drafts.owned_lesson(tx, owner, lesson_id, lock=True)
+async def _lesson(tx: Transaction, author: Author, lesson_id: UUID) -> LessonRow:
+    row = await drafts.owned_lesson(tx, author, lesson_id, lock=True)
     if row is None:
         raise not_found("lesson", lesson_id)
     return row
 
 
-async def _count_change(tx: Transaction, clock: Clock, owner: str, course_id: UUID) -> CourseRow:
-    course = await locked(tx, owner, course_id)
+async def _count_change(tx: Transaction, clock: Clock, author: Author, course_id: UUID) -> CourseRow:
+    course = await locked(tx, author, course_id)
     changed(course, clock)
     await tx.flush()
     return course

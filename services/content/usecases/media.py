@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.media import SNIFFED_BYTES, Identity, Unwanted, identify, safe_name
 from services.content.domain.publishing import media_link
 from services.content.store import drafts
@@ -23,7 +24,7 @@ from suuupra.objects import ObjectStore
 class Target:
     """Where an upload goes: whose course, under which name, and how many bytes it may have."""
 
-    owner: str
+    author: Author
     course_id: UUID
     name: str
     limit: int
@@ -69,7 +70,7 @@ async def upload(
     The object comes first and the row last, so that a row always has its object; `sweeping` finds the reverse.
     """
     async with database.reading() as tx:
-        if await drafts.owned_course(tx, target.owner, target.course_id) is None:
+        if await drafts.owned_course(tx, target.author, target.course_id) is None:
             raise not_found("course", target.course_id)
     head = await _head(chunks)
     identity = _identified(head)
@@ -78,7 +79,7 @@ async def upload(
     await objects.put(row.object_key, aiter(measured), content_type=identity.content_type, limit=target.limit)
     row.size, row.sha256 = measured.size, measured.sha256
     async with database.transaction() as tx:
-        kept = await _keep(tx, target.owner, row)
+        kept = await _keep(tx, target.author, row)
     if kept is not row:
         await objects.delete(row.object_key)
     return Uploaded(link(kept), is_new=kept is row)
@@ -135,9 +136,9 @@ def _identified(head: bytes) -> Identity:
         raise UnsupportedMediaType(f"The file {error.rule}.", errors=[refused]) from error
 
 
-async def _keep(tx: Transaction, owner: str, row: MediaRow) -> MediaRow:
+async def _keep(tx: Transaction, author: Author, row: MediaRow) -> MediaRow:
     """Save the row, unless the course has these bytes already: then the row that stands for them."""
-    if await drafts.lock_course(tx, owner, row.course_id) is None:
+    if await drafts.lock_course(tx, author, row.course_id) is None:
         raise not_found("course", row.course_id)
     same = await store.same_bytes(tx, row.course_id, row.sha256)
     if same is None:
@@ -150,10 +151,10 @@ def link(row: MediaRow) -> contract.MediaLink:
     return media_link(drafts.media_of(row))
 
 
-async def delete(tx: Transaction, owner: str, media_id: UUID) -> None:
+async def delete(tx: Transaction, author: Author, media_id: UUID) -> None:
     """Delete a file that no lesson is about and no learner sees. `sweeping` frees its space."""
     row = await tx.get(MediaRow, media_id)
-    if row is None or await drafts.lock_course(tx, owner, row.course_id) is None:
+    if row is None or await drafts.lock_course(tx, author, row.course_id) is None:
         raise not_found("file", media_id)
     if row.public or row.entitled or await store.in_use(tx, row):
         raise MediaInUse("Take it out of the lessons and publish, then delete it.")

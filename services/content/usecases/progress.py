@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.progress import Progress, advance, begin
 from services.content.store import drafts, learners, shown
 from services.content.usecases import entitling
@@ -31,7 +32,7 @@ async def report(
     if place is None:
         raise not_found("published lesson", lesson_id)
     if place.locked:
-        await entitling.admit(tx, learner.id if learner.kind == "user" else None, place.course_id)
+        await entitling.admit(tx, Author(learner.id) if learner.kind == "user" else None, place.course_id)
     course_id, now = place.course_id, clock.now()
     current = await learners.lock(tx, learner, begin(lesson_id, course_id, now))
     advanced = advance(current, update.state, update.position, now)
@@ -81,9 +82,9 @@ async def count(tx: Transaction, completed: Sequence[contract.LessonCompleted]) 
     await learners.count(tx, [(event.lesson_id, event.course_id, event.learner) for event in completed])
 
 
-async def statistics(tx: Transaction, owner: str, course_id: UUID) -> contract.Statistics:
-    """How often the lessons of the owner's course were completed; those no longer in it included."""
-    if await drafts.owned_course(tx, owner, course_id) is None:
+async def statistics(tx: Transaction, author: Author, course_id: UUID) -> contract.Statistics:
+    """How often the lessons of the author's course were completed; those no longer in it included."""
+    if await drafts.owned_course(tx, author, course_id) is None:
         raise not_found("course", course_id)
     counts = await learners.counts(tx, course_id)
     lessons = [contract.LessonCompletions(lesson_id=key, completions=it) for key, it in counts.items()]

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.courses import Course
 from services.content.domain.publishing import (
     Incomplete,
@@ -28,10 +29,10 @@ MAX_CHARACTERS: Final = 20_000_000
 
 
 async def publish(
-    tx: Transaction, clock: Clock, owner: str, course_id: UUID, match: Precondition
+    tx: Transaction, clock: Clock, author: Author, course_id: UUID, match: Precondition
 ) -> contract.RevisionEntry:
     """Make the draft what learners read. A draft that says what they read already stays the same revision."""
-    row = await locked(tx, owner, course_id)
+    row = await locked(tx, author, course_id)
     match.require(row.version)
     if await drafts.characters(tx, course_id) > MAX_CHARACTERS:
         rule = f"must hold at most {MAX_CHARACTERS:,} characters in all its lessons"
@@ -43,22 +44,22 @@ async def publish(
             raise CourseIncomplete(f"The course's {missing[0].field} {missing[0].rule}.", errors=errors)
         case Unchanged(number):
             return entry(await _revision(tx, row, number), row)
-        case Publish(number, fingerprint):
-            return await _show(tx, clock, row, course, number, fingerprint)
+        case Publish() as decided:
+            return await _show(tx, clock, author, row, course, decided)
 
 
 async def _show(
-    tx: Transaction, clock: Clock, row: CourseRow, course: Course, number: int, fingerprint: str
+    tx: Transaction, clock: Clock, author: Author, row: CourseRow, course: Course, decided: Publish
 ) -> contract.RevisionEntry:
-    now = clock.now()
+    now, number = clock.now(), decided.revision
     revision = RevisionRow(
         course_id=row.id,
         number=number,
-        fingerprint=fingerprint,
+        fingerprint=decided.fingerprint,
         contents=contents(course, number).model_dump(mode="json"),
         hashes=sorted({lesson.html_hash for _, lesson in course.lessons}),
         lesson_count=len(list(course.lessons)),
-        published_by=row.owner,
+        published_by=author.subject,
         published_at=now,
     )
     tx.add(revision)
@@ -86,10 +87,10 @@ def _published(row: CourseRow, revision: RevisionRow) -> contract.CoursePublishe
 
 
 async def unpublish(
-    tx: Transaction, clock: Clock, owner: str, course_id: UUID, match: Precondition
+    tx: Transaction, clock: Clock, author: Author, course_id: UUID, match: Precondition
 ) -> contract.CourseEntry:
     """Withdraw a course: learners find it no longer. Its draft and its revisions stay."""
-    row = await locked(tx, owner, course_id)
+    row = await locked(tx, author, course_id)
     match.require(row.version)
     if row.shown_revision is not None:
         await hide(tx, clock, row)
@@ -98,9 +99,9 @@ async def unpublish(
     return contract.CourseEntry.model_validate(row, from_attributes=True)
 
 
-async def revision(tx: Transaction, owner: str, course_id: UUID, number: int) -> contract.Revision:
+async def revision(tx: Transaction, author: Author, course_id: UUID, number: int) -> contract.Revision:
     """One revision, with its table of contents."""
-    row = await drafts.owned_course(tx, owner, course_id)
+    row = await drafts.owned_course(tx, author, course_id)
     found = await revisions.one(tx, course_id, number) if row else None
     if row is None or found is None:
         raise not_found("revision", f"{number} of course {course_id}")

@@ -1,10 +1,14 @@
 """Drafts as their owners are told of them."""
 
+from typing import Final
+
 from services.content import contract
 from services.content.domain.courses import Lesson, Module
 from services.content.domain.publishing import media_link
 from services.content.store.drafts import Draft
 from services.content.store.tables import CourseRow, LessonRow, ModuleRow
+
+_ENTRY: Final = {"id", "owner", "slug", "title", "version", "shown_revision", "updated_at"}
 
 
 def course_entry(row: CourseRow) -> contract.CourseEntry:
@@ -13,7 +17,7 @@ def course_entry(row: CourseRow) -> contract.CourseEntry:
 
 
 def _entry_fields(row: CourseRow) -> dict[str, object]:
-    return row.model_dump(include={"id", "slug", "title", "version", "shown_revision", "updated_at"})
+    return row.model_dump(include=_ENTRY)
 
 
 def course_draft(draft: Draft) -> contract.CourseDraft:

@@ -204,7 +204,7 @@ class Learner:
             title=title,
             summary="",
             language="en",
-            owner="local-creator",
+            owner="the platform",
             lesson_count=1,
             published_at=NOW,
         )

@@ -98,7 +98,7 @@ async def test_caller_with_a_token_is_known_by_subject_roles_and_scopes(
     async with client(make_app(router)) as http:
         answer = await http.get("/me", headers=bearer("creator"))
     assert answer.json() == {
-        "subject": "local-creator",
+        "subject": "some-creator",
         "roles": ["creator"],
         "scopes": ["commerce:write", "content:write"],
     }

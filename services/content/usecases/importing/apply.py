@@ -16,6 +16,7 @@ from uuid import UUID
 
 from services.content import contract
 from services.content.domain import markup
+from services.content.domain.authors import Author
 from services.content.domain.documents.plan import CoursePlan, ImportedLinks, LinkMap, PlannedLesson
 from services.content.store import drafts
 from services.content.store.tables import LessonRow
@@ -47,7 +48,7 @@ class Watch(Protocol):
 class Job:
     """Whose course an import makes, what it is recognised by, and what is said of it."""
 
-    owner: str
+    author: Author
     source_key: str
     fields: contract.CourseFields
     publish: bool
@@ -82,7 +83,7 @@ class Importer:
         planned = survey.plan
         async with self.database.transaction() as tx:
             key, fields = self.job.source_key, self.job.fields
-            outline = await make_outline(tx, self.clock, self.job.owner, key, fields, planned)
+            outline = await make_outline(tx, self.clock, self.job.author, key, fields, planned)
         pictures = await self._upload(outline, survey.pictures)
         written = await self._write(outline, planned, pictures)
         revision = await self._publish(outline.course_id) if self.job.publish else None
@@ -100,7 +101,7 @@ class Importer:
         self.watch.begin("pictures", len(pictures))
         uploaded: dict[str, markup.Picture] = {}
         for picture in pictures:
-            target = media.Target(self.job.owner, outline.course_id, picture.path, picture.size)
+            target = media.Target(self.job.author, outline.course_id, picture.path, picture.size)
             stored = await media.store_once(
                 self.database, self.objects, self.clock, target, picture.sha256, self._bytes(picture)
             )
@@ -133,7 +134,7 @@ class Importer:
         return True
 
     async def _rewrite(self, tx: Transaction, outline: Outline, lesson: PlannedLesson, cleaned: str) -> None:
-        course = await drafts.lock_course(tx, self.job.owner, outline.course_id)
+        course = await drafts.lock_course(tx, self.job.author, outline.course_id)
         row = await tx.get(LessonRow, outline.lesson_ids[lesson.key])
         if course is None or row is None:
             return  # deleted while it was being imported; the next import makes it again
@@ -144,6 +145,6 @@ class Importer:
     async def _publish(self, course_id: UUID) -> int:
         self.watch.begin("publish", 1)
         async with self.database.transaction() as tx:
-            revision = await publishing.publish(tx, self.clock, self.job.owner, course_id, _ANY)
+            revision = await publishing.publish(tx, self.clock, self.job.author, course_id, _ANY)
         self.watch.step(f"revision {revision.number}")
         return revision.number

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from services.content import contract
+from services.content.domain.authors import Author
 from services.content.domain.documents.plan import CoursePlan, PlannedLesson, PlannedModule
 from services.content.store import drafts
 from services.content.store.tables import CourseRow, LessonRow, ModuleRow
@@ -35,14 +36,14 @@ class Outline:
 async def make_outline(
     tx: Transaction,
     clock: Clock,
-    owner: str,
+    author: Author,
     source_key: str,
     fields: contract.CourseFields,
     planned: CoursePlan,
 ) -> Outline:
     """Make the course's structure what `planned` says. Lessons that were there keep their ids and texts."""
-    await tx.execute(_TAKE_TURNS, {"key": f"{owner}/{source_key}"})
-    course = await _course(tx, clock, owner, source_key, fields)
+    await tx.execute(_TAKE_TURNS, {"key": f"{author.subject}/{source_key}"})
+    course = await _course(tx, clock, author, source_key, fields)
     await drafts.save_html(tx, course.id, _EMPTY, "")
     modules = {row.source_key: row for row in await drafts.modules(tx, course.id)}
     lessons = {row.source_key: row for row in await drafts.lessons(tx, course.id)}
@@ -70,12 +71,12 @@ async def make_outline(
 
 
 async def _course(
-    tx: Transaction, clock: Clock, owner: str, source_key: str, fields: contract.CourseFields
+    tx: Transaction, clock: Clock, author: Author, source_key: str, fields: contract.CourseFields
 ) -> CourseRow:
     """The course that an import with this key made before, saying what this one says; or a new one."""
-    row = await drafts.imported_course(tx, owner, source_key)
+    row = await drafts.imported_course(tx, author.subject, source_key)
     if row is None:
-        begun = await courses.begin(tx, clock, owner, fields, source_key=source_key)
+        begun = await courses.begin(tx, clock, author, fields, source_key=source_key)
         return await tx.get_one(CourseRow, begun.id)
     said = courses.described(fields)
     if said != row.model_dump(include=set(said)):
