@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from suuupra_operator import conditions, drift, metrics
+from suuupra_operator import conditions, drift, metrics, participants
 from suuupra_operator.children import controller_of
 from suuupra_operator.cluster import Cluster, Object
 from suuupra_operator.conditions import Finding, counted
@@ -21,10 +21,10 @@ from suuupra_operator.desired.subject import digest
 from suuupra_operator.errors import ApiError, OperatorError, Pending, Permanent, Temporary
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import RAIL, SERVICE
+from suuupra_operator.participants import SOON_SECONDS, Seen
 from suuupra_operator.peers import Peers
 from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, rail_of, rail_status_of
 from suuupra_operator.queue import Key
-from suuupra_operator.rail import Participant
 from suuupra_operator.round import Outcome
 from suuupra_operator.status import PaymentRailStatus, RailParticipantStatus
 from suuupra_operator.writer import FINALIZER, Writer, now
@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 30.0
 """Between two looks at how participants do: nobody sends an event about that."""
-SOON_SECONDS = 5.0
-"""While something is on its way."""
 REFUSED_SECONDS = 120.0
 ORDINARY = frozenset({"Progressing", "NotSeenYet", "Waiting"})
 """Reasons that belong to a rail that is coming up: conditions say them, Events do not."""
@@ -196,12 +194,12 @@ class RailReconciler:
 
     async def _participants(self, run: _Run) -> list[RailParticipantStatus]:
         """How each bank does, as its resource and the switch say."""
-        rail, seen = run.rail, dict[str, Any]()
+        rail, seen = run.rail, dict[str, Seen]()
         trouble: Finding | None = None
         try:
             self._answers(rail, rail.switch)
-            answer = await self.peers.ask(rail.namespace, rail.switch, "GET", "/internal/v1/participants")
-            seen = {item["code"]: item for item in (answer or {}).get("items", [])}
+            answer = await self.peers.ask(rail.namespace, rail.switch, "GET", participants.ADDRESS)
+            seen = participants.read(answer)
             await self._forget_former(rail, seen)
         except Pending as error:
             trouble = Finding("ParticipantsHealthy", False, "Waiting", str(error), again=SOON_SECONDS)
@@ -209,30 +207,33 @@ class RailReconciler:
             trouble = Finding(
                 "ParticipantsHealthy", False, "SwitchNotAnswering", str(error), again=SOON_SECONDS
             )
-        found = [_participant(self._ready(rail, resource_of(p)), p, seen) for p in rail.spec.participants]
-        run.found(trouble or _health(found))
+        found = [
+            participants.told(one, seen, ready=self._ready(rail, resource_of(one)))
+            for one in rail.spec.participants
+        ]
+        run.found(trouble or participants.health(found))
         return found
 
-    async def _forget_former(self, rail: Rail, seen: dict[str, Any]) -> None:
+    async def _forget_former(self, rail: Rail, seen: dict[str, Seen]) -> None:
         """Have the switch forget banks that are gone; one that still runs would only come back."""
         codes = {participant.code for participant in rail.spec.participants}
         for code, item in seen.items():
             gone = self.primaries.get(Key(SERVICE.name, rail.namespace, f"bank-{code}")) is None
-            if item.get("kind") == "bank" and code not in codes and gone:
+            if item.kind == "bank" and code not in codes and gone:
                 async with self.writer.gate.external(Write.PARTICIPANT_REMOVED):
-                    path = f"/internal/v1/participants/{code}"
+                    path = f"{participants.ADDRESS}/{code}"
                     await self.peers.ask(rail.namespace, rail.switch, "DELETE", path)
 
-    async def _conclude(self, run: _Run, participants: list[RailParticipantStatus]) -> Outcome:
+    async def _conclude(self, run: _Run, found: list[RailParticipantStatus]) -> Outcome:
         generation = run.obj["metadata"]["generation"]
         settled = is_ready(run.obj)
-        up = sum(participant.state == "up" for participant in participants)
+        up = sum(participant.state == "up" for participant in found)
         update = {
             "observed_generation": generation,
             "conditions": conditions.compose(run.findings, run.status.conditions, generation, now()),
-            "participants": participants,
-            "healthy": f"{up}/{len(participants)}",
-            "success_share": _worst(participants),
+            "participants": found,
+            "healthy": f"{up}/{len(found)}",
+            "success_share": participants.worst(found),
         }
         written = await self.writer.status(run.obj, run.status.model_copy(update=update))
         await self._tell(run, written, settled)
@@ -338,41 +339,3 @@ def _registered(service: str, view: Any) -> Finding:
     if trouble:
         return Finding("Registered", False, "SwitchRefused", f"{service}: {trouble}", again=SOON_SECONDS)
     return Finding("Registered", True, "Registered", f"{service} takes payments over this rail")
-
-
-def _participant(ready: bool, participant: Participant, seen: dict[str, Any]) -> RailParticipantStatus:
-    item = seen.get(participant.code, {})
-    state = item.get("state")
-    return RailParticipantStatus(
-        code=participant.code,
-        name=participant.name,
-        resource=resource_of(participant),
-        ready=ready,
-        state=state if state in ("up", "down") else "unknown",
-        success_share=_percent(item.get("success_share")),
-        timeout_share=_percent(item.get("timeout_share")),
-    )
-
-
-def _health(found: list[RailParticipantStatus]) -> Finding:
-    down = [participant.code for participant in found if participant.state == "down"]
-    unknown = [participant.code for participant in found if participant.state == "unknown"]
-    if down:
-        text = f"no heartbeat from {', '.join(down)}: kubectl describe suuupraservice bank-{down[0]}"
-        return Finding("ParticipantsHealthy", False, "ParticipantDown", text)
-    if unknown:
-        text = f"the switch has not heard of {', '.join(unknown)} yet"
-        return Finding("ParticipantsHealthy", False, "NotSeenYet", text, again=SOON_SECONDS)
-    return Finding("ParticipantsHealthy", True, "Up", f"{counted(len(found), 'participant')} up")
-
-
-def _percent(share: object) -> str:
-    """Rounded, so that a status is not written for every payment."""
-    return f"{float(share) * 100:.0f}%" if isinstance(share, int | float) else ""
-
-
-def _worst(found: list[RailParticipantStatus]) -> str:
-    shares = [
-        int(participant.success_share.removesuffix("%")) for participant in found if participant.success_share
-    ]
-    return f"{min(shares)}%" if shares else ""

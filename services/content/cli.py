@@ -56,9 +56,7 @@ def import_folder(
     ] = None,
     owner: Annotated[
         UUID | None,
-        typer.Option(
-            help="The account whose course it becomes, by its id; the platform's when absent: operators manage it."
-        ),
+        typer.Option(help="Id of the account whose course it becomes; the platform's when absent."),
     ] = None,
     key: Annotated[
         str | None,

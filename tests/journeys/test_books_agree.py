@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from suuupra.money import Money
 from suuupra.writing import money
-from tests.cluster.banks import Account, Bank, banks
+from tests.cluster.banks import RAIL, Account, Bank, banks
 from tests.cluster.books import (
     CLEARING,
     Ledger,
@@ -33,6 +33,8 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(400)]
 COURSE = "The Python Tutorial"
 MERCHANT = "SUUUPRA001"
 POSTED_WITHIN = 30.0
+LOOKED_WITHIN = 120.0
+"""The switch counts a leg when its time is over, and the operator looks every half minute."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,21 @@ def test_m1_order_ledger_and_both_banks_statements_agree_when_it_is_paid_and_whe
         assert_refunded_is_told_alike(office, order)
         assert_all_agree(office.kube, office.ledger, MERCHANT)
         assert_sound(office.kube, office.ledger)
+        assert_the_rail_tells_how_its_banks_did(office)
+
+
+def assert_the_rail_tells_how_its_banks_did(office: Office) -> None:
+    """As `kubectl get paymentrail upi` has it: every bank is up, and both that took part have a success share."""
+    took_part = {bank.code for bank, _ in office.accounts()}
+
+    def told() -> bool:
+        said = office.kube.get("paymentrail", RAIL)["status"]["participants"]
+        well = all(one["state"] == "up" for one in said)
+        return well and took_part <= {one["code"] for one in said if one.get("successShare")}
+
+    eventually(
+        told, LOOKED_WITHIN, f"all banks are up, {' and '.join(sorted(took_part))} with a success share"
+    )
 
 
 def assert_paid_is_told_alike(office: Office, order: str) -> None:

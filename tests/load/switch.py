@@ -55,7 +55,7 @@ MESSAGES: Final = 8
 """From the approval on: it, ReqAuthDetails, ReqPay DEBIT, ReqPay CREDIT, the answer to each, ReqTxnConfirmation."""
 COMMITS: Final = 4
 """Of the switch, each before the next message: begun, authorised, debited, credited."""
-UNLIMITED: Final = {"perDayCount": 1_000_000}
+UNLIMITED: Final[dict[str, Any]] = {"perDayCount": 1_000_000}
 BOOKS: Final = "two commits more at each bank, 5 ms of Argon2 for the PIN, and their own Python"
 
 

@@ -6,9 +6,11 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 import httpx
+import psycopg
 
 from services.upi_core.tests.merchant import Merchant
 from services.upi_core.tests.town import PAYER, PIN, SAME_ORIGIN, NewDatabase
@@ -21,6 +23,7 @@ from suuupra.testing.listening import listening
 from suuupra.testing.waiting import until
 
 LIMIT_SECONDS = 90.0
+_UNHEARD = "SELECT count(*) FROM message_out WHERE outcome IS NULL AND path LIKE '%Pay'"
 
 
 class Process:
@@ -70,6 +73,16 @@ class Process:
         assert self._process is not None
         return await asyncio.to_thread(self._process.wait, LIMIT_SECONDS) == -signal.SIGKILL
 
+    async def heard(self) -> None:
+        """Until it has noted of every leg it asked for or answered that it was heard: else it says so when it starts."""
+        url = self._environment["SUUUPRA_DATABASE_URL"]
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+
+            async def all_noted() -> bool:
+                return await (await connection.execute(_UNHEARD)).fetchone() == (0,)
+
+            await until(all_noted, limit=LIMIT_SECONDS)
+
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
@@ -85,6 +98,7 @@ class Rail:
         issuer: Issuer,
         rulebook: Mapping[str, Any],
         merchant: type[Merchant] = Merchant,
+        profiles: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         auth = {
             "SUUUPRA_ISSUER": issuer.issuer,
@@ -100,19 +114,21 @@ class Rail:
                 **auth,
             },
         )
-        self.banks = {code: self._bank(code, new_database) for code in ("asha", "banyan")}
+        self.banks = {
+            code: self._bank(code, new_database, profiles.get(code, {})) for code in ("asha", "banyan")
+        }
         self.port = free_port()
         self.merchant = merchant(self.switch.url, f"http://127.0.0.1:{self.port}", SystemClock(), None)
         self.http = httpx.AsyncClient(base_url=self.switch.url, timeout=10)
 
-    def _bank(self, code: str, new_database: NewDatabase) -> Process:
+    def _bank(self, code: str, new_database: NewDatabase, profile: Mapping[str, Any]) -> Process:
         bank = Process(
             "bank-simulator",
             f"bank-{code}",
             {
                 "SUUUPRA_DATABASE_URL": new_database("bank-simulator"),
                 "SUUUPRA_URL_UPI_CORE": self.switch.url,
-                "BANK_PROFILE": json.dumps({"code": code, "name": f"{code.title()} Bank"}),
+                "BANK_PROFILE": json.dumps({"code": code, "name": f"{code.title()} Bank", **profile}),
             },
         )
         bank._environment["SUUUPRA_SELF_URL"] = bank.url
@@ -121,6 +137,10 @@ class Rail:
     @property
     def processes(self) -> list[Process]:
         return [self.switch, *self.banks.values()]
+
+    def named(self, who: str) -> Process:
+        """The switch, or a bank by its code."""
+        return self.switch if who == "switch" else self.banks[who]
 
     async def joined(self) -> None:
         """Until everybody knows everybody."""
@@ -161,10 +181,17 @@ class Rail:
         assert found is not None
         return found
 
-    async def balance(self, code: str, number: str) -> int:
+    async def quiet(self) -> None:
+        """Until nobody has a leg on its way; what the switch is heard with, a bank answers."""
+        for process in self.processes:
+            await process.heard()
+
+    async def booked(self, code: str, number: str, txn_id: str) -> tuple[int, ...]:
+        """What a bank's statement of an account has of a transaction, in minor units and in order."""
         async with httpx.AsyncClient(base_url=self.banks[code].url) as client:
-            answer = await client.get(f"/internal/v1/accounts/{number}")
-        return int(answer.json()["balance"]["minor"])
+            answer = await client.get(f"/internal/v1/accounts/{number}/statement")
+        entries = answer.raise_for_status().json()["entries"]
+        return tuple(int(one["amount"]["minor"]) for one in entries if one["txn_id"] == txn_id)
 
     async def books(self, code: str) -> dict[str, Any]:
         async with httpx.AsyncClient(base_url=self.banks[code].url) as client:
@@ -174,10 +201,15 @@ class Rail:
 
 @asynccontextmanager
 async def running(
-    new_database: NewDatabase, issuer: Issuer, *, merchant: type[Merchant] = Merchant, **rulebook: Any
+    new_database: NewDatabase,
+    issuer: Issuer,
+    *,
+    merchant: type[Merchant] = Merchant,
+    banks: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    **rulebook: Any,
 ) -> AsyncIterator[Rail]:
-    """The rail, not yet started; whatever lives at the end is killed."""
-    rail = Rail(new_database, issuer, rulebook, merchant)
+    """The rail, not yet started; whatever lives at the end is killed. `banks`: by code, what differs in its profile."""
+    rail = Rail(new_database, issuer, rulebook, merchant, banks)
     try:
         async with listening(rail.merchant.app, rail.port):
             yield rail
