@@ -18,8 +18,8 @@ _OTHERS = r"services/.+|docs|tests/.+|hack/.+|\w+/tests"
 _APART = (
     (r"services/\w+", r".+"),
     (r"suuupra|(images|charts)/tests", _OTHERS),
-    # Its operator is an image with the rule files of all services, its node is made of what hack/go names.
-    (r"operator/tests/on_cluster", rf"(?!services/\w+/ops|hack/go|operator/)({_OTHERS})"),
+    # Its operator is an image that holds the rule files of all services.
+    (r"operator/tests/on_cluster", rf"(?!services/\w+/ops|operator/)({_OTHERS})"),
     (r"tests/(cluster|journeys)", r"docs|services/\w+/tests|\w+/tests|tests/.+"),
 )
 """By folders of tests: whose files do not count for them, unless they reach them."""
@@ -40,7 +40,7 @@ def owner(name: str) -> str:
             return "suuupra/tests"
         case ["tests", folder, _, *_]:
             return f"tests/{folder}"
-        case ["hack", ("tests" | "world" | "go") as folder, *_]:
+        case ["hack", ("tests" | "world") as folder, *_]:
             return f"hack/{folder}"
         case [("operator" | "images" | "charts") as first, "tests", *_]:
             return f"{first}/tests"

@@ -22,7 +22,8 @@ PACKAGES = ("suuupra", "services", "suuupra_operator", "bringup", "world", "test
 FOLDERS = {"suuupra_operator": "operator/suuupra_operator", "bringup": "hack/bringup", "world": "hack/world"}
 """Where packages lie that do not lie in the folder of their name."""
 _RUNS = re.compile(
-    r"""\b(?:import_module|discovery\.find|Schema\.of|mark\.service|forking\.start)\("""
+    r"""\b(?:import_module|run_module|discovery\.find|Schema\.of|mark\.service|forking\.start)\("""
+    r"""|\bfrom (?:importlib|runpy|suuupra\.discovery|suuupra\.testing\.forking) import\b"""
     r"""|\bdiscovery\.found\b|["']-m["'],\s*(?=["']suuupra["'])|/ *["']services["']"""
 )
 _PATH = re.compile(r"""(?:/ *["']|["'](?=\w+/))(operator|charts|crds|hack)(?=["'/])""")

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import grimp
 import pytest
 from bringup import checks, parts, paths, reach, unchanged
 from bringup.parts import counts, owner
@@ -17,22 +16,28 @@ KEYS = {"unit: services/ledger": "1", "unit: suuupra": "2", "integration: suuupr
 PAST = {part: Past(key, fast=False, date="2026-11-30 20:51", commit="2c1f5e7") for part, key in KEYS.items()}
 
 
+class Tree:
+    """This very tree: its files, its parts, and what their tests reach."""
+
+    def __init__(self) -> None:
+        imports = reach.graph()
+        self.folders = sorted(set[str]().union(*checks._kinds(fast=False).values()))
+        self.reached = {folder: reach.reached(imports, paths.ROOT, folder) for folder in self.folders}
+        self.files = parts.contents(paths.ROOT)
+        self.keys = self._keys(self.files)
+
+    def due_after(self, change: str) -> set[str]:
+        """Folders of parts whose key another content of one file changes."""
+        changed = self._keys(self.files | {change: "another"})
+        return {folder for folder in self.folders if changed[folder] != self.keys[folder]}
+
+    def _keys(self, files: Mapping[str, str]) -> dict[str, str]:
+        return {folder: parts.key(files, folder, self.reached[folder]) for folder in self.folders}
+
+
 @pytest.fixture(scope="module")
-def imports() -> grimp.ImportGraph:
-    return reach.graph()
-
-
-def due_after(change: str, imports: grimp.ImportGraph) -> set[str]:
-    """Folders of parts whose key another content of one file changes."""
-    folders = sorted(set().union(*checks._kinds(fast=False).values()))
-    reached = {folder: reach.reached(imports, paths.ROOT, folder) for folder in folders}
-    files = parts.contents(paths.ROOT)
-
-    def keys(of: Mapping[str, str]) -> dict[str, str]:
-        return {folder: parts.key(of, folder, reached[folder]) for folder in folders}
-
-    before, after = keys(files), keys(files | {change: "another"})
-    return {folder for folder in folders if before[folder] != after[folder]}
+def tree() -> Tree:
+    return Tree()
 
 
 WHOLE_TREE = {"operator", "hack/tests", "tests", "tests/alerts"}
@@ -40,10 +45,10 @@ ON_THE_PLATFORM = {"tests/cluster", "tests/journeys"}
 
 
 @pytest.mark.parametrize(
-    "file", ["suuupra/db.py", "uv.lock", "images/postgres/Dockerfile", "a_new_folder/file"]
+    "file", ["suuupra/db.py", "uv.lock", "images/postgres/Dockerfile", "hack/go/go.mod", "a_new_folder/file"]
 )
-def test_what_everybody_uses_makes_everything_due(file: str, imports: grimp.ImportGraph) -> None:
-    assert due_after(file, imports) == {*set().union(*checks._kinds(fast=False).values())}
+def test_what_everybody_uses_makes_everything_due(file: str, tree: Tree) -> None:
+    assert tree.due_after(file) == {*tree.folders}
 
 
 @pytest.mark.parametrize(
@@ -54,29 +59,27 @@ def test_what_everybody_uses_makes_everything_due(file: str, imports: grimp.Impo
         "manifests/services/ledger.yaml",
     ],
 )
-def test_a_change_in_a_service_makes_due_those_who_import_it_and_no_other(
-    file: str, imports: grimp.ImportGraph
-) -> None:
-    due = due_after(file, imports) - WHOLE_TREE
+def test_a_change_in_a_service_makes_due_those_who_import_it_and_no_other(file: str, tree: Tree) -> None:
+    due = tree.due_after(file) - WHOLE_TREE
     assert due == {"services/ledger", "services/web"} | ON_THE_PLATFORM
 
 
-def test_tests_of_a_service_are_for_nobody_else(imports: grimp.ImportGraph) -> None:
-    assert due_after("services/ledger/tests/test_new.py", imports) - WHOLE_TREE == {"services/ledger"}
+def test_tests_of_a_service_are_for_nobody_else(tree: Tree) -> None:
+    assert tree.due_after("services/ledger/tests/test_new.py") - WHOLE_TREE == {"services/ledger"}
 
 
-def test_rules_of_alerts_are_in_the_operators_image(imports: grimp.ImportGraph) -> None:
-    assert "operator/tests/on_cluster" in due_after("services/ledger/ops/alerts.yaml", imports)
+def test_rules_of_alerts_are_in_the_operators_image(tree: Tree) -> None:
+    assert "operator/tests/on_cluster" in tree.due_after("services/ledger/ops/alerts.yaml")
 
 
-def test_prose_is_read_by_no_test_of_a_service_and_by_no_cluster(imports: grimp.ImportGraph) -> None:
-    assert due_after("docs/architecture.md", imports) <= WHOLE_TREE
-    assert due_after("services/ledger/README.md", imports) <= WHOLE_TREE
+def test_prose_is_read_by_no_test_of_a_service_and_by_no_cluster(tree: Tree) -> None:
+    assert tree.due_after("docs/architecture.md") <= WHOLE_TREE
+    assert tree.due_after("services/ledger/README.md") <= WHOLE_TREE
 
 
-def test_what_tests_import_of_another_folder_of_tests_counts(imports: grimp.ImportGraph) -> None:
-    assert "operator/tests/on_cluster" in due_after("tests/cluster/kube.py", imports)
-    assert "operator/tests/on_cluster" not in due_after("tests/load/stage.py", imports)
+def test_what_tests_import_of_another_folder_of_tests_counts(tree: Tree) -> None:
+    assert "operator/tests/on_cluster" in tree.due_after("tests/cluster/kube.py")
+    assert "operator/tests/on_cluster" not in tree.due_after("tests/load/stage.py")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,7 @@ def test_what_tests_import_of_another_folder_of_tests_counts(imports: grimp.Impo
         ('forking.start(__name__)\nclient_id = "ledger"', set()),
         ('import_module(f"services.{name}.app")\nNAMES = ("ledger", "upi-core")', {"ledger", "upi_core"}),
         ('forking.start("suuupra", "serve", name)\nclient_id = "ledger"', {"ledger"}),
+        ('from suuupra.discovery import find\nfind(name)\nname = "ledger"', {"ledger"}),
         ('forking.start(\n    *line)\nclient_id = "ledger"', {"ledger"}),
         ('(ROOT / "services" / name).read_text()\nname = "ledger"', {"ledger"}),
     ],

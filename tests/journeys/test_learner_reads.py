@@ -157,7 +157,7 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
     with visit(context, complaints, "phone") as page:
         page.goto(platform_url)
         picture(page, "web-phone-catalogue-dark")
-        assert is_told_to_its_end(page, "Search by title")
+        assert is_told_to_its_end(page, "Search titles")
         open_course(page, platform_url)
         picture(page, "web-phone-course-dark")
         first = start(page)
