@@ -48,6 +48,8 @@ CUSTOMERS: Final = [
     for bank in ("asha", "banyan")
 ]
 """Of the real banks, with their PINs."""
+PLACES: Final = 2 * max(AT_ONCE)
+"""Of the switch: a payment that was confirmed holds its own until the switch has heard that the merchant heard."""
 MINOR: Final = 100
 """One rupee, so that no day's limit is reached."""
 GOAL_MS: Final = 25.0
@@ -256,7 +258,7 @@ async def _switch(postgres: PostgresServer) -> AsyncIterator[Rail]:
         return postgres.url(postgres.create(Schema.of(service)))
 
     async with running(new_database, Issuer.new(ISSUER, AUDIENCE), merchant=Counter, **UNLIMITED) as rail:
-        rail.switch.start()
+        rail.switch.start(RAIL_PAYMENTS_AT_ONCE=str(PLACES))
         await rail.switch.ready()
         yield rail
 
