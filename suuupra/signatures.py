@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from joserfc.errors import JoseError
@@ -40,6 +40,7 @@ FindKey = Callable[[str, str], Awaitable[Key | None]]
 
 _SENDER: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TIME: Final = re.compile(r"[0-9]{1,12}")
+"""Seconds since 1970; the longest is in no year that `datetime` has."""
 
 
 class BadSignature(Unauthenticated):
@@ -106,7 +107,7 @@ class Verifier:
         sender, time, signature = (headers.get(name, "") for name in (SENDER, TIME, SIGNATURE))
         if not (_SENDER.fullmatch(sender) and _TIME.fullmatch(time) and 0 < len(signature) <= LONGEST):
             raise BadSignature(f"must come with the headers {SENDER}, {TIME} and {SIGNATURE}")
-        if abs(now - datetime.fromtimestamp(int(time), UTC)) > self._max_skew:
+        if abs(now.timestamp() - int(time)) > self._max_skew.total_seconds():
             raise BadSignature(f"must not be older than {self._max_skew.total_seconds():g} s")
         key = await self._find_key(sender, _kid(signature))
         if key is None or not _genuine(key, TYPE, _payload(method, path, sender, time, body), signature):
