@@ -95,6 +95,10 @@ def _values(text: str) -> dict[str, str]:
     except ValueError:
         raise LinkError("link", "must be name=value pairs", "scan the code again") from None
     names = [name for name, _ in pairs]
+    if "sign" in names[:-1]:
+        raise LinkError(
+            "sign", "must be the last, over all that the link says", "do not pay it; ask for a new code"
+        )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise LinkError(twice if twice in _KNOWN else "link", "must be there once", "ask for a new code")

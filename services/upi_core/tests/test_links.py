@@ -57,6 +57,8 @@ def test_what_is_signed_is_everything_before_the_signature() -> None:
         (("tn=Order%2012", "tn=%00"), "tn"),
         (("tn=Order%2012", "tn=%FF"), "link"),
         (("tr=A1", "tr=A1&tr=A2"), "tr"),
+        (("&am=499.00", "&sign=abc&am=499.00"), "sign"),
+        (("upi://pay?", "upi://pay?sign=abc&"), "sign"),
         (("upi://pay?", "http://pay?"), "link"),
         (("tn=Order%2012", "tn=" + "x" * 2000), "link"),
     ],

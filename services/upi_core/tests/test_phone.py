@@ -205,6 +205,13 @@ async def test_a_changed_amount_breaks_the_signature(town: Town) -> None:
     assert answer.status_code == 422
 
 
+async def test_what_is_written_behind_a_signature_makes_it_none(town: Town) -> None:
+    static = town.merchant.link(am=None, tr=None)
+    assert "Not verified" not in text(await page(town, "/phone", link=static))
+    shown = text(await page(town, "/phone", 422, link=f"{static}&am=9999.00"))
+    assert "must be the last" in shown
+
+
 async def test_another_participants_signature_does_not_do(town: Town) -> None:
     other = signatures.generate_key()
     text_of_link = town.merchant.link().partition("&sign=")[0]
