@@ -7,7 +7,16 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from services.upi_core.domain.codes import Code
 from services.upi_core.domain.links import CURRENCY, InitiationMode, Vpa
@@ -180,12 +189,21 @@ class Ref(Message):
 
 
 class Resp(Message):
-    """The outcome. `code` is 00 exactly when `result` is SUCCESS."""
+    """The outcome. `code` is 00 when `result` is SUCCESS, and another when it is FAILURE."""
 
     req_msg_id: UUID
     result: Result
     code: Code
     refs: Annotated[list[Ref], Field(max_length=4)] = Field(default_factory=list)
+
+    @field_validator("code")
+    @classmethod
+    def _as_the_result(cls, code: Code, read: ValidationInfo) -> Code:
+        """Who reads the one must not come to another end than who reads the other."""
+        result = read.data.get("result")
+        if (result == "SUCCESS" and code != Code.SUCCESS) or (result == "FAILURE" and code == Code.SUCCESS):
+            raise ValueError(f"must be 00 for SUCCESS and no 00 for FAILURE, not {code.value} for {result}")
+        return code
 
 
 class ReqPay(Message):

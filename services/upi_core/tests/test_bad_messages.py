@@ -66,6 +66,30 @@ async def test_a_signed_message_that_is_none_names_the_field_and_changes_nothing
         assert all(fault["rule"] and fault["fix"] for fault in faults)
 
 
+@pytest.mark.parametrize(("result", "code"), [("FAILURE", "00"), ("SUCCESS", "Z9")])
+async def test_an_outcome_that_says_both_ends_is_none_and_moves_no_money(
+    town: Town, result: str, code: str
+) -> None:
+    town.mesh.lost.append(
+        lambda request: request.url.path.endswith("/RespPay") and b"CREDIT" in request.content
+    )
+    await town.pay()
+    town.mesh.lost.clear()
+    said = next(
+        one for one in town.mesh.sent if one.url.path.endswith("/ReqPay") and b"CREDIT" in one.content
+    )
+    asked = upi.ReqPay.model_validate_json(said.content)
+    resp = upi.Resp(req_msg_id=asked.head.msg_id, result="DEEMED", code=Code.DEEMED)
+    both = upi.RespPay(head=town.merchant.head(), txn=asked.txn, resp=resp).model_dump_json(exclude_none=True)
+    both = both.replace('"DEEMED"', f'"{result}"').replace('"RB"', f'"{code}"')
+    async with unchanged(of(town)):
+        answer = await town.merchant.send("POST", upi.path_of(Api.RESP_PAY), both)
+        assert answer.status_code == 422, answer.text
+        (fault,) = answer.json()["errors"]
+        assert (fault["field"], "must be 00 for SUCCESS" in fault["rule"]) == ("body.resp.code", True)
+        assert fault["fix"]
+
+
 async def test_a_message_that_is_forged_stale_altered_or_unsigned_is_401_and_changes_nothing(
     town: Town,
 ) -> None:
@@ -78,6 +102,7 @@ async def test_a_message_that_is_forged_stale_altered_or_unsigned_is_401_and_cha
             await send(town, body, signed(town, body, stranger)),
             await send(town, body, signed(town, body, ahead=-121)),
             await send(town, body, signed(town, body, ahead=121)),
+            await send(town, body, {**good, signatures.TIME: "999999999999"}),
             await send(town, body.replace(b'"minor":100', b'"minor":900'), good),
             await send(town, body, good, upi.path_of(Api.REQ_CHK_TXN)),
         ]
