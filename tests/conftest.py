@@ -11,9 +11,9 @@ from bringup import clusters
 from bringup.knobs import load
 from bringup.tools import path as tool
 
-from .cluster.banks import banks, money
+from .cluster.banks import every_bank, settled_money
 from .cluster.books import Ledger, assert_all_agree, assert_sound, finance_token, staff
-from .cluster.kube import Kube, eventually
+from .cluster.kube import Kube
 from .cluster.picture import shown
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,7 +41,7 @@ def platform_url() -> str:
 def books_that_balance(kube: Kube, platform_url: str) -> Iterator[None]:
     """For whoever pays: when all tests are done, money, ledger and every statement of every bank agree (M1)."""
     yield
-    eventually(lambda: money(banks(kube)), SETTLED_WITHIN, "no money is on its way between banks")
+    settled_money(every_bank(kube), SETTLED_WITHIN)
     with staff(platform_url, finance_token(kube)) as api:
         assert_all_agree(kube, Ledger(api))
         assert_sound(kube, Ledger(api))

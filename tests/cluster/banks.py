@@ -6,6 +6,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -24,6 +25,31 @@ body = sys.stdin.buffer.read() or None
 json.dump([ask(path) for path in sys.argv[1:]], sys.stdout)
 """
 """A program for the bank's own pod: GET each address, or POST what it is given to read."""
+_PAGE = 1000
+"""Entries of a statement that are asked for at once: the most that a bank gives."""
+_KEPT_BOOKS = """
+with sums as (select account, sum(amount_minor)::bigint as minor from entry group by account)
+select jsonb_build_object(
+    'customers', jsonb_build_object('minor', (select coalesce(sum(balance_minor), 0) from account)),
+    'settlement', jsonb_build_object('minor', (select coalesce(sum(minor), 0) from sums where account = 'SETTLEMENT')),
+    'fees', jsonb_build_object('minor', (select coalesce(sum(minor), 0) from sums where account = 'FEES')),
+    'difference', jsonb_build_object('minor', (select coalesce(sum(minor), 0) from sums)),
+    'unfolded', (select coalesce(jsonb_agg(a.number order by a.number), '[]')
+        from account a left join sums s on s.account = a.number where a.balance_minor <> coalesce(s.minor, 0)))
+"""
+_KEPT_STATEMENTS = """
+select jsonb_build_object(
+    'account', a.number,
+    'opening', jsonb_build_object('minor', 0),
+    'closing', jsonb_build_object('minor', a.balance_minor),
+    'entries', coalesce((
+        select jsonb_agg(jsonb_build_object(
+            'txn_id', case p.rail when 'UPI' then p.txn_id end, 'rrn', p.rrn,
+            'amount', jsonb_build_object('minor', e.amount_minor),
+            'balance', jsonb_build_object('minor', e.balance_minor)) order by e.id)
+        from entry e join posting p on p.id = e.posting_id where e.account = a.number), '[]'))
+from account a order by a.number
+"""
 
 
 @dataclass(frozen=True)
@@ -50,10 +76,24 @@ class Bank:
         found: dict[str, Any] = self.read("/internal/v1/books")[0]
         return found
 
+    def statement(self, number: str) -> dict[str, Any]:
+        """An account's whole statement, from its opening to now (`contract.Statement`)."""
+        (first,) = self.read(_statement_of(number))
+        return self._to_its_end(first)
+
     def statements(self) -> list[dict[str, Any]]:
-        """The statement of every account, from its opening to now (`contract.Statement`)."""
+        """The whole statement of every account."""
         accounts = self.read("/internal/v1/accounts")[0]["items"]
-        return self.read(*(f"/internal/v1/accounts/{one['number']}/statement" for one in accounts))
+        firsts = self.read(*(_statement_of(one["number"]) for one in accounts))
+        return [self._to_its_end(first) for first in firsts]
+
+    def _to_its_end(self, page: dict[str, Any]) -> dict[str, Any]:
+        """The page with all that follow it: a merchant's statement has every sale there ever was."""
+        entries, last = list(page["entries"]), page
+        while last["next"] is not None:
+            (last,) = self.read(_statement_of(page["account"], cursor=last["next"], end=page["end"]))
+            entries += last["entries"]
+        return page | {"entries": entries, "closing": last["closing"], "next": None}
 
     def open_account(self, url: str, name: str, rupees: int) -> Account:
         """A new account that can be paid from on the practice phone at `url`.
@@ -88,6 +128,27 @@ class Bank:
         return answered
 
 
+def _statement_of(number: str, **more: str) -> str:
+    return f"/internal/v1/accounts/{number}/statement?{urlencode({'limit': _PAGE, **more})}"
+
+
+@dataclass(frozen=True)
+class FormerBank(Bank):
+    """A bank that takes part no more. None of its pods runs; its books are read where they are kept, in its database."""
+
+    def books(self) -> dict[str, Any]:
+        """What it would tell of the money that it holds."""
+        found: dict[str, Any] = json.loads(self._kept(_KEPT_BOOKS)[0])
+        return found
+
+    def statements(self) -> list[dict[str, Any]]:
+        """Of every account, with the balances that were noted at each entry."""
+        return [json.loads(line) for line in self._kept(_KEPT_STATEMENTS)]
+
+    def _kept(self, sql: str) -> list[str]:
+        return self.kube.psql(f"bank_{self.code}", sql)
+
+
 def banks(kube: Kube) -> list[Bank]:
     """All banks of the rail, the merchant's first."""
     spec = kube.get("paymentrail", RAIL)["spec"]
@@ -96,10 +157,23 @@ def banks(kube: Kube) -> list[Bank]:
     return [Bank(kube, code) for code in sorted(codes, key=lambda code: code != own)]
 
 
+def every_bank(kube: Kube) -> list[Bank]:
+    """Those of the rail, the merchant's first, and those that have left it.
+
+    What a bank's customers paid stays with the payees' banks when it leaves, and what it owes for that in its books:
+    only all banks together have the money that was there.
+    """
+    present = banks(kube)
+    codes = {bank.code for bank in present}
+    kept = kube.psql("postgres", r"select datname from pg_database where datname like 'bank\_%' order by 1")
+    former = [name.removeprefix("bank_") for name in kept]
+    return [*present, *(FormerBank(kube, code) for code in former if code not in codes)]
+
+
 def money(all_banks: list[Bank]) -> int | None:
     """What all customers have, with the banks' fees, in minor units: payments move it, never make or take any (M1).
 
-    None while something is on its way between two banks.
+    None while something is on its way between two banks. Those that left the rail are banks as well (`every_bank`).
     """
     books = [bank.books() for bank in all_banks]
     for one in books:
@@ -107,3 +181,12 @@ def money(all_banks: list[Bank]) -> int | None:
     if sum(one["settlement"]["minor"] for one in books):
         return None
     return sum(int(one[part]["minor"]) for one in books for part in ("customers", "fees"))
+
+
+def settled_money(all_banks: list[Bank], within: float) -> int:
+    """All the money of all banks, as soon as none is on its way between them; else the error has what each owes."""
+    try:
+        return eventually(lambda: money(all_banks), within, "no money is on its way between banks")
+    except AssertionError as error:
+        owed = {bank.code: bank.books()["settlement"]["minor"] for bank in all_banks}
+        raise AssertionError(f"{error}: in minor units, {owed}") from None

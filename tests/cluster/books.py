@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from .banks import Bank, banks
+from .banks import Bank, every_bank
 from .kube import WORKLOADS, Kube, eventually
 
 CLEARING = "assets:upi-clearing:INR"
@@ -154,13 +154,13 @@ def differences(stories: Told) -> dict[str, tuple[Moved | None, ...]]:
 
 
 def assert_all_agree(kube: Kube, ledger: Ledger, merchant_account: str = "SUUUPRA001") -> Moves:
-    """The whole ledger and all statements of all banks agree, line by line; what they say."""
+    """The whole ledger and all statements of all banks, those that left as well, agree line by line; what they say."""
     last = Told({}, {}, {})
 
     def agree() -> bool:
         nonlocal last
         try:
-            last = told(ledger, banks(kube), merchant_account)
+            last = told(ledger, every_bank(kube), merchant_account)
         except (httpx.HTTPError, subprocess.SubprocessError):  # a server that is on its way back
             return False
         return bool(last.ledger) and not differences(last)

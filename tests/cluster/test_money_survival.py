@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .banks import RAIL, Account, Bank, banks, money
+from .banks import RAIL, Account, Bank, every_bank, settled_money
 from .books import Ledger, assert_all_agree, assert_sound, finance_token, staff
 from .kube import INFRA, WORKLOADS, Kube, eventually, resources
 from .patient import await_operator, await_pod, kill, kill_all, kill_operator
@@ -26,18 +26,13 @@ OUTBOXES = ("commerce", "payments", "content", "identity")
 
 @pytest.fixture
 def all_banks(kube: Kube) -> list[Bank]:
-    """The merchant's first."""
-    return banks(kube)
+    """The merchant's first, then the other participants, then those that left the rail before."""
+    return every_bank(kube)
 
 
 @pytest.fixture
 def finance(kube: Kube) -> str:
     return finance_token(kube)
-
-
-def settled_money(all_banks: list[Bank]) -> int:
-    """All the money of all banks, as soon as none is on its way between them."""
-    return eventually(lambda: money(all_banks), ARRIVED_WITHIN, "no money is on its way between banks")
 
 
 @pytest.fixture
@@ -51,9 +46,9 @@ def accounts(all_banks: list[Bank], platform_url: str, books_that_balance: None)
 @contextmanager
 def money_stays_what_it_was(all_banks: list[Bank]) -> Iterator[None]:
     """Inside, money moves."""
-    before = settled_money(all_banks)
+    before = settled_money(all_banks, ARRIVED_WITHIN)
     yield
-    assert settled_money(all_banks) == before
+    assert settled_money(all_banks, ARRIVED_WITHIN) == before
 
 
 def goes_on(shop: Shop, times: int = 2) -> None:

@@ -69,8 +69,8 @@ class Office:
 
     def entries(self, bank: Bank, transaction: str, number: str) -> list[dict[str, Any]]:
         """What an account's statement has of a transaction of the rail."""
-        (statement,) = bank.read(f"/internal/v1/accounts/{number}/statement")
-        return [entry for entry in statement["entries"] if entry["txn_id"] == transaction]
+        entries = bank.statement(number)["entries"]
+        return [entry for entry in entries if entry["txn_id"] == transaction]
 
     def accounts(self) -> list[tuple[Bank, str]]:
         """The merchant's account and the payer's: bank and number of each."""
