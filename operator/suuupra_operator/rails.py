@@ -189,7 +189,7 @@ class RailReconciler:
                 continue
             async with self.writer.gate.kubernetes(Write.CHILD_DELETED):
                 await self.cluster.delete(live)
-            text = f"{name} takes part no more: its pods go, its database stays"
+            text = f"{name} takes part no more: its pods go, its database stays, with what it owes the others"
             await self.recorder.post(run.obj, "Normal", "ParticipantRemoved", text)
 
     async def _participants(self, run: _Run) -> list[RailParticipantStatus]:

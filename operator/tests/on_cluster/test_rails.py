@@ -147,9 +147,11 @@ async def test_editing_a_participant_under_traffic_loses_nothing_and_touches_no_
 
 @pytest.mark.usefixtures("hurry")
 async def test_a_participant_that_is_removed_goes_and_its_database_stays(up: Api) -> None:
+    which = "select oid from pg_database where datname = 'bank_banyan'"
+    before = up.servers.psql(which)
     await up.rail("upi", edited(lambda spec: spec["participants"].pop()))
     await up.gone("SuuupraService", "bank-banyan", 90)
-    assert "bank_banyan" in up.servers.databases()
+    assert up.servers.psql(which) == before
     told = await asked(up, "till", "/internal/v1/rails/upi")
     assert [p["code"] for p in told["participants"]] == ["asha"]
 
@@ -158,8 +160,9 @@ async def test_a_participant_that_is_removed_goes_and_its_database_stays(up: Api
         return [item["code"] for item in known["items"]] == ["asha"]
 
     await eventually(forgotten, 90, "the switch forgets it")
-    await up.rail("upi", UPI)  # and whoever comes back finds its money
+    await up.rail("upi", UPI)
     await up.until("upi", "Ready", 150, OF_RAIL, status="True")
+    assert up.servers.psql(which) == before, "whoever comes back finds its money"
 
 
 @pytest.mark.usefixtures("hurry")

@@ -255,7 +255,7 @@ async def test_a_participant_goes_only_after_the_merchant_was_told(world: World)
     world.services.away = False
     await world.reconcile()
     assert world.names() == {"payments", "upi-core", "bank-asha"}
-    assert any("its database stays" in said for said in world.recorder.said)
+    assert any("its database stays, with what it owes the others" in said for said in world.recorder.said)
     await world.reconcile()
     assert [item["code"] for item in world.services.participants] == ["asha"], "the switch forgets it, too"
 
