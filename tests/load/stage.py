@@ -5,6 +5,10 @@ address at the phone, twenty payments a day of one account. So for as long as th
 `bench`, which answers at once and has PAYERS accounts, no count of payments a day, and a wider limit at the phone; every
 limit is still counted. Learners and a product without a course are made over the public API, and the product is taken
 off sale. A run that was cut off leaves the rail so: the next run takes the bank away, `make up` the wider limits.
+
+What was bought stays bought: orders, journals, and the merchant's money at its bank. What `bench` owes for that stays in
+its database, which outlives it and which the next run finds; whoever adds up what all banks owe each other counts it
+(tests/cluster/banks.py). It leaves only when all that its customers began has ended.
 """
 
 from __future__ import annotations
@@ -27,11 +31,15 @@ from suuupra_operator.cluster import Object
 from suuupra_operator.kinds import RAIL
 from suuupra_operator.primaries import is_ready
 
+from services.upi_core.domain.payment import State
+
 from . import bare
 from .cluster import NAMESPACE, Client, NoCluster
+from .report import say
 
 NAME: Final = "upi"
 BANK: Final = "bench"
+SWITCH: Final = "upi-core"
 PIN: Final = "1234"
 PAYERS: Final = [f"b{number}@{BANK}" for number in range(50)]
 LEARNERS: Final = [f"bench{number}@suuupra.example" for number in range(60)]
@@ -56,6 +64,18 @@ for email in json.loads(sys.argv[1]):
     app(["token", email], standalone_mode=False)
 """
 """The commands that an operator has, many of them in one process."""
+OVER: Final = (State.SUCCESS, State.FAILED, State.EXPIRED, State.REVERSED, State.DISPUTED)
+"""Of a payment that goes on only when somebody does something."""
+_UNDER_WAY: Final = """
+import json, os, sys
+import psycopg
+
+bank, over = json.loads(sys.argv[1])
+asked = "SELECT count(*) FROM txn WHERE %s IN (payer_bank, payee_bank) AND state <> ALL(%s)"
+with psycopg.connect(os.environ["SUUUPRA_DATABASE_URL"]) as connection:
+    print(connection.execute(asked, (bank, over)).fetchone()[0])
+"""
+"""How many payments with a bank the switch has not brought to their end."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +149,23 @@ async def widened_rail(client: Client, url: str) -> AsyncIterator[None]:
         await _patch(client, widened(rail["spec"]))
         await _until("a phone for a crowd", lambda: _phone_is_wide(url))
         yield
+        await _payments_end()
     finally:
         await _patch(client, put_back(rail["spec"]))
+
+
+async def _payments_end() -> None:
+    """Return when nothing is under way with the bank; or after a while, since it ends also when the bank is back."""
+    say("the last payments end")
+    about = json.dumps([BANK, [state.value for state in OVER]])
+
+    async def ended() -> bool:
+        return int(await asyncio.to_thread(_inside, SWITCH, _UNDER_WAY, argument=about)) == 0
+
+    try:
+        await _until("the last payments' end", ended)
+    except TimeoutError as error:
+        say(f"  {error}: what is left of them ends when {BANK} is back")
 
 
 async def _patch(client: Client, spec: Object) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from services.upi_core.domain.payment import (
+    CheckDue,
+    CollectExpired,
+    Happening,
+    Payment,
+    State,
+    Step,
+    TimedOut,
+    decide,
+)
+
 from .buyers import Bought, Journal, journal_of
 from .order_to_journal import HOPS, Run, figures
-from .stage import BANK, PAYERS, Bare, put_back, widened
+from .stage import BANK, OVER, PAYERS, Bare, put_back, widened
 
 BARE = Bare(http=[0.002] * 10, commit=[0.001] * 10, kafka=[0.005] * 10)
 RAIL: dict[str, Any] = {
@@ -130,6 +141,13 @@ def test_a_bank_that_a_run_left_behind_is_taken_out() -> None:
     left = merged(RAIL, widened(RAIL))
     assert [one["code"] for one in put_back(left)["participants"]] == ["asha", "cedar"]
     assert len(widened(left)["participants"]) == 3
+
+
+def test_the_bank_waits_for_every_payment_that_a_timer_still_moves() -> None:
+    """Those that it does not wait for (OVER) are all others."""
+    timers: list[Happening] = [*map(TimedOut, get_args(Step)), CheckDue(), CollectExpired()]
+    moved = {state for state in State if any(decide(Payment(state), timer).note for timer in timers)}
+    assert moved == {*State} - {*OVER}
 
 
 def merged(spec: Any, patch: Any) -> Any:
