@@ -7,13 +7,15 @@ so that the invoice's tax is right to the minor unit however many lines it has.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 from uuid import UUID
 
 from suuupra.money import Money
 
 MOST_PERMILLE = 1000
 """The whole of it: a coupon of 1000 ‰ makes free."""
+STANDARD: Final = "standard-"
+"""How the codes of the platform's own price lists begin: each holds everybody's usual prices in one currency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class Priced:
     discount: Money
     tax: Money
     total: Money
+
+
+def standard_code(currency: str) -> str:
+    """What the list with everybody's usual prices in a currency is called."""
+    return STANDARD + currency.lower()
 
 
 def price(items: Sequence[Item], currency: str, discount: Discount | None = None) -> Priced:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import text, tuple_
 from sqlmodel import col, select
 
+from services.commerce.domain import pricing
 from services.commerce.store.tables import CourseRow, PriceListRow, PriceRow, ProductRow, VariantRow
 from suuupra.db import Transaction
 from suuupra.money import Money
@@ -163,11 +164,17 @@ async def withdraw_course(tx: Transaction, course_id: UUID, at: datetime) -> Non
     await tx.execute(_WITHDRAWN, {"id": course_id, "at": at})
 
 
-async def standard_list(tx: Transaction, currency: str, id_: UUID, now: datetime) -> UUID:
-    """The list that holds everybody's usual prices in a currency; made as `id_` when it is not there."""
-    code = f"standard-{currency.lower()}"
+async def standard_list(tx: Transaction, currency: str, id_: UUID, now: datetime) -> UUID | None:
+    """The list that holds everybody's usual prices in a currency; made as `id_` when it is not there.
+
+    None when another list has its code: one of somebody's own, or of another currency, holds nobody else's prices.
+    """
+    code = pricing.standard_code(currency)
     await tx.execute(_STANDARD, {"id": id_, "code": code, "currency": currency, "now": now})
-    return (await tx.exec(select(PriceListRow.id).where(PriceListRow.code == code))).one()
+    query = select(PriceListRow.id).where(
+        PriceListRow.code == code, PriceListRow.currency == currency, col(PriceListRow.owner).is_(None)
+    )
+    return (await tx.exec(query)).one_or_none()
 
 
 async def set_price(tx: Transaction, list_id: UUID, variant_id: UUID, minor: int) -> None:

@@ -6,9 +6,13 @@ from uuid import uuid4
 
 import pytest
 
+from services.commerce.store.tables import PriceListRow
 from services.commerce.tests.people import Person, ok, problem
 from services.commerce.tests.shop import PRICES, Shop
 from suuupra.clock import FakeClock
+from suuupra.db import Database
+from suuupra.ids import new_id
+from suuupra.testing.unchanged import unchanged
 
 pytestmark = pytest.mark.integration
 
@@ -184,3 +188,50 @@ async def test_a_price_list_holds_for_its_time_before_the_usual_prices(
     assert wrong["field"] == "body.currency"
     assert ok(await seller.delete(path))["prices"] == {}
     problem(await seller.post("/v1/price-lists", body), 409, "code-taken")
+
+
+async def test_the_platforms_own_lists_are_nobodys_to_begin(
+    shop: Shop, seller: Person, signed_in: Callable[..., Person], clock: FakeClock
+) -> None:
+    """Whoever had the list that everybody's usual prices in a currency are kept on would decide what they mean."""
+    over = (clock.now() - timedelta(days=1)).isoformat()
+    for who in (seller, signed_in(None, "commerce:write", ("operator",))):
+        taken = {"code": "standard-usd", "currency": "JPY", "ends_at": over}
+        wrong = problem(await who.post("/v1/price-lists", taken), 422, "invalid")
+        assert (wrong["field"], "the platform's" in wrong["rule"]) == ("body.code", True)
+        assert ok(await who.get("/v1/price-lists", mine=True))["items"] == []
+    made = await shop.product(prices=[{"currency": "USD", "amount": "49.00"}])
+    assert made["variants"][0]["prices"] == [{"minor": 4_900, "currency": "USD", "text": "49.00"}]
+
+
+@pytest.mark.parametrize(
+    ("owner", "currency"), [("somebody else", "USD"), (None, "JPY"), ("somebody else", "JPY")]
+)
+async def test_a_list_that_only_has_the_code_of_a_platforms_list_takes_nobodys_prices(
+    seller: Person, nobody: Person, database: Database, clock: FakeClock, owner: str | None, currency: str
+) -> None:
+    """As one might be from when such codes were not refused."""
+    async with database.transaction() as tx:
+        tx.add(
+            PriceListRow(
+                id=new_id(),
+                owner=owner,
+                code="standard-usd",
+                currency=currency,
+                priority=1,
+                created_at=clock.now(),
+            )
+        )
+    rupees, dollars = PRICES[0], {"currency": "USD", "amount": "49.00"}
+    body = {"title": "x", "variants": [{"title": "x", "prices": [rupees, dollars]}]}
+    async with unchanged(database):
+        wrong = problem(await seller.post("/v1/products", body), 409, "code-taken")
+    assert wrong["field"] == "body.variants[0].prices"
+    assert "standard-usd" in wrong["rule"]
+    body["variants"] = [{"title": "x", "prices": [rupees]}]
+    made = ok(await seller.post("/v1/products", body))
+    path = f"/v1/products/{made['id']}/variants/{made['variants'][0]['id']}"
+    again = problem(await seller.patch(path, {"prices": [dollars]}), 409, "code-taken")
+    assert again["field"] == "body.prices"
+    shown = ok(await nobody.get(f"/v1/products/{made['id']}"))["variants"][0]["prices"]
+    assert [price["currency"] for price in shown] == ["INR"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.commerce.domain.pricing import STANDARD
 from services.commerce.store import catalogue
 from services.commerce.store.tables import PriceListRow
 from services.commerce.usecases import forms
@@ -31,6 +32,9 @@ async def create(
     tx: Transaction, *, clock: Clock, seller: Seller, new: forms.NewPriceList
 ) -> forms.PriceListView:
     """Begin a list without prices. Its code must be free: `conflict` around the transaction tells."""
+    if new.code.startswith(STANDARD):
+        rule = f"must not begin with {STANDARD}: such lists are the platform's, and hold everybody's usual prices"
+        raise invalid("body.code", rule, "choose another, such as diwali-inr")
     if new.starts_at and new.ends_at and new.ends_at <= new.starts_at:
         raise invalid("body.ends_at", "must be after starts_at", "send a later time, or leave one out")
     row = PriceListRow(id=new_id(), owner=seller.subject, created_at=clock.now(), **new.model_dump())

@@ -6,14 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from services.commerce import contract
+from services.commerce.domain.pricing import standard_code
 from services.commerce.store import catalogue
 from services.commerce.store.tables import ProductRow, VariantRow
 from services.commerce.usecases import forms, views
-from services.commerce.usecases.problems import WrongState, refused
+from services.commerce.usecases.problems import CodeTaken, WrongState, refused
 from suuupra.amounts import AmountGiven
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import invalid, not_found
+from suuupra.errors import Problem, invalid, not_found
 from suuupra.etags import Precondition
 from suuupra.ids import new_id
 
@@ -115,7 +116,17 @@ async def _set_prices(
         raise invalid(f"{where}.prices", "must have one price for each currency", "leave out the others")
     for price in sorted(prices, key=lambda price: price.currency):
         standard = await catalogue.standard_list(tx, price.currency, new_id(), now)
+        if standard is None:
+            raise _no_standard_list(price.currency, f"{where}.prices")
         await catalogue.set_price(tx, standard, variant_id, price.money.minor)
+
+
+def _no_standard_list(currency: str, field: str) -> Problem:
+    code = standard_code(currency)
+    rule = f"cannot be kept in {currency}: the price list {code} is not the platform's of that currency"
+    return refused(
+        CodeTaken, field, rule, "leave that currency out, or have an operator free the code and send it again"
+    )
 
 
 async def change(
