@@ -81,8 +81,11 @@ async def drop_coupon(db: Db, clock: Now, buyer: MaybeBuyer, cart_id: UUID) -> c
         return await carts.drop_coupon(tx, clock, buyer, cart_id)
 
 
-@router.post("/{cart_id}/claim")
+@router.post("/{cart_id}/claim", responses=problems(409))
 async def claim_cart(db: Db, clock: Now, buyer: Buyer, cart_id: UUID) -> contract.CartView:
-    """Make an anonymous cart yours: it becomes your cart, or joins the one you have, which is answered."""
+    """Make an anonymous cart yours: it becomes your cart, or joins the one you have, which is answered.
+
+    409 while both have something in them, in different currencies: they stay as they are.
+    """
     async with db.transaction() as tx:
         return await carts.claim(tx, clock, buyer, cart_id)

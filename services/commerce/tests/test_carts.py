@@ -10,6 +10,8 @@ from services.commerce.tests.events import Deliveries
 from services.commerce.tests.people import Person, ok, problem
 from services.commerce.tests.shop import Shop
 from suuupra.clock import FakeClock
+from suuupra.db import Database
+from suuupra.testing.unchanged import unchanged
 
 pytestmark = pytest.mark.integration
 
@@ -101,9 +103,64 @@ async def test_carts_in_two_currencies_do_not_mix(shop: Shop, nobody: Person, le
     await learner.cart(variant)
     wrong = problem(await learner.post("/v1/carts", {"currency": "JPY"}), 409, "cart-not-orderable")
     assert wrong["field"] == "body.currency"
+
+
+async def test_of_two_carts_in_different_currencies_neither_is_thrown_away_for_the_other(
+    shop: Shop, nobody: Person, learner: Person, database: Database
+) -> None:
+    variant = await shop.variant()
+    own = await learner.cart(variant)
     yen = await nobody.cart(variant, currency="JPY")
-    claimed = ok(await learner.post(f"/v1/carts/{yen['id']}/claim"))
-    assert (claimed["id"], claimed["currency"]) == (yen["id"], "JPY")
+    claim = f"/v1/carts/{yen['id']}/claim"
+    async with unchanged(database):
+        for _ in range(2):
+            wrong = problem(await learner.post(claim), 409, "cart-not-orderable")
+            assert wrong["field"] == "path.cart_id"
+            assert "INR" in wrong["rule"]
+    assert ok(await learner.post("/v1/carts", {}))["lines"] == own["lines"]
+    assert ok(await learner.get(f"/v1/carts/{yen['id']}"))["lines"] == yen["lines"]
+    ok(await learner.post("/v1/orders", {"cart_id": own["id"]}))
+    assert ok(await learner.post(claim))["id"] == yen["id"]
+
+
+async def test_a_cart_that_stays_unclaimed_can_be_ordered_by_its_user(
+    shop: Shop, nobody: Person, learner: Person
+) -> None:
+    own = await learner.cart(await shop.variant())
+    yen = await nobody.cart(await shop.variant(), currency="JPY")
+    problem(await learner.post(f"/v1/carts/{yen['id']}/claim"), 409, "cart-not-orderable")
+    ordered = ok(await learner.post("/v1/orders", {"cart_id": yen["id"]}))
+    assert (ordered["user_id"], ordered["total"]) == (learner.id, yen["total"])
+    assert ok(await learner.post("/v1/carts", {}))["id"] == own["id"]
+
+
+async def test_an_empty_cart_in_another_currency_takes_nothing_from_the_users_own(
+    shop: Shop, nobody: Person, learner: Person
+) -> None:
+    own = await learner.cart(await shop.variant())
+    ok(
+        await learner.put(
+            f"/v1/carts/{own['id']}/coupon", {"code": (await shop.coupon("OWN", permille=100))["code"]}
+        )
+    )
+    yen = await nobody.cart(currency="JPY")
+    for _ in range(2):
+        kept = ok(await learner.post(f"/v1/carts/{yen['id']}/claim"))
+        assert (kept["id"], kept["currency"], kept["coupon_code"]) == (own["id"], "INR", "OWN")
+        assert kept["lines"][0]["variant_id"] == own["lines"][0]["variant_id"]
+    problem(await nobody.get(f"/v1/carts/{yen['id']}"), 404, "not-found")
+
+
+async def test_an_empty_cart_of_the_users_takes_what_a_claimed_one_has_in_its_currency(
+    shop: Shop, nobody: Person, learner: Person
+) -> None:
+    own = await learner.cart()
+    yen = await nobody.cart(await shop.variant(), currency="JPY")
+    for _ in range(2):
+        claimed = ok(await learner.post(f"/v1/carts/{yen['id']}/claim"))
+        assert (claimed["id"], claimed["total"]) == (own["id"], yen["total"])
+        assert claimed["orderable"] is True
+    assert ok(await learner.post("/v1/carts", {}))["id"] == own["id"]
 
 
 async def test_a_cart_that_somebody_claimed_is_nobody_elses(

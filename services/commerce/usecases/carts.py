@@ -13,7 +13,7 @@ from services.commerce.usecases.problems import CartNotOrderable, CartOrdered, C
 from suuupra import schedule
 from suuupra.clock import Clock
 from suuupra.db import Transaction
-from suuupra.errors import invalid, not_found
+from suuupra.errors import Problem, invalid, not_found
 
 FORGET = "cart.forget"
 """Scheduled work: forget a cart that nobody touches."""
@@ -137,8 +137,8 @@ async def drop_coupon(
 async def claim(tx: Transaction, clock: Clock, user_id: UUID, cart_id: UUID) -> contract.CartView:
     """Make an anonymous cart the user's: it becomes their cart, or its lines join those of the one they have.
 
-    Claiming again answers the same. Of two carts in different currencies the claimed one is kept by itself: its
-    lines are what was put last, and prices of two currencies do not add up.
+    Claiming again answers the same. Prices of two currencies do not add up: of two carts in different ones that with
+    something in it decides, and while both have something they stay what they are, and the claim is refused.
     """
     now = clock.now()
     await carts.users_turn(tx, user_id)
@@ -157,18 +157,26 @@ async def claim(tx: Transaction, clock: Clock, user_id: UUID, cart_id: UUID) -> 
 async def _join(tx: Transaction, anonymous: CartRow, user_id: UUID, now: datetime) -> CartRow:
     own = await carts.open_cart_of(tx, user_id)
     anonymous.updated_at = now
-    if own is not None and own.currency == anonymous.currency:
-        joined = merged(await _wanted(tx, own), await _wanted(tx, anonymous))
-        await carts.replace_lines(tx, own.id, joined, now)
+    if own is None:
+        anonymous.user_id = user_id
+        return anonymous
+    kept, joining = await _wanted(tx, own), await _wanted(tx, anonymous)
+    if own.currency != anonymous.currency and kept and joining:
+        raise _two_currencies(own.currency)
+    if joining or own.currency == anonymous.currency:
+        own.currency = anonymous.currency
         own.coupon_id = anonymous.coupon_id or own.coupon_id
-        own.updated_at = now
-        anonymous.status, anonymous.merged_into = "merged", own.id
-        return own
-    if own is not None:
-        own.status, own.merged_into = "merged", anonymous.id
-        await tx.flush()
-    anonymous.user_id = user_id
-    return anonymous
+        await carts.replace_lines(tx, own.id, merged(kept, joining), now)
+    own.updated_at = now
+    anonymous.status, anonymous.merged_into = "merged", own.id
+    return own
+
+
+def _two_currencies(own: str) -> Problem:
+    rule = f"must be a cart in {own}, as your open cart, while something is in both"
+    return refused(
+        CartNotOrderable, "path.cart_id", rule, "order or empty one of the two, then claim it again"
+    )
 
 
 async def _wanted(tx: Transaction, row: CartRow) -> list[Wanted]:

@@ -56,6 +56,7 @@ class Cart:
         self.lines: dict[UUID, tuple[int, int]] = {}
         self.coupon: str | None = None
         self.order: UUID | None = None
+        self.currency = "INR"
 
 
 class CommerceDouble:
@@ -115,8 +116,7 @@ class CommerceDouble:
         if path == "/v1/products":
             return answer(Page[ProductView](items=[self._product(course) for course in self.courses]))
         if path == "/v1/carts":
-            NewCart.model_validate_json(request.content)
-            return self._new_cart(user)
+            return self._new_cart(NewCart.model_validate_json(request.content).currency, user)
         if found := re.fullmatch(r"/v1/carts/([^/]+)(/.*)?", path):
             return self._of_cart(request, found[1], found[2] or "", user)
         if user is None:
@@ -152,9 +152,9 @@ class CommerceDouble:
         ]
         return Entitlements(items=items)
 
-    def _new_cart(self, user: UUID | None) -> httpx.Response:
-        own = next((c for c in self.carts.values() if user and c.owner == user and c.order is None), None)
-        cart = own or Cart(user)
+    def _new_cart(self, currency: str | None, user: UUID | None) -> httpx.Response:
+        cart = self._open_cart_of(user) or Cart(user)
+        cart.currency = cart.currency if cart.lines else currency or cart.currency
         self.carts[cart.id] = cart
         return answer(self.view(cart), 201)
 
@@ -192,11 +192,16 @@ class CommerceDouble:
             case "DELETE", ["coupon"]:
                 cart.coupon = None
             case "POST", ["claim"]:
-                cart = self._claimed(cart, user)
+                own = self._open_cart_of(user)
+                if own and own.lines and cart.lines and own.currency != cart.currency:
+                    return refusals.two_currencies(own.currency)
+                cart = self._claimed(cart, own, user)
         return answer(self.view(cart))
 
-    def _claimed(self, cart: Cart, user: UUID | None) -> Cart:
-        own = next((c for c in self.carts.values() if c.owner == user and c.order is None), None)
+    def _open_cart_of(self, user: UUID | None) -> Cart | None:
+        return next((c for c in self.carts.values() if user and c.owner == user and c.order is None), None)
+
+    def _claimed(self, cart: Cart, own: Cart | None, user: UUID | None) -> Cart:
         if own is None or own is cart:
             cart.owner = user
             return cart
@@ -212,7 +217,7 @@ class CommerceDouble:
         off = min(self.coupons.get(cart.coupon or "", 0), subtotal)
         fine = bool(lines) and all(line.unit_before is None for line in lines)
         return CartView(
-            id=cart.id, status="ordered" if cart.order else "open", order_id=cart.order, currency="INR", lines=lines,
+            id=cart.id, status="ordered" if cart.order else "open", order_id=cart.order, currency=cart.currency, lines=lines,
             coupon_code=cart.coupon, coupon_problem=None, subtotal=amount(subtotal), discount=amount(off),
             tax=amount(tax_in(subtotal - off)), total=amount(subtotal - off), orderable=fine and cart.order is None,
         )  # fmt: skip

@@ -24,6 +24,13 @@ def cart_ordered(order: UUID | None) -> httpx.Response:
     return problem(409, "cart-ordered", detail, errors=[error], order_id=str(order))
 
 
+def two_currencies(own: str) -> httpx.Response:
+    """A cart to be claimed and the person's own have something in them, in different currencies."""
+    rule = f"must be a cart in {own}, as your open cart, while something is in both"
+    fix = "order or empty one of the two, then claim it again"
+    return problem(409, "cart-not-orderable", rule, "path.cart_id", fix)
+
+
 def of_prices(cart: CartView, shown: AmountGiven | None) -> httpx.Response | None:
     """A price is not the one that was shown."""
     errors = [

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.payments.contract import AttemptStatus
+from services.web.tests.commerce_double import Cart
 from services.web.tests.conftest import OURS, World, browsing, sign_in
 from services.web.tests.live import looked_again, marks, watching
 from services.web.tests.markup import one, tree
@@ -116,6 +117,22 @@ async def test_signing_in_works_while_the_shop_is_away_and_the_cart_is_claimed_l
     assert one(tree(await shopper.get("/cart")), ".cart-line h2").text() == "Rust"
     answer = await shopper.post("/checkout", data=await fill(shopper, world), headers=FROM_CART)
     assert answer.headers["location"].startswith("/checkout/")
+
+
+async def test_signing_in_works_with_a_cart_in_another_currency_and_neither_cart_is_lost(
+    shopper: httpx.AsyncClient, world: World
+) -> None:
+    form = await fill(shopper, world)
+    theirs = Cart(world.identity.user)
+    theirs.currency, theirs.lines = "USD", {world.shop.variant(world.content.courses[0]): (1, 900)}
+    world.shop.carts[theirs.id] = theirs
+    assert (await sign_in(shopper, world, "/cart")).headers["location"] == "/cart"
+    assert world.network.asked("commerce", "POST")[-1].endswith("/claim")
+    assert one(tree(await shopper.get("/cart")), ".cart-line h2").text() == "Rust"
+    answer = await shopper.post("/checkout", data=form, headers=FROM_CART)
+    assert answer.headers["location"].startswith("/checkout/")
+    assert theirs.order is None
+    assert len(theirs.lines) == 1
 
 
 async def test_while_payments_has_not_heard_of_the_order_the_page_waits_and_then_offers_the_code(

@@ -87,6 +87,14 @@ async def a_cart_that_was_ordered(they: Shopping) -> None:
     await they.shop.ask(Call("POST", "/v1/orders", json=body, bearer=they.bearer, key="another"))
 
 
+async def a_cart_in_another_currency_than_theirs(they: Shopping) -> None:
+    await they.cart()
+    answer = await they.shop.ask(Call("POST", "/v1/carts", json={"currency": "USD"}))
+    visitors = CartView.model_validate_json(answer.content).id
+    await they.shop.put(str(visitors), they.variant, 1, None)
+    await they.shop.claim(str(visitors), they.bearer)
+
+
 STEPS: tuple[Callable[[Shopping], Awaitable[None]], ...] = (
     an_old_total,
     a_total_in_another_currency,
@@ -95,6 +103,7 @@ STEPS: tuple[Callable[[Shopping], Awaitable[None]], ...] = (
     a_coupon_that_is_none,
     what_an_order_of_theirs_holds,
     a_cart_that_was_ordered,
+    a_cart_in_another_currency_than_theirs,
 )
 
 
@@ -122,7 +131,7 @@ async def real(world: Platform) -> Callable[[], Awaitable[Shopping]]:
         async with httpx.AsyncClient(
             transport=world.network, base_url="http://commerce:8000", headers=headers
         ) as seller:
-            body = {"prices": [{"currency": "INR", "amount": amount}]}
+            body = {"prices": [{"currency": currency, "amount": amount} for currency in ("INR", "USD")]}
             assert (await seller.patch(path, json=body)).is_success
 
     async def somebody() -> Shopping:
