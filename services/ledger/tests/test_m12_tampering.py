@@ -12,7 +12,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from services.ledger.clients.keys import CheckpointKeys
-from services.ledger.domain import sealing
+from services.ledger.domain import checkpoints, sealing
 from services.ledger.domain.journals import Draft, Leg, Transfer
 from services.ledger.domain.merkle import Frontier
 from services.ledger.tests.books import CASH, LEDGER, SALES, Books, body_of, transfer
@@ -240,6 +240,14 @@ async def test_m12_a_checkpoint_that_is_not_ours_or_not_what_the_row_says_is_nam
     assert named(await verifying.verify(database, outside)) == {("checkpoint", str(signed["size"]))}
     await bucket.put("checkpoints/9.jws", b"no checkpoint", content_type="text/plain")
     assert ("object", "checkpoints/9.jws") in named(await verifying.verify(database, outside))
+
+
+async def test_m12_a_checkpoint_that_is_no_longer_in_the_object_store_is_named(
+    sealed: Books, database: Database, outside: Outside, bucket: ObjectStore
+) -> None:
+    signed = (await sealed.client.post(f"{LEDGER}/checkpoints")).json()
+    await bucket.delete(checkpoints.object_key(signed["size"]))
+    assert named(await verifying.verify(database, outside)) == {("checkpoint", str(signed["size"]))}
 
 
 async def test_m12_parallel_appends_never_fork_the_chain(books: Books, database: Database) -> None:

@@ -51,12 +51,17 @@ class Report:
 
 
 async def verify(database: Database, outside: Outside, progress: Progress | None = None) -> Report:
-    """Recompute everything from the rows; each that is not as it was is named."""
+    """Recompute everything from the rows; each that is not as it was is named.
+
+    It may be signed meanwhile: a checkpoint's journals and key come first, then its object, then its row. So they are
+    read the other way round, and what belongs to a row or an object that was seen is there to be seen.
+    """
     audit = Audit()
+    async with database.transaction(limit=LIMIT) as tx:
+        copies = await proofs.checkpoints(tx, before=None, limit=10_000_000)
     signed = await _signed(outside, audit)
     async with database.transaction(limit=LIMIT) as tx:
         await tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        copies = await proofs.checkpoints(tx, before=None, limit=10_000_000)
         audit.wanted = frozenset({it.size for it in signed} | {row.size for row in copies})
         head = await chain.read(tx)
         async for claimed in _claimed(tx, head.sequence):
@@ -96,14 +101,15 @@ async def _signed(outside: Outside, audit: Audit) -> list[Signed]:
     """The checkpoints that there are outside. One that is not ours is a finding."""
     if outside.keys is None:
         return []
-    keys = await outside.keys.verifying()
-    found = [_read(text_, f"copy {number}", keys, audit) for number, text_ in enumerate(outside.copies, 1)]
+    texts = [(f"copy {number}", text_) for number, text_ in enumerate(outside.copies, 1)]
     if outside.objects is not None:
         stored = [it.key async for it in outside.objects.list(checkpoints.PREFIX)]
         for at in range(0, len(stored), READS_AT_ONCE):
             group = stored[at : at + READS_AT_ONCE]
-            texts = await asyncio.gather(*(_fetched(outside.objects, key) for key in group))
-            found += [_read(text_, key, keys, audit) for key, text_ in zip(group, texts, strict=True)]
+            fetched = await asyncio.gather(*(_fetched(outside.objects, key) for key in group))
+            texts += zip(group, fetched, strict=True)
+    keys = await outside.keys.verifying()
+    found = [_read(text_, name, keys, audit) for name, text_ in texts]
     return [it for it in found if it is not None]
 
 
