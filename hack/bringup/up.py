@@ -1,8 +1,10 @@
 """`make up`: refuse or run the plan, then say where everything is and what to try."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from bringup import clusters, images, locks, machine, plan, processes, ready, status, world
 from bringup.cluster import Cluster
@@ -29,11 +31,15 @@ def up(knobs: Knobs) -> None:
 
 
 def build_images(knobs: Knobs, names: Sequence[str]) -> None:
-    """Build the images named (or all), give them to the user's cluster when it runs, print their names."""
+    """Build the images named (or all), give them to the user's cluster when it runs, print their names.
+
+    The output is names and nothing else, because programs read it: Tilt, and whoever pushes images. The rest is told
+    beside it.
+    """
     wanted = images.chosen(knobs, names)
     cluster = clusters.of_user(knobs)
     with only_one(patient=True):
-        job = Job("images")
+        job = Job("images", say=partial(print, file=sys.stderr))
         images.build_all(job, [images.base(knobs), *wanted])
         if cluster.is_up():
             cluster.load(job, [image.reference for image in wanted])
