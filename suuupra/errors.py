@@ -12,6 +12,7 @@ A service says what happened by raising a Problem, or a subclass of its own:
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
@@ -209,6 +210,8 @@ def from_http_exception(error: HTTPException, request: Request) -> Problem:
         return _nothing_at(request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         return _method_not_allowed(request, (error.headers or {}).get("Allow", ""))
+    if error.status_code == HTTPStatus.BAD_REQUEST and (unread := _unreadable_json(error.__cause__, request)):
+        return unread
     known = GENERIC.get(error.status_code)
     if known is Unauthenticated:
         return Unauthenticated(str(error.detail))
@@ -256,6 +259,28 @@ def _malformed_json(detail: ErrorDetails, body: object) -> Problem:
     where = f"line {line}, column {column}"
     error = FieldError("body", f"must be valid JSON; {reason} at {where}", f"correct the JSON at {where}")
     return MalformedJson(f"The body is not valid JSON: {reason} at {where}.", errors=[error])
+
+
+def _unreadable_json(cause: BaseException | None, request: Request) -> Problem | None:
+    """What the JSON parser gives up on without a position of its own, of which the framework says only that it failed."""
+    if "json" not in request.headers.get("content-type", ""):
+        return None
+    match cause:
+        case UnicodeDecodeError(start=start):
+            where = f"byte {start + 1}"
+            rule, fix = (
+                f"must be text in UTF-8, and is not at {where}",
+                f"encode it in UTF-8; look at {where}",
+            )
+        case RecursionError():
+            rule, fix = "is nested too deep", "put fewer arrays and objects into one another"
+        case ValueError():
+            digits = sys.get_int_max_str_digits()
+            rule = f"must hold no whole number of more than {digits} digits"
+            fix = "send a smaller number, or text in double quotes"
+        case _:
+            return None
+    return MalformedJson(f"The body cannot be read: it {rule}.", errors=[FieldError("body", rule, fix)])
 
 
 def _field_error(detail: ErrorDetails) -> FieldError:

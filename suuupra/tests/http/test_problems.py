@@ -98,6 +98,13 @@ async def http(make_app: Any, client: Client) -> AsyncIterator[httpx.AsyncClient
         yield opened
 
 
+@pytest_asyncio.fixture
+async def roomy(make_app: Any, client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    """The same, with the room for bodies that services have unless they say otherwise."""
+    async with client(make_app(router)) as opened:
+        yield opened
+
+
 def _errors(answer: httpx.Response) -> dict[str, tuple[str, str]]:
     assert answer.headers["content-type"] == "application/problem+json"
     return {error["field"]: (error["rule"], error["fix"]) for error in answer.json()["errors"]}
@@ -168,6 +175,30 @@ async def test_json_that_cannot_be_read_is_shown_by_line_and_column(http: httpx.
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:suuupra:problem:malformed-json"
     assert _errors(answer)["body"][1] == "correct the JSON at line 2, column 10"
+
+
+@pytest.mark.parametrize(
+    ("body", "rule", "fix"),
+    [
+        (b'{"title":"\xff"}', "must be text in UTF-8, and is not at byte 11", "encode it in UTF-8"),
+        (b"[" * 200_000, "is nested too deep", "put fewer arrays and objects"),
+        (
+            b'{"minutes":' + b"9" * 5_000 + b"}",
+            "must hold no whole number of more than 4300",
+            "send a smaller",
+        ),
+    ],
+    ids=["not UTF-8", "nested too deep", "too many digits"],
+)
+async def test_json_that_the_parser_gives_up_on_is_told_by_its_cause(
+    roomy: httpx.AsyncClient, body: bytes, rule: str, fix: str
+) -> None:
+    answer = await roomy.post("/lessons", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:suuupra:problem:malformed-json"
+    found_rule, found_fix = _errors(answer)["body"]
+    assert found_rule.startswith(rule)
+    assert found_fix.startswith(fix)
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe{}", b'{"title":"\xff"}', b'{"title": NaN}'])
