@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from suuupra_operator.desired.series import REQUESTS, everywhere, selector
-from suuupra_operator.desired.subject import Manifest, Subject
+from suuupra_operator.desired.subject import Manifest, Subject, digest
 from suuupra_operator.schema import seconds
 
 Panel = dict[str, Any]
 _WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
+_LONGEST_ID = 40
+"""Characters that Grafana takes."""
 
 
 def dashboard(subject: Subject) -> Manifest:
@@ -24,7 +26,7 @@ def dashboard(subject: Subject) -> Manifest:
 
 def _document(subject: Subject) -> dict[str, Any]:
     return {
-        "uid": f"suuupra-{subject.namespace}-{subject.name}"[:40],
+        "uid": _id(subject),
         "title": f"{subject.name} ({subject.namespace})",
         "tags": ["suuupra", "generated"],
         "schemaVersion": 41,
@@ -34,6 +36,15 @@ def _document(subject: Subject) -> dict[str, Any]:
         "templating": {"list": [{"name": "source", "type": "datasource", "query": "prometheus"}]},
         "panels": [_placed(panel, place) for place, panel in enumerate(_panels(subject))],
     }
+
+
+def _id(subject: Subject) -> str:
+    """The dashboard's address: whole where it has room, else its beginning and a digest that tells it from others."""
+    whole = f"suuupra-{subject.namespace}-{subject.name}"
+    if len(whole) <= _LONGEST_ID:
+        return whole
+    told = digest(subject.namespace, subject.name)
+    return f"{whole[: _LONGEST_ID - len(told) - 1]}-{told}"
 
 
 def _panels(subject: Subject) -> list[Panel]:
