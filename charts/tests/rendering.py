@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,11 @@ class Chart:
 
     def template(self, *options: str) -> subprocess.CompletedProcess[str]:
         """`helm template`, whatever comes of it."""
+        return self._template(self.path, *options)
+
+    def _template(self, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
         where = ("--namespace", self.namespace, "--kube-version", "1.34.4")
-        return helm("template", self.name, str(self.path), *where, *options)
+        return helm("template", self.name, str(path), *where, *options)
 
     def text(self, *options: str) -> str:
         """The text of a render that must succeed."""
@@ -61,6 +66,20 @@ class Chart:
     def render(self, *options: str) -> list[Object]:
         """Its objects."""
         return [item for item in yaml.load_all(self.text(*options), Loader=yaml.CSafeLoader) if item]
+
+    def notes(self, *options: str) -> str:
+        """What an install prints at its end. Without a cluster helm renders all but that, so here it is an object too."""
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / self.name
+            shutil.copytree(self.path, copy)
+            notes = copy / "templates" / "NOTES.txt"
+            lines = [f"  {line}\n" for line in notes.read_text().splitlines()]
+            notes.with_name("notes.yaml").write_text("kind: Notes\ntext: |\n" + "".join(lines))
+            notes.unlink()
+            done = self._template(copy, *options, "--show-only", "templates/notes.yaml")
+        assert done.returncode == 0, done.stderr
+        text: str = yaml.safe_load(done.stdout)["text"]
+        return text
 
 
 def compare(name: str, rendered: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import yaml
 from suuupra_operator.desired.network import servers_of
@@ -44,6 +46,18 @@ def test_the_operators_own_policy_lets_it_out_to_every_server_it_provides_from(
     egress = named(CHART.render(*options), "NetworkPolicy", "suuupra-operator")["spec"]["egress"]
     anywhere = {port["port"] for rule in egress if "to" not in rule for port in rule["ports"]}
     assert {port for _, port in asked} <= anywhere
+
+
+def test_the_notes_name_every_definition_that_stays_and_every_folder_of_work() -> None:
+    notes = CHART.notes()
+    definitions = {
+        item["metadata"]["name"] for item in CHART.render() if item["kind"] == "CustomResourceDefinition"
+    }
+    (told,) = [line for line in notes.splitlines() if "kubectl delete crd" in line]
+    assert set(told.partition("kubectl delete crd")[2].split()) == definitions
+    (applied,) = [line for line in notes.splitlines() if "kubectl apply -R" in line]
+    assert set(re.findall(r"-f (\S+)", applied)) == {"manifests/services", "manifests/rails"}
+    assert "kubectl delete crd" not in CHART.notes("--set", "crds.keep=false")
 
 
 def test_definitions_come_with_the_chart_and_stay_when_it_goes() -> None:
