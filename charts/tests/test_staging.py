@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -51,6 +52,18 @@ def test_the_operator_may_read_the_accounts_that_the_platform_names(platform: Su
     named_ = [server.admin_secret_ref for server in servers]
     assert {secret.namespace for secret in named_} == {granted["namespace"]}
     assert [secret.name for secret in named_] == granted["adminSecrets"]
+
+
+def test_administrators_are_sent_to_where_the_operator_reads(platform: SuuupraPlatformSpec) -> None:
+    granted = values(SUUUPRA)["infra"]
+    created = re.findall(r"create secret generic (\S+) -n (\S+)", INFRA.notes(*INFRA.staging))
+    assert {namespace for _, namespace in created} == {platform.postgres.admin_secret_ref.namespace}
+    assert {name for name, _ in created} == set(granted["adminSecrets"])
+
+
+def test_where_nothing_else_is_said_administrators_are_sent_to_the_release() -> None:
+    notes = INFRA.notes("--set", "valkey.enabled=false", "--set", "valkey.external.host=valkey.example.org")
+    assert re.findall(r"create secret generic (\S+) -n (\S+)", notes) == [("valkey-admin", INFRA.namespace)]
 
 
 def test_the_operator_and_the_services_come_from_one_registry(platform: SuuupraPlatformSpec) -> None:
