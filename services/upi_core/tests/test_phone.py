@@ -120,6 +120,23 @@ async def test_a_declined_and_an_expired_request_say_so(town: Town) -> None:
     assert await town.tried("A2") == []
 
 
+async def test_what_was_approved_when_its_payee_had_left_says_so_and_nothing_is_sent(town: Town) -> None:
+    approved, declined = [await town.open(town.merchant.link(ref=ref)) for ref in ("A1", "A2")]
+    left = await town.merchant.send("DELETE", f"/internal/v1/participants/{CODE}", "")
+    assert left.is_success, left.text
+    await town.approve(approved)
+    await town.http.post(f"{declined}/decline", headers=SAME_ORIGIN)
+    shown = await page(town, approved)
+    assert "Not paid" in text(shown)
+    assert "nobody's any more. Nothing was paid; ask the payee for a new link." in text(shown)
+    assert shown.css_first("meta[http-equiv=refresh]") is None, "it does not wait for what never comes"
+    assert shown.css_first(f'main a[href="/phone/accounts/{PAYER}"]') is not None
+    assert "You declined" in text(await page(town, declined))
+    assert [await town.tried(ref) for ref in ("A1", "A2")] == [[], []]
+    async with town.switch.state.resources.get(Database).reading() as tx:
+        assert (await tx.scalars(sql("SELECT 1 FROM message_out WHERE recipient = 'PHONE'"))).all() == []
+
+
 async def test_the_account_page_shows_what_waits_first(town: Town) -> None:
     await town.pay(ref="A1")
     await town.open(town.merchant.link(5_000, ref="A2"))

@@ -14,7 +14,7 @@ from services.upi_core.store.participants import Entry
 from services.upi_core.store.transactions import Side, Txn
 from services.upi_core.usecases import steps
 from services.upi_core.usecases.problems import Refused
-from services.upi_core.usecases.rail import Rail
+from services.upi_core.usecases.rail import PHONE, Rail
 from suuupra.db import Transaction
 
 AUTH: Final = "auth"
@@ -58,7 +58,9 @@ async def _repeated(tx: Transaction, rail: Rail, found: Txn, sender: str, reques
 
 
 async def _refuse(tx: Transaction, rail: Rail, sender: str, request: ReqPay, code: Code) -> Txn | None:
-    """Answer without a transaction."""
+    """Answer without a transaction. The phone takes no messages: what it sent without one is shown as not paid."""
+    if sender == PHONE:
+        return None
     refusal = writing.refusal(request, code, rail.clock.now())
     until = rail.clock.now() + steps.CONFIRMED_WITHIN
     await rail.post(tx, sender, Api.RESP_PAY, refusal, expires_at=until)

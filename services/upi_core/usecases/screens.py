@@ -29,6 +29,7 @@ Kind = Literal[
     "expired",
 ]
 _PIN: Final = re.compile(r"[0-9]{4,6}")
+_NOBODY: Final = "The payment address is nobody's any more. Nothing was paid; ask the payee for a new link."
 _RETRIED: Final = frozenset({Code.WRONG_PIN, Code.INSUFFICIENT, Code.PAYER_BANK_DOWN, Code.AUTH_TIMEOUT})
 
 
@@ -105,8 +106,8 @@ def _kind(request: PaymentRequest, txn: Txn | None, back_minor: int, now: dateti
         return "declined"
     if request.state == "pending":
         return "ask" if request.expires_at > now else "expired"
-    if txn is None:
-        return "expired" if request.state == "expired" else "busy"
+    if txn is None:  # an approval and its transaction are committed as one: this was refused without any
+        return "expired" if request.state == "expired" else "failed"
     match txn.payment.state:
         case State.SUCCESS:
             return _paid(txn, back_minor)
@@ -151,4 +152,4 @@ def _sentence(kind: Kind, code: Code | None, back: str) -> str:
         case "expired":
             return "The time to pay is over. Nothing was paid."
         case "failed":
-            return MEANINGS[code or Code.SYSTEM]
+            return MEANINGS[code] if code is not None else _NOBODY
