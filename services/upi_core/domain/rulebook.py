@@ -88,6 +88,7 @@ class Rulebook(_Rules):
     collect_until: date | None = date(2025, 10, 1)
     """From this day on collect requests are refused (NPCI, 2025); None: they are open."""
     collect_minutes: Annotated[int, Field(ge=1, le=64_800)] = 30
+    """How long the payer may approve a collect request that names no end itself; what follows counts from then on."""
     dispute_days: Annotated[int, Field(ge=1)] = 45
     """UDIR: until when a dispute may be raised. Days are not scaled."""
 

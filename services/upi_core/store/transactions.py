@@ -51,6 +51,13 @@ class Txn:
     counted_on: date | None
     expires_at: datetime
     created_at: datetime
+    authorised_at: datetime | None = None
+    """When the payer approved a collect request."""
+
+    @property
+    def began_at(self) -> datetime:
+        """From when on the limits of the rulebook count."""
+        return self.authorised_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ _COLUMNS: Final = (
     "id, type, state, code, rrn, amount_minor, note, ref_id, mode, org_txn_id, initiator, request_id, fingerprint,"
     " payer_vpa, payer_name, payer_bank, payer_number, payee_vpa, payee_name, payee_bank, payee_number,"
     " payee_type, payee_mcc, payee_psp, credential, checks, reversals, late_credit, told, counted_in, counted_on,"
-    " expires_at, created_at"
+    " expires_at, created_at, authorised_at"
 )
 # The statements below are made of columns of our own.
 _FIND: Final = text(f"SELECT {_COLUMNS} FROM txn WHERE id = :id")  # noqa: S608
@@ -96,7 +103,9 @@ VALUES (:id, :now, :note, CAST(:state AS text), CAST(:code AS text), CAST(:detai
 """)
 _TOLD: Final = text("UPDATE txn SET told = :told WHERE id = :id")
 _ENDED: Final = text("SELECT id FROM txn WHERE id = ANY(CAST(:ids AS text[])) AND told IS NOT NULL")
-_CREDENTIAL: Final = text("UPDATE txn SET credential = :credential WHERE id = :id")
+_APPROVED: Final = text("""
+UPDATE txn SET credential = :credential, authorised_at = :now, expires_at = :expires_at WHERE id = :id
+""")
 _ACCOUNT: Final = text("UPDATE txn SET payee_bank = :bank, payee_number = :number WHERE id = :id")
 _EVENT: Final = text("""
 INSERT INTO txn_event (txn_id, at, note, state, code, detail)
@@ -175,6 +184,7 @@ def _txn(row: Any) -> Txn:
         counted_on=row.counted_on,
         expires_at=row.expires_at,
         created_at=row.created_at,
+        authorised_at=row.authorised_at,
     )
 
 
@@ -255,8 +265,12 @@ async def told(tx: Transaction, txn_id: str, result: str) -> None:
     await tx.execute(_TOLD, {"id": txn_id, "told": result})
 
 
-async def give_credential(tx: Transaction, txn_id: str, credential: str) -> None:
-    await tx.execute(_CREDENTIAL, {"id": txn_id, "credential": credential})
+async def approved(
+    tx: Transaction, txn_id: str, credential: str, now: datetime, expires_at: datetime
+) -> None:
+    """The payer of a collect request pays it, from now on and until then."""
+    values = {"id": txn_id, "credential": credential, "now": now, "expires_at": expires_at}
+    await tx.execute(_APPROVED, values)
 
 
 async def give_account(tx: Transaction, txn_id: str, bank: str, number: str) -> None:

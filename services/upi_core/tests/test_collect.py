@@ -26,9 +26,9 @@ def collect(town: Town, minutes: int | None = 5) -> upi.ReqPay:
     )
 
 
-async def asked(town: Town) -> tuple[upi.ReqPay, str]:
+async def asked(town: Town, minutes: int | None = 5) -> tuple[upi.ReqPay, str]:
     """A collect request, and its page on the payer's phone."""
-    message = collect(town)
+    message = collect(town, minutes)
     assert (await town.merchant.say(Api.REQ_PAY, message)).err is None
     await town.settle()
     page = await town.http.get(f"/phone/accounts/{PAYER}")
@@ -78,3 +78,29 @@ async def test_m19_u69_a_collect_request_expires_by_the_switchs_clock(town_with:
         await town.approve(f"/phone/requests/{page}")
         await town.settle()
         assert await town.paid_by_meera() == 0
+
+
+async def test_a_collect_requests_limits_count_from_its_approval(town_with: With) -> None:
+    """Approved in its last second, and the debit's answer lost: asked about and completed, as any payment is."""
+    async with town_with({**OPEN, "checkWithin": 240, "collectMinutes": 30}) as town:
+        town.mesh.lost.append(
+            lambda request: request.url.path.endswith("/RespPay") and b'"type":"DEBIT"' in request.content
+        )
+        message, page = await asked(town, minutes=None)
+        await town.later(30 * 60 - 1)
+        await town.approve(f"/phone/requests/{page}")
+        await town.later(120)
+        assert town.mesh.count("ReqChkTxn") == 1
+        assert (await town.story(message.txn.id))["state"] == "success"
+        assert answers(town) == [("SUCCESS", "00")]
+        assert await town.paid_by_meera() == 10_000
+        await town.assert_books()
+
+
+async def test_a_collect_requests_time_is_divided_by_the_scale(town_with: With) -> None:
+    async with town_with({**OPEN, "scale": 30}) as town:
+        await asked(town, minutes=None)
+        await town.later(59)
+        assert answers(town) == []
+        await town.later(2)
+        assert answers(town) == [("FAILURE", "U69")]

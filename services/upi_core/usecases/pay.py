@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from services.upi_core.contract import Api, Code, ReqPay, TxnType
@@ -136,7 +136,7 @@ def _side(entry: Entry) -> Side:
 def _until(rail: Rail, request: ReqPay, now: datetime) -> datetime:
     wanted = request.rules.expires_at
     if request.txn.type is TxnType.COLLECT:
-        return wanted or now + timedelta(minutes=rail.rules.collect_minutes)
+        return wanted or now + rail.rules.scaled(60 * rail.rules.collect_minutes)
     longest = now + rail.rules.completion
     return min(wanted, longest) if wanted else longest
 
@@ -200,16 +200,21 @@ async def ask_payee(tx: Transaction, rail: Rail, txn: Txn) -> None:
 
 
 async def approve_collect(tx: Transaction, rail: Rail, txn: Txn, credential: str) -> Txn:
-    """The payer approves what was asked for: it counts in the day, and the debit follows."""
+    """The payer approves what was asked for: it counts in the day, and the debit follows.
+
+    However long it waited on the phone, it has as much time for its steps as any other payment.
+    """
     if txn.payment.state is not State.INITIATED:
         return txn
     counted = await _count(tx, rail, txn)
     if counted.payment.code is not None:
         return await steps.apply(tx, rail, txn, AuthRefused(counted.payment.code), {"by": "switch"})
     rail.admission.begun(tx, txn.id)
-    await transactions.give_credential(tx, txn.id, credential)
+    now = rail.clock.now()
+    begun = replace(counted, credential=credential, authorised_at=now, expires_at=now + rail.rules.completion)
+    await transactions.approved(tx, txn.id, credential, now, begun.expires_at)
     await transactions.count_in(tx, txn.id, counted.counted_in, counted.counted_on)
-    return await steps.apply(tx, rail, replace(counted, credential=credential), Authorised(), {"by": "payer"})
+    return await steps.apply(tx, rail, begun, Authorised(), {"by": "payer"})
 
 
 async def _refund(tx: Transaction, rail: Rail, sender: str, request: ReqPay) -> Txn | None:

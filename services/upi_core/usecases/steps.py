@@ -64,7 +64,7 @@ async def apply(
 
 def _limits(rail: Rail, txn: Txn) -> machine.Limits:
     rules, now = rail.rules, rail.clock.now()
-    checked_until = txn.created_at + rules.scaled(rules.check_within)
+    checked_until = txn.began_at + rules.scaled(rules.check_within)
     return machine.Limits(
         check_attempts=rules.check_attempts,
         may_check=now <= checked_until,
