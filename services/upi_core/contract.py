@@ -19,8 +19,11 @@ A payment, after the payer's PSP has sent ReqPay (type PAY) to the switch:
 A payer who declines makes no ReqPay in the world; here the payee's PSP is told by ReqTxnConfirmation (FAILURE, ZA),
 so that the attempt ends at once.
 
-A refund is ReqPay (type REFUND) from the payee's PSP: `txn.org_txn_id` names the payment, the payer is the merchant,
-the payee the one who paid. Whoever does not know how a transaction ended asks with ReqChkTxn.
+A refund is ReqPay (type REFUND) from the payee's PSP: `txn.org_txn_id` names the payment, the payer is the merchant at
+the address that was paid, the payee the one who paid. The account that was credited is debited, whatever the address's is
+by now; while its bank takes no part in the rail, the refund is refused at once (XY).
+
+Whoever does not know how a transaction ended asks with ReqChkTxn.
 
 Amounts are minor units (paise); times are UTC; names follow NPCI's UPI technical specification.
 """

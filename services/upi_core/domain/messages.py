@@ -241,7 +241,10 @@ class ReqAuthDetails(Message):
 
 
 class RespAuthDetails(Message):
-    """SUCCESS with the payee's `account`; else FAILURE with U19 (no longer payable), U12 (amount), U69 (expired) …"""
+    """SUCCESS, or FAILURE with U19 (no longer payable), U12 (amount), U69 (expired) …
+
+    With the payee's `account` the money goes there; without one, to the account that its address is registered with.
+    """
 
     head: Head
     txn: Txn

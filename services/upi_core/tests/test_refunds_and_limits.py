@@ -103,6 +103,19 @@ async def test_a_refund_goes_to_whoever_paid_and_to_nobody_else(town: Town) -> N
     assert (await refund(town, town.merchant.refund(paid["id"], "kabir@cedar", 100))) == ("FAILURE", "U12")
 
 
+async def test_a_refund_from_a_bank_that_has_left_is_refused_at_once_and_made_when_it_is_back(
+    town: Town,
+) -> None:
+    paid = await town.pay()
+    assert (await town.http.delete("/internal/v1/participants/asha")).status_code == 204
+    assert await refund(town, town.merchant.refund(paid["id"], PAYER, 49_900)) == ("FAILURE", "XY")
+    assert await town.got_by_merchant() == 49_900
+    assert await town.banks["asha"].state.membership.once()
+    assert await refund(town, town.merchant.refund(paid["id"], PAYER, 49_900)) == ("SUCCESS", "00")
+    assert (await town.paid_by_meera(), await town.got_by_merchant()) == (0, 0)
+    await town.assert_books()
+
+
 async def test_u02_a_payment_to_a_person_has_a_lower_limit_than_one_for_education(town: Town) -> None:
     await town.approve(await town.open("upi://pay?pa=kabir@cedar&am=100000.01&cu=INR&tr=P1"))
     await town.settle()

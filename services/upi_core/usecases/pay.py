@@ -218,12 +218,17 @@ async def approve_collect(tx: Transaction, rail: Rail, txn: Txn, credential: str
 
 
 async def _refund(tx: Transaction, rail: Rail, sender: str, request: ReqPay) -> Txn | None:
-    """Money of a payment goes back, never more than it was (M5). The merchant's bank debits without a PIN."""
+    """Money of a payment goes back, never more than it was (M5). The merchant's bank debits without a PIN.
+
+    It is the bank that was credited, whichever the merchant's is by now; one that has left is not asked to debit.
+    """
     paid = await transactions.lock(tx, request.txn.org_txn_id or "")
     if paid is None or paid.payee_psp != sender or paid.type == "REFUND":
         return await _refuse(tx, rail, sender, request, Code.NOT_FOUND)
     if paid.payment.state is not State.SUCCESS or _differs(request, paid):
         return await _refuse(tx, rail, sender, request, Code.MISMATCH)
+    if rail.directory.participant(paid.payee.bank) is None:
+        return await _refuse(tx, rail, sender, request, Code.PAYER_BANK_DOWN)
     if not await transactions.take_refund(tx, paid.id, request.payee.amount.minor):
         return await _refuse(tx, rail, sender, request, Code.AMOUNT_CAP)
     now = rail.clock.now()
