@@ -65,13 +65,18 @@ class UpiRail:
 
     @property
     def vpa(self) -> str:
-        """Our payment address."""
+        """Our payment address, for attempts that begin now."""
         return f"{self.merchant.code}@{self.settlement}".replace("-", "").lower()
 
     @property
     def account(self) -> upi.Account:
-        """Where our money is."""
+        """Where money that comes to that address is to go."""
         return upi.Account(bank=self.settlement, number=self.registration.account or self.merchant.account)
+
+    @staticmethod
+    def payee_of(link: str) -> str:
+        """The address that a link of ours has paid: ours when it was made, whichever bank our account is at by now."""
+        return upi.UpiLink.parse(link).pa
 
     def new_transaction(self) -> str:
         """35 letters and digits that nobody else makes."""
@@ -95,7 +100,10 @@ class UpiRail:
         return f"{text}&sign={sign_text(self.key, text)}"
 
     def ask_refund(self, payment: Payment, came: Receipt, refund: Refund, now: datetime) -> Outgoing:
-        """ReqPay of type REFUND: from us to who paid."""
+        """ReqPay of type REFUND: from us, at the address that was paid, to who paid.
+
+        No account: the switch knows to which one the money went, and ours may be another by now.
+        """
         head = self.head(now)
         txn = upi.Txn(
             id=refund.transactions[-1],
@@ -105,7 +113,7 @@ class UpiRail:
             ref_id=str(refund.id),
             org_txn_id=came.transaction,
         )
-        payer = upi.Payer(vpa=self.vpa, name=self.merchant.name, amount=refund.amount, account=self.account)
+        payer = upi.Payer(vpa=self.payee_of(came.link), name=self.merchant.name, amount=refund.amount)
         payee = upi.Payee(vpa=came.payer, amount=refund.amount)
         message = upi.ReqPay(head=head, txn=txn, payer=payer, payees=[payee])
         return self.outgoing(Api.REQ_PAY, message, head, payment.id)
@@ -116,15 +124,18 @@ class UpiRail:
         txn = upi.Txn(id=self.new_transaction(), type=upi.TxnType.CHK_TXN, ts=now, org_txn_id=transaction)
         return self.outgoing(Api.REQ_CHK_TXN, upi.ReqChkTxn(head=head, txn=txn), head, payment.id)
 
-    def payee(self, amount: Money) -> upi.Payee:
-        """Ourselves, as the one who is paid."""
+    def payee(self, vpa: str, amount: Money) -> upi.Payee:
+        """Ourselves, as the one who is paid at an address of ours.
+
+        The account of one that we had before is the one that the switch knows it by.
+        """
         return upi.Payee(
-            vpa=self.vpa,
+            vpa=vpa,
             name=self.merchant.name,
             amount=amount,
             type="ENTITY",
             mcc=self.merchant.category,
-            account=self.account,
+            account=self.account if vpa == self.vpa else None,
         )
 
     def registration_of(self, key: ECKey, message_id: UUID) -> Outgoing:

@@ -208,11 +208,12 @@ def surplus_id(payment_id: UUID, transaction: str) -> UUID:
 
 
 class Receipt(_Part):
-    """Money that came, as a rail knows it."""
+    """Money that came, as a rail knows it. `link` is what its payer was shown: it says to which address of ours it came."""
 
     rail: str
     transaction: str
     payer: str
+    link: str
 
 
 class Payment(_Part):
@@ -286,12 +287,15 @@ class Payment(_Part):
         """The money that came: of the attempt that is the payment, or of a surplus."""
         if surplus is not None:
             extra = self.surplus(surplus)
-            rail = self.attempt(extra.attempt).rail if extra else ""
-            return Receipt(rail=rail, transaction=surplus, payer=extra.payer) if extra else None
+            return _receipt(self.attempt(extra.attempt), extra) if extra else None
         paid = self.success
         if paid is None or not isinstance(paid.state, Succeeded):
             return None
-        return Receipt(rail=paid.rail, transaction=paid.state.transaction, payer=paid.state.payer)
+        return _receipt(paid, paid.state)
+
+
+def _receipt(attempt: Attempt, came: Succeeded | Surplus) -> Receipt:
+    return Receipt(rail=attempt.rail, transaction=came.transaction, payer=came.payer, link=attempt.link)
 
 
 def _status_of(state: AttemptState) -> Status:

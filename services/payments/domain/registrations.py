@@ -48,7 +48,8 @@ class RailRegistration(BaseModel):
     """PUT /internal/v1/rails/{name}: a rail is there, or has changed. The same again changes nothing.
 
     `url` is the switch's address. `settlement` is the participant at which the merchant has its account; the first
-    one by default. `account` is the number of that account.
+    one by default. `account` is the number of that account. Attempts that begin after a change are paid to the new one;
+    what began before is paid to the old one and refunded from there.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

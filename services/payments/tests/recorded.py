@@ -1,7 +1,7 @@
 """The rail as its contract says it: messages a switch would send, signed; and what we say to it, recorded.
 
 It decides nothing, it is no switch: a test says what comes next. The real switch and banks are run by
-test_with_the_switch.py.
+test_with_the_rail.py.
 """
 
 import json

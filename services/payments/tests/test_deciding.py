@@ -17,6 +17,7 @@ from suuupra.money import Money
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNT = Money(49_900, "INR")
 PAYER = "asha.rao@asha"
+LINK = "upi://pay?pa=suuupra@cedar"
 
 
 def new_payment() -> Payment:
@@ -43,7 +44,7 @@ def with_attempt(payment: Payment, at: datetime = NOW) -> Payment:
     begun = attempts.begin_attempt(payment, Method.UPI_QR, "upi", NPCI, f"R{len(payment.attempts)}", at)
     assert isinstance(begun, Begin)
     payment = after(payment, begun.events, at)
-    return after(payment, (e.ActionRequired(attempt=len(payment.attempts), link="upi://pay?x"),), at)
+    return after(payment, (e.ActionRequired(attempt=len(payment.attempts), link=LINK),), at)
 
 
 def authorised(payment: Payment, transaction: str = "T1", at: datetime = NOW) -> Payment:
@@ -63,7 +64,7 @@ def test_the_way_of_a_payment_that_succeeds() -> None:
     assert isinstance(begun, Begin)
     payment = after(payment, begun.events)
     assert payment.status is Status.REQUIRES_CONFIRMATION
-    payment = after(payment, (e.ActionRequired(attempt=1, link="upi://pay?x"),))
+    payment = after(payment, (e.ActionRequired(attempt=1, link=LINK),))
     assert payment.status is Status.REQUIRES_ACTION
     payment = authorised(payment)
     assert payment.status is Status.PROCESSING
@@ -186,8 +187,8 @@ def test_m5_of_two_successes_one_is_the_payment_and_the_other_a_surplus() -> Non
     payment = after(payment, late)
     assert attempts.note_outcome(payment, 1, Success("T1", AMOUNT, PAYER), NPCI, NOW) == ()
     assert payment.success == payment.attempts[1]
-    assert payment.receipt() == Receipt(rail="upi", transaction="T2", payer=PAYER)
-    assert payment.receipt("T1") == Receipt(rail="upi", transaction="T1", payer=PAYER)
+    assert payment.receipt() == Receipt(rail="upi", transaction="T2", payer=PAYER, link=LINK)
+    assert payment.receipt("T1") == Receipt(rail="upi", transaction="T1", payer=PAYER, link=LINK)
 
 
 def test_what_cannot_be_is_a_contradiction_and_changes_nothing() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -62,6 +63,12 @@ class Town:
         answer = await self.http.post(f"{self.switch.url}/phone/requests", data=form, headers=SAME_ORIGIN)
         assert answer.status_code == 303, answer.text
         return self.switch.url + answer.headers["location"]
+
+    async def has_address(self, link: str) -> bool:
+        """Whether the switch knows the payee of a link by now."""
+        form = {"link": link, "payer": PAYER}
+        answer = await self.http.post(f"{self.switch.url}/phone/requests", data=form, headers=SAME_ORIGIN)
+        return answer.status_code == 303
 
     async def press(self, page: str, button: str, **form: str) -> httpx.Response:
         answer = await self.http.post(f"{page}/{button}", data=form, headers=SAME_ORIGIN)
@@ -148,16 +155,21 @@ async def town(
             yield made_
 
 
-async def _joined(town: Town) -> None:
-    """Both banks and payments take part in the rail."""
+async def told_of_the_rail(town: Town, settlement: str) -> None:
+    """Payments is told who takes part, and at which bank its account is."""
     rail = {
         "kind": "upi",
         "url": town.switch.url,
         "participants": [{"code": code, "name": code.title()} for code in town.banks],
-        "settlement": "asha",
+        "settlement": settlement,
         "rulebook": RULEBOOK,
     }
     read(await town.http.put(f"{town.payments.url}/internal/v1/rails/upi", json=rail))
+
+
+async def _joined(town: Town) -> None:
+    """Both banks and payments take part in the rail."""
+    await told_of_the_rail(town, "asha")
 
     async def all_there() -> bool:
         found = read(await town.http.get(f"{town.switch.url}/internal/v1/participants"))["items"]
@@ -189,6 +201,32 @@ async def test_a_learner_pays_is_refunded_and_the_banks_statement_agrees(town: T
     payer = await town.bank("banyan", "accounts/BANYAN100001/statement")
     assert sum(it["amount"]["minor"] for it in payer["entries"][-2:]) == 10_000 - MINOR
     for code in town.banks:
+        books = await town.bank(code, "books")
+        assert (books["difference"]["minor"], books["unfolded"]) == (0, [])
+
+
+async def test_an_edit_of_the_settlement_bank_between_code_and_approval_and_before_a_refund_loses_nothing(
+    town: Town,
+) -> None:
+    """What was paid or shown before is paid to the old account and comes back from it; what is new, the new one's."""
+    (_, paid), (_, shown), (_, new) = [await town.order() for _ in range(3)]
+    await town.press(await town.scan((await town.learner.attempt(paid))["upi_uri"]), "approve", pin=PIN)
+    await town.becomes(paid, "succeeded")
+    page = await town.scan((await town.learner.attempt(shown))["upi_uri"])
+    await told_of_the_rail(town, "banyan")
+    await town.press(page, "approve", pin=PIN)
+    await town.becomes(shown, "succeeded")
+    link = (await town.learner.attempt(new))["upi_uri"]
+    assert "pa=suuupra@banyan&" in link
+    await until(partial(town.has_address, link), limit=60)
+    await town.press(await town.scan(link), "approve", pin=PIN)
+    await town.becomes(new, "succeeded")
+    for payment in (paid, shown, new):
+        made(await town.finance.refund(payment))
+    assert len(await town.topics.read("payment.refunded", 3)) == 3
+    for code, moved in (("asha", [MINOR, MINOR, -MINOR, -MINOR]), ("banyan", [MINOR, -MINOR])):
+        statement = await town.bank(code, "accounts/SUUUPRA001/statement")
+        assert [it["amount"]["minor"] for it in statement["entries"]] == moved
         books = await town.bank(code, "books")
         assert (books["difference"]["minor"], books["unfolded"]) == (0, [])
 

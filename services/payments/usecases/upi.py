@@ -1,7 +1,7 @@
 """What the UPI switch says to us, as the merchant's PSP: each message has its effect once, and is answered later."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from services.payments.clients.upi import UpiRail
 from services.payments.domain import attempts, refunds
 from services.payments.domain.attempts import Contradiction, Decline
-from services.payments.domain.payment import AwaitingPayer, Payment
+from services.payments.domain.payment import AwaitingPayer, Payment, Receipt
 from services.payments.domain.rails import Failure, Outcome, StillOpen, Success
 from services.payments.store import payments as store
 from services.payments.store import rails as rail_store
@@ -28,6 +28,12 @@ DECLINES: Final[dict[Decline, Code]] = {
     Decline.EXPIRED: Code.EXPIRED,
     Decline.ANOTHER_IN_FLIGHT: Code.AUTH_DECLINED,
 }
+OUR_SIDE: Final = {
+    Code.PAYER_BANK_DOWN: "The bank of {}, where the payment went, has left the rail or is not available.",
+    Code.PAYER_ACCOUNT: "The account of {}, where the payment went, does not exist.",
+    Code.INSUFFICIENT: "There is not enough money in the account of {}, where the payment went.",
+}
+"""Of a refund the payer is us: whoever sees to one that failed is told of which address, which may not be today's."""
 OUR_DECLINES: Final = frozenset({*DECLINES.values(), Code.DUPLICATE, Code.VPA_UNKNOWN, Code.AUTH_TIMEOUT})
 
 
@@ -122,20 +128,24 @@ async def _authorise(talk: Conversation, message: upi.ReqAuthDetails) -> None:
     resp = upi.Resp(
         req_msg_id=message.head.msg_id, result="SUCCESS" if code == Code.SUCCESS else "FAILURE", code=code
     )
-    payees = [talk.rail.payee(message.payee.amount)] if code == Code.SUCCESS else []
+    payee = message.payee
+    payees = [talk.rail.payee(payee.vpa, payee.amount)] if code == Code.SUCCESS else []
     answer = upi.RespAuthDetails(head=head, txn=message.txn, resp=resp, payees=payees)
     await _say(talk, Api.RESP_AUTH_DETAILS, answer, head)
 
 
 async def _judge(talk: Conversation, message: upi.ReqAuthDetails) -> Code:
-    """00, or why we do not take it. A transaction that is known for something else is never taken (check M4)."""
+    """00, or why we do not take it. A transaction that is known for something else is never taken (check M4).
+
+    Who scanned a code before our account moved to another bank pays the address that the code has, and is taken.
+    """
     found = await store.attempt_of(talk.tx, message.txn.ref_id or "")
-    if message.payee.vpa != talk.rail.vpa:
-        return Code.VPA_UNKNOWN
     if found is None:
-        return Code.AUTH_DECLINED
+        return Code.AUTH_DECLINED if message.payee.vpa == talk.rail.vpa else Code.VPA_UNKNOWN
     talk.payment_id, number = found
     payment = await talk.change.locked(talk.payment_id)
+    if message.payee.vpa != talk.rail.payee_of(payment.attempt(number).link):
+        return Code.VPA_UNKNOWN
     known = await store.transaction_of(talk.tx, talk.rail.name, message.txn.id)
     if known is not None:
         if known.payment_id != payment.id or known.attempt is None:
@@ -238,7 +248,15 @@ def _decide(
     refund = payment.refund(moves.refund_id) if moves.refund_id else None
     if refund is None:
         raise LookupError(f"transaction {outcome.transaction} moves nothing of payment {payment.id}")
-    return refunds.note_refund_outcome(refund, outcome, rules, now)
+    told = _named(outcome, talk.rail, payment.receipt(refund.surplus))
+    return refunds.note_refund_outcome(refund, told, rules, now)
+
+
+def _named(outcome: Outcome, rail: UpiRail, came: Receipt | None) -> Outcome:
+    """The outcome of a refund; what our own bank is to blame for names the address that was paid."""
+    if came is None or not isinstance(outcome, Failure) or outcome.code not in OUR_SIDE:
+        return outcome
+    return replace(outcome, reason=OUR_SIDE[Code(outcome.code)].format(rail.payee_of(came.link)))
 
 
 async def refused(change: Change, rail: UpiRail, body: str, code: str) -> None:
