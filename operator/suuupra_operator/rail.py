@@ -180,6 +180,12 @@ class PaymentRailSpec(Model):
                 fieldPath=".settlement",
             ),
             cel(
+                "has(self.settlement) || self.participants[0].code =="
+                " (has(oldSelf.settlement) ? oldSelf.settlement : oldSelf.participants[0].code)",
+                "settlement: name it, or the merchant's account would move to whichever participant is first",
+                fieldPath=".settlement",
+            ),
+            cel(
                 "!has(self.rulebook.netDebitCaps) ||"
                 " self.rulebook.netDebitCaps.all(c, self.participants.exists(p, p.code == c))",
                 "rulebook.netDebitCaps: each key must be the code of a participant",
@@ -195,7 +201,10 @@ class PaymentRailSpec(Model):
         list[Participant], Field(min_length=1, max_length=32, json_schema_extra=list_map("code"))
     ]
     settlement: Code | None = None
-    """The bank at which the merchant has its account; default: the first."""
+    """The bank at which the merchant has its account; default: the first, for as long as the same bank is the first.
+
+    Another may be named at any time: what was paid before, or is being paid, stays at the bank it went to.
+    """
     account: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$", max_length=64)] | None = None
     """The number of that account; default: what the merchant's service and the bank agree on."""
     rulebook: Rulebook = Rulebook()
