@@ -357,10 +357,10 @@ class _Answer(BaseModel):
 
 
 def refusal_in(answer: bytes) -> str | None:
-    """Why a message is refused for good, as the rail's code; or None."""
+    """Why a message is refused for good, as the rail's code; or None. 00 is no reason: nothing is done by refusing it."""
     try:
         told = _Answer.model_validate_json(answer)
     except ValidationError:
         return None
     code = told.code or told.err
-    return None if code is None else code.value
+    return None if code in (None, Code.SUCCESS) else code.value

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from services.upi_core.tests.mesh import Rule
 from services.upi_core.tests.town import Town, With
@@ -211,6 +213,25 @@ async def test_a_bank_that_refuses_the_credit_gets_the_payer_the_money_back(town
         assert (await town.pay())["state"] == "reversed"
         assert await town.paid_by_meera() == 0
         await town.assert_books()
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "state"), [(409, {"code": "00"}, "reversed"), (202, {"err": "00"}, "deemed")]
+)
+async def test_a_bank_that_refuses_a_credit_with_00_has_not_made_it(
+    town: Town, status: int, said: dict[str, str], state: str
+) -> None:
+    bank = FastAPI()
+
+    @bank.post("/internal/v1/upi/ReqPay")
+    async def refuse() -> JSONResponse:
+        return JSONResponse(said, status)
+
+    town.mesh.add("bank-asha", bank)
+    txn = await town.pay()
+    await town.later(16)
+    assert (await town.story(txn["id"]))["state"] == state
+    assert ("SUCCESS", "00") not in town.merchant.results()
 
 
 async def test_a_payers_bank_that_is_down_refuses_with_its_code(town_with: With) -> None:
