@@ -90,6 +90,21 @@ async def test_an_outcome_that_says_both_ends_is_none_and_moves_no_money(
         assert fault["fix"]
 
 
+@pytest.mark.parametrize("result", ["PENDING", "DEEMED"])
+async def test_a_merchant_that_neither_takes_nor_refuses_a_payment_does_not_get_it(
+    town: Town, result: upi.Result
+) -> None:
+    """Such an answer may say 00, which must not become the reason of a failure."""
+    town.merchant.auth = None
+    txn = await town.pay()
+    resp = upi.Resp(req_msg_id=town.merchant.head().msg_id, result=result, code=Code.SUCCESS)
+    about = upi.Txn(id=txn["id"], type=upi.TxnType.PAY, ts=town.clock.now())
+    answer = upi.RespAuthDetails(head=town.merchant.head(), txn=about, resp=resp)
+    assert (await town.merchant.say(Api.RESP_AUTH_DETAILS, answer)).err is None
+    await town.settle()
+    assert town.merchant.results() == [("FAILURE", Code.AUTH_DECLINED)]
+
+
 async def test_a_message_that_is_forged_stale_altered_or_unsigned_is_401_and_changes_nothing(
     town: Town,
 ) -> None:

@@ -78,7 +78,7 @@ async def resp_auth(tx: Transaction, rail: Rail, sender: str, message: RespAuthD
     payee = message.payees[0] if message.payees else None
     happening: machine.Happening = machine.Authorised()
     if message.resp.result != "SUCCESS":
-        happening = machine.AuthRefused(message.resp.code)
+        happening = machine.AuthRefused(_refusing(message.resp.code))
     elif payee is not None and payee.amount.minor != txn.amount_minor:
         happening = machine.AuthRefused(Code.MISMATCH)
     elif payee is not None and payee.account is not None:
@@ -89,6 +89,11 @@ async def resp_auth(tx: Transaction, rail: Rail, sender: str, message: RespAuthD
             await transactions.give_account(tx, txn.id, account.bank, account.number)
             txn = replace(txn, payee=replace(txn.payee, bank=account.bank, number=account.number))
     await steps.apply(tx, rail, txn, happening, {"by": sender})
+
+
+def _refusing(code: Code) -> Code:
+    """What is PENDING or DEEMED may say 00: it is no answer to whether the payment is taken, so it is not taken."""
+    return Code.AUTH_DECLINED if code is Code.SUCCESS else code
 
 
 async def resp_check(tx: Transaction, rail: Rail, sender: str, message: RespChkTxn) -> None:
