@@ -1,8 +1,8 @@
 """Files in an S3 bucket of the service's own, through obstore.
 
-Bytes are streamed both ways and never held whole. The caller learns four things that can go wrong: `ObjectMissing`,
-`ObjectTooLarge`, `RangeUnsatisfiable` and `ObjectsUnavailable`; the store's own words go to the log, because they
-quote addresses and keys.
+Bytes are streamed both ways and never held whole. The caller learns five things that can go wrong: `ObjectMissing`,
+`ObjectExists`, `ObjectTooLarge`, `RangeUnsatisfiable` and `ObjectsUnavailable`; the store's own words go to the log,
+because they quote addresses and keys.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final, Literal, Protocol, Self
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 from pydantic import SecretStr
 
 from suuupra import logs
-from suuupra.errors import NotFound, Problem, TooLarge, Unavailable
+from suuupra.errors import Conflict, NotFound, Problem, TooLarge, Unavailable
 
 CHUNK_BYTES: Final = 256 * 1024
 """Least bytes of a chunk that is read; small enough for many readers at once."""
@@ -38,6 +38,13 @@ class ObjectMissing(NotFound):
 
     slug: ClassVar[str] = "object-missing"
     title: ClassVar[str] = "The file is not there"
+
+
+class ObjectExists(Conflict):
+    """An object has this key already; it is as it was."""
+
+    slug: ClassVar[str] = "object-exists"
+    title: ClassVar[str] = "There is such a file already"
 
 
 class ObjectTooLarge(TooLarge):
@@ -175,6 +182,17 @@ class ObjectStore:
             )
         return StoredObject(key, source.size, result["e_tag"])
 
+    async def create(self, key: str, data: bytes, *, content_type: str) -> StoredObject:
+        """Store an object unless there is one: ObjectExists. Of several who try at once one succeeds (If-None-Match: *).
+
+        It may have been this very call whose answer was lost and which was sent again: look at what is there.
+        """
+        with _translated(key):
+            result = await obstore.put_async(
+                self._store, key, data, attributes={"Content-Type": content_type}, mode="create"
+            )
+        return StoredObject(key, len(data), result["e_tag"])
+
     @asynccontextmanager
     async def open_read(self, key: str, range_: tuple[int, int] | None = None) -> AsyncIterator[OpenObject]:
         """Read an object, or its bytes from the first position up to and without the second."""
@@ -258,6 +276,8 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise ObjectMissing("The file is not there.") from error
+    except AlreadyExistsError as error:
+        raise ObjectExists("There is such a file already.") from error
     except TimeoutError as error:
         _log.warning("object store gave no answer", key=key, seconds=ANSWER_SECONDS)
         raise ObjectsUnavailable("The object store gave no answer.", headers={"Retry-After": "1"}) from error

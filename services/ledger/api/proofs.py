@@ -55,7 +55,7 @@ async def list_checkpoints(db: Db, reader: Reader, paging: Paging) -> contract.C
         return await checkpoints.listed(tx, paging)
 
 
-@router.post("/checkpoints", responses=problems(503))
+@router.post("/checkpoints", responses=problems(409, 503))
 async def sign_checkpoint(signer: Signing, writer: Writer) -> contract.Checkpoint:
     """Sign the present head and put it away. Sent again it gives the same, until the head has moved."""
     made = await signer.sign()

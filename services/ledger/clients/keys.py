@@ -19,6 +19,7 @@ class CheckpointKeys:
 
     def __init__(self, secrets: SecretsStore, owner: str) -> None:
         self._secrets = secrets
+        self._owner = owner
         self._path = f"{owner}/checkpoint-keys"
         self._signing: ECKey | None = None
         self._former: list[ECKey] = []
@@ -32,8 +33,10 @@ class CheckpointKeys:
             assert self._signing is not None
             return self._signing
 
-    async def verifying(self) -> Mapping[str, ECKey]:
-        """Every key that ever signed, by its id."""
+    async def verifying(self, *, anew: bool = False) -> Mapping[str, ECKey]:
+        """Every key that ever signed, by its id. `anew`: also one that another process has made since."""
+        if anew:
+            return await CheckpointKeys(self._secrets, self._owner).verifying()
         signing = await self.signing()
         return {str(key.kid): key for key in (signing, *self._former)}
 

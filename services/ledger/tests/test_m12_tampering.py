@@ -229,6 +229,8 @@ async def test_m12_a_tail_that_was_forged_anew_is_found_through_an_external_chec
         events = [payment(7, 0) for _ in range(signed["size"] - 150)]
         await recording.succeeded(tx, clock, events)
     assert (await verifying.verify(database, OFFLINE)).findings == []
+    again = await sealed.client.post(f"{LEDGER}/checkpoints")
+    assert (again.status_code, again.json()["errors"][0]["rule"].endswith("are others")) == (409, True)
     assert named(await verifying.verify(database, outside)) == {("checkpoint", str(signed["size"]))}
 
 

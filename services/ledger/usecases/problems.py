@@ -54,6 +54,16 @@ class AlreadyReversed(Conflict):
     slug, title = refusals.AlreadyReversed.slug, refusals.AlreadyReversed.title
 
 
+class CheckpointContradicted(Conflict):
+    """What the object store has under a checkpoint's name is not of these journals."""
+
+    slug, title = "checkpoint-contradicted", "Another checkpoint was put away before"
+
+    def __init__(self, place: str, rule: str) -> None:
+        fix = "keep that object, it is evidence, and run `python -m suuupra ledger verify`"
+        super().__init__(f"{place} {rule}.", errors=[FieldError(place, rule, fix)])
+
+
 _PROBLEMS: Final[Mapping[type[Refusal], type[Problem]]] = {
     refusals.Malformed: Invalid,
     refusals.Unbalanced: Unbalanced,

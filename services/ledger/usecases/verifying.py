@@ -15,14 +15,13 @@ from services.ledger.domain.auditing import Audit, Claimed, Finding
 from services.ledger.domain.checkpoints import BadCheckpoint, Signed
 from services.ledger.domain.projections import Projections
 from services.ledger.store import accounts, chain, derived, journals, proofs
+from services.ledger.usecases.checkpoints import stored
 from suuupra.db import Database, Transaction
 from suuupra.objects import ObjectStore
 
 PAGE: Final = 1000
 LIMIT: Final = timedelta(hours=12)
 READS_AT_ONCE: Final = 16
-LARGEST: Final = 64 * 1024
-"""Bytes of a checkpoint that are read."""
 
 Progress = Callable[[int, int], None]
 
@@ -103,10 +102,10 @@ async def _signed(outside: Outside, audit: Audit) -> list[Signed]:
         return []
     texts = [(f"copy {number}", text_) for number, text_ in enumerate(outside.copies, 1)]
     if outside.objects is not None:
-        stored = [it.key async for it in outside.objects.list(checkpoints.PREFIX)]
-        for at in range(0, len(stored), READS_AT_ONCE):
-            group = stored[at : at + READS_AT_ONCE]
-            fetched = await asyncio.gather(*(_fetched(outside.objects, key) for key in group))
+        names = [it.key async for it in outside.objects.list(checkpoints.PREFIX)]
+        for at in range(0, len(names), READS_AT_ONCE):
+            group = names[at : at + READS_AT_ONCE]
+            fetched = await asyncio.gather(*(stored(outside.objects, key) for key in group))
             texts += zip(group, fetched, strict=True)
     keys = await outside.keys.verifying()
     found = [_read(text_, name, keys, audit) for name, text_ in texts]
@@ -119,16 +118,6 @@ def _read(text_: str, name: str, keys: Mapping[str, ECKey], audit: Audit) -> Sig
     except BadCheckpoint as error:
         audit.find("object", name, str(error))
         return None
-
-
-async def _fetched(objects: ObjectStore, key: str) -> str:
-    async with objects.open_read(key) as found:
-        content = b""
-        async for chunk in found.chunks():
-            content += chunk
-            if len(content) > LARGEST:
-                break
-    return content.decode("ascii", errors="replace")
 
 
 async def rebuild(database: Database) -> int:

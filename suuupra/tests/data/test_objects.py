@@ -1,5 +1,6 @@
 """Files go in and come out as they were; what goes wrong has a name."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from suuupra.objects import (
+    ObjectExists,
     ObjectMissing,
     ObjectStore,
     ObjectsUnavailable,
@@ -67,6 +69,23 @@ async def test_what_is_missing_is_missing_and_may_be_deleted_again(bucket: Objec
     await bucket.delete("x")
     with pytest.raises(ObjectMissing):
         await read(bucket, "x")
+
+
+async def test_what_is_created_is_never_replaced_and_of_many_at_once_one_creates_it(
+    bucket: ObjectStore,
+) -> None:
+    texts = [str(number).encode() for number in range(20)]
+    made = await asyncio.gather(
+        *(bucket.create("x", text, content_type="text/plain") for text in texts), return_exceptions=True
+    )
+    (first,) = [
+        text for text, result in zip(texts, made, strict=True) if not isinstance(result, ObjectExists)
+    ]
+    with pytest.raises(ObjectExists):
+        await bucket.create("x", b"later", content_type="text/plain")
+    assert await read(bucket, "x") == first
+    async with bucket.open_read("x") as found:
+        assert found.content_type == "text/plain"
 
 
 async def test_a_range_behind_the_end_is_named(bucket: ObjectStore) -> None:
