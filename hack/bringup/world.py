@@ -1,10 +1,10 @@
 """The small living world that `make up` leaves on a machine of one's own: hack/world, made once for each cluster and
-kept as it was left, with an order that waits to be paid."""
+kept as it was left, with an order that waits to be paid. What has come to hack/world since is made too."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bringup import paths, tools
+from bringup import hashing, paths, tools
 from bringup.cluster import Cluster
 from bringup.job import Job
 from bringup.knobs import Knobs
@@ -27,7 +27,7 @@ def waits(until: str, now: datetime) -> bool:
 
 
 def make(job: Job, cluster: Cluster, knobs: Knobs) -> None:
-    """Staff, learners, a price and orders, over the public API; safe to be cut off and begun again.
+    """Staff, learners, courses, prices and orders, over the public API; safe to be cut off and begun again.
 
     Where all that is there, only an order that expired is followed by another.
     """
@@ -40,5 +40,6 @@ def make(job: Job, cluster: Cluster, knobs: Knobs) -> None:
 
 
 def _made(cluster: Cluster) -> Path:
-    """Written when the world is whole: until when the order that waits to be paid does so."""
-    return paths.cluster_state(cluster.name) / "world-is-made"
+    """Written when this world is whole, as the tree describes it: until when the order that waits to be paid does so."""
+    described = hashing.digest_tree(hashing.tree(paths.HACK / "world"))
+    return paths.cluster_state(cluster.name) / f"world-{described}-is-made"

@@ -1,10 +1,13 @@
 """The demo world goes on where it was cut off: what is left is decided by the states of orders, not by their being there."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
-from bringup import world
+from bringup import paths, world
+from bringup.cluster import Cluster
+from bringup.knobs import Knobs
 from world.__main__ import LEARNERS
 from world.left import (
     CANCELED,
@@ -92,6 +95,22 @@ def test_make_up_looks_at_the_world_again_when_its_waiting_order_has_ended_and_n
     assert world.waits("2026-01-01T12:00:01Z", NOON)
     assert not world.waits("2026-01-01T12:00:00Z", NOON)
     assert not world.waits("", NOON)
+
+
+def test_make_up_makes_what_has_come_to_the_world_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "STATE", tmp_path / "state")
+    monkeypatch.setattr(paths, "HACK", tmp_path / "hack")
+    course = tmp_path / "hack" / "world" / "course"
+    course.mkdir(parents=True)
+    cluster = Cluster("any", 0, 0)
+    made = world._made(cluster)
+    made.parent.mkdir(parents=True)
+    made.write_text("2999-01-01T12:00:00Z")
+    assert world.is_there(cluster, Knobs()) == "is alive"
+    (course / "course.toml").write_text("[about]")
+    assert world.is_there(cluster, Knobs()) is None
 
 
 def test_every_learner_pays_from_an_account_of_their_own_name() -> None:
