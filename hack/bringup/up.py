@@ -111,8 +111,9 @@ def _with_the_world(url: str) -> Iterator[tuple[str, str]]:
     """What takes people whose password is known, all mail in one place, and accounts at simulated banks."""
     yield (
         "sign in as asha@suuupra.example",
-        "or kabir, leela, noor, omar (learners); ira (creator), sam (support),",
+        "or kabir, leela, noor, omar (learners); ira (creator, who wrote",
     )
+    yield "", "the course on UPI that noor has bought), sam (support),"
     yield "", "farah (finance), omkar (operator): password learn-by-heart-7"
     yield f"open {url}/mail", "every letter that was sent"
     yield f"open {url}/phone", "the payer's phone: approve what you buy (PIN 1234 for asha@asha)"

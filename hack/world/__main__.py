@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from world.creator import UPI, Creator
 from world.left import (
     CANCELED,
     EXPIRED,
@@ -26,7 +27,7 @@ from world.left import (
     left,
     wait_over,
 )
-from world.people import FINANCE, OPERATOR, STAFF, Person, employ, sign_up
+from world.people import CREATOR, FINANCE, OPERATOR, STAFF, Person, employ, sign_up
 from world.platform import Platform, WorldFailed, read
 from world.shop import Buyer, refund
 from world.signing_in import token_of
@@ -37,18 +38,18 @@ LEELA = Person("Leela Nair", vpa="leela@banyan", pin="1234")
 NOOR = Person("Noor Khan", vpa="noor@asha", pin="1357")
 OMAR = Person("Omar Ali", vpa="omar@asha", pin="2468")
 LEARNERS = (ASHA, KABIR, LEELA, NOOR, OMAR)
-LESSONS = 6
 COURSE = "The Python Tutorial"
 SELF_PACED = "Self-paced"
 
 
 @dataclass(frozen=True)
 class Shop:
-    """What is bought, and where."""
+    """What is bought, and where; `lessons`: how many of it somebody reads who studies."""
 
     platform: Platform
     course: str
     variant: str
+    lessons: int
 
 
 def main() -> int:
@@ -76,30 +77,37 @@ def main() -> int:
 
 
 def make(platform: Platform) -> str:
-    """Staff, a price on the tutorial, learners, and an order in every state; when the one that waits ends."""
+    """Staff, courses for sale, learners, and an order in every state; when the one that waits ends."""
     for person in STAFF:
         say(f"{person.name}, {person.role}")
         employ(platform, person)
-    course, variant = offer(platform)
+    tutorial, own = offer(platform), create(platform)
     for person in LEARNERS:
         say(f"{person.name} signs up")
         sign_up(platform, person)
-    return buy(Shop(platform, course, variant))
+    return buy(tutorial, own)
 
 
 def renew(platform: Platform) -> str:
     """Another order that waits to be paid, where the last one has expired; when it ends."""
     buyer = Buyer.of(platform, KABIR)
-    orders = buyer.orders()
-    if left(UNPAID, orders).steps:
+    tutorial = on_offer(platform)
+    if left(UNPAID, buyer.orders(tutorial.course)).steps:
         say(f"{KABIR.name} orders again: the last order has expired")
-        take(Shop(platform, *on_offer(platform)), buyer, UNPAID)
-    return wait_over(buyer.orders())
+        take(tutorial, buyer, UNPAID)
+    return wait_over(buyer.orders(tutorial.course))
 
 
-def offer(platform: Platform) -> tuple[str, str]:
-    """Omkar puts a price on the tutorial, which came with the platform and is no creator's; the course, and what of it is
-    bought."""
+def create(platform: Platform) -> Shop:
+    """Ira writes a course of her own, publishes it and sells it."""
+    say(f"{CREATOR.name} writes a course, and sells it")
+    ira = Creator.of(platform, CREATOR)
+    course = ira.publish(UPI)
+    return Shop(platform, course, ira.sell(UPI, course), lessons=2)
+
+
+def offer(platform: Platform) -> Shop:
+    """Omkar puts a price on the tutorial, which came with the platform and is no creator's."""
     say(f"{OPERATOR.name} offers {COURSE}")
     command = [sys.executable, "-m", "suuupra", "commerce", "demo", "--base-url", platform.url]
     token = token_of(platform, OPERATOR, "commerce:write")
@@ -109,36 +117,42 @@ def offer(platform: Platform) -> tuple[str, str]:
     return on_offer(platform)
 
 
-def on_offer(platform: Platform) -> tuple[str, str]:
+def on_offer(platform: Platform) -> Shop:
     """The tutorial, and what of it is bought, as anybody finds them."""
     shop = platform.browser()
     found = read(shop.get("/v1/courses", params={"q": COURSE}))["items"]
     course = next(one["id"] for one in found if one["title"] == COURSE)
     product = read(shop.get("/v1/products", params={"course_id": course}))["items"][0]
-    return course, next(one["id"] for one in product["variants"] if one["title"] == SELF_PACED)
+    variant = next(one["id"] for one in product["variants"] if one["title"] == SELF_PACED)
+    return Shop(platform, course, variant, lessons=6)
 
 
-def buy(shop: Shop) -> str:
-    """Each learner's order ends in a state of its own, from wherever it was left; when the one that waits ends."""
-    asha, kabir, leela, noor, omar = (Buyer.of(shop.platform, person) for person in LEARNERS)
-    say(f"Asha pays, and reads {LESSONS} lessons")
-    take(shop, asha, STUDIED, coupon="WELCOME10")
+def buy(tutorial: Shop, own: Shop) -> str:
+    """Each learner's order ends in a state of its own, from wherever it was left; when the one that waits ends.
+
+    `own`: the creator's, which whoever has too little for the tutorial can pay.
+    """
+    asha, kabir, leela, noor, omar = (Buyer.of(tutorial.platform, person) for person in LEARNERS)
+    say(f"Asha pays, and reads {tutorial.lessons} lessons")
+    take(tutorial, asha, STUDIED, coupon="WELCOME10")
     say("Leela pays, and gets her money back")
-    take(shop, leela, REFUNDED)
+    take(tutorial, leela, REFUNDED)
     say("Noor declines, and cancels")
-    take(shop, noor, CANCELED)
+    take(tutorial, noor, CANCELED)
+    say(f"Noor pays for {CREATOR.name}'s course instead, and reads {own.lessons} lessons")
+    take(own, noor, STUDIED)
     say("Omar pays, and gets a part back")
-    take(shop, omar, PARTLY_REFUNDED, back="100.00")
+    take(tutorial, omar, PARTLY_REFUNDED, back="100.00")
     say("Kabir lets an order expire")
-    take(shop, kabir, EXPIRED)
+    take(tutorial, kabir, EXPIRED)
     say("Kabir orders again, and has not paid yet")
-    take(shop, kabir, UNPAID)
-    return wait_over(kabir.orders())
+    take(tutorial, kabir, UNPAID)
+    return wait_over(kabir.orders(tutorial.course))
 
 
 def take(shop: Shop, buyer: Buyer, goal: Goal, *, coupon: str | None = None, back: str | None = None) -> None:
     """Take the steps that are left to that goal. `back`: how many rupees finance refunds; None: all."""
-    found = left(goal, buyer.orders())
+    found = left(goal, buyer.orders(shop.course))
     order = found.order or ""
     for step in found.steps:
         match step:
@@ -155,7 +169,7 @@ def take(shop: Shop, buyer: Buyer, goal: Goal, *, coupon: str | None = None, bac
             case Step.LET_EXPIRE:
                 buyer.let_expire(order)
             case Step.STUDY:
-                buyer.study(shop.course, LESSONS)
+                buyer.study(shop.course, shop.lessons)
             case Step.REFUND:
                 token = token_of(shop.platform, FINANCE, "orders:read", "orders:refund")
                 refund(shop.platform.browser(token), order, back)

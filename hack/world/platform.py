@@ -67,6 +67,11 @@ def read(answer: httpx.Response) -> Any:
     return checked(answer).json()
 
 
+def once(what: str) -> dict[str, str]:
+    """The headers under which something is done once, however often it is asked for."""
+    return {"Idempotency-Key": f"world-{what}"}
+
+
 def eventually(look: Callable[[], T | None], what: str, seconds: float = PATIENCE_SECONDS) -> T:
     """What `look` finds, as soon as it finds something: events take their way."""
     deadline = time.monotonic() + seconds

@@ -11,7 +11,7 @@ import httpx
 
 from world.left import PAID, ran_out
 from world.people import Person
-from world.platform import Platform, WorldFailed, checked, eventually, read
+from world.platform import Platform, WorldFailed, checked, eventually, once, read
 from world.signing_in import token_of
 
 TRIES = 5
@@ -33,9 +33,16 @@ class Buyer:
     def of(cls, platform: Platform, person: Person) -> Buyer:
         return cls(person, platform.browser(token_of(platform, person)), platform.browser())
 
-    def orders(self) -> list[dict[str, Any]]:
-        """What was ordered so far, the latest first, each in the state in which it stays unless something is done."""
-        return eventually(self._orders, f"the orders of {self.person.name} being ended whose time is over")
+    def orders(self, course: str | None = None) -> list[dict[str, Any]]:
+        """What was ordered so far, the latest first, each in the state in which it stays unless something is done.
+
+        `course`: only what opens that course.
+        """
+        found = eventually(self._orders, f"the orders of {self.person.name} being ended whose time is over")
+        if course is None:
+            return found
+        told = (read(self.api.get(f"/v1/orders/{order['id']}")) for order in found)
+        return [order for order in told if course in {line["course_id"] for line in order["lines"]}]
 
     def order(self, variant: str, coupon: str | None = None, expires_in: int | None = None) -> str:
         """Put one thing into the cart and order it; the order's id. `expires_in`: seconds it waits for its payment."""
@@ -44,14 +51,14 @@ class Buyer:
         if coupon:
             checked(self.api.put(f"/v1/carts/{cart}/coupon", json={"code": coupon}))
         wanted = {"cart_id": cart} | ({"expires_in": expires_in} if expires_in else {})
-        made = self.api.post("/v1/orders", json=wanted, headers=_once(f"order-{cart}"))
+        made = self.api.post("/v1/orders", json=wanted, headers=once(f"order-{cart}"))
         return str(read(made)["id"])
 
     def attempt(self, order: str) -> tuple[int, str]:
         """Begin to pay, or go on with what was begun: the attempt's number, and the upi:// link that its QR code holds."""
         payment = eventually(lambda: self._payment(order), f"a payment for order {order}")
         path, so_far = f"/v1/payments/{payment['id']}/attempts", len(payment["attempts"])
-        key = _once(f"attempt-{payment['id']}-after-{so_far}")
+        key = once(f"attempt-{payment['id']}-after-{so_far}")
         made = read(self.api.post(path, json={"method": "upi_qr"}, headers=key))["attempt"]
         return int(made["number"]), str(made["upi_uri"])
 
@@ -80,7 +87,7 @@ class Buyer:
         checked(self.handset.post(f"{self._open(self.attempt(order)[1])}/decline"))
 
     def cancel(self, order: str) -> None:
-        checked(self.api.post(f"/v1/orders/{order}/cancel", headers=_once(f"cancel-{order}")))
+        checked(self.api.post(f"/v1/orders/{order}/cancel", headers=once(f"cancel-{order}")))
         eventually(lambda: self._state(order, "canceled"), f"order {order} being canceled")
 
     def let_expire(self, order: str) -> None:
@@ -146,13 +153,9 @@ class Buyer:
 def refund(finance: httpx.Client, order: str, amount: str | None = None) -> None:
     """Give money back: an amount in rupees, or all of it."""
     body = {"amount": {"amount": amount, "currency": "INR"}} if amount else {}
-    checked(finance.post(f"/v1/orders/{order}/refunds", json=body, headers=_once(f"refund-{order}")))
+    checked(finance.post(f"/v1/orders/{order}/refunds", json=body, headers=once(f"refund-{order}")))
     wanted = "partially_refunded" if amount else "refunded"
     eventually(
         lambda: read(finance.get(f"/v1/orders/{order}"))["status"] == wanted or None,
         f"order {order} being {wanted}",
     )
-
-
-def _once(what: str) -> dict[str, str]:
-    return {"Idempotency-Key": f"world-{what}"}

@@ -24,7 +24,7 @@ class Learner:
 
 
 NOOR = Account("noor@asha", "1357")
-"""Has ₹150, from the beginning."""
+"""Has ₹150 from the beginning, and less once the demo world is made: not enough for the tutorial."""
 TRIES = 5
 SETTLED_MS = 60_000
 """Longer than the rail needs to find out how a payment ended that a bank was silent about."""

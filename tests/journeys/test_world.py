@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import get_args
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any, get_args
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from world.__main__ import ASHA, KABIR, LEARNERS, LEELA, NOOR, OMAR, make, renew
-from world.people import PASSWORD, Person
+from world.creator import COURSES, UPI, Creator
+from world.people import CREATOR, PASSWORD, Person
 from world.platform import Platform, read
 from world.shop import Buyer
 
@@ -23,6 +28,7 @@ from .browser import DESK, Complaints, picture, visit
 pytestmark = pytest.mark.journey
 
 COURSE = "The Python Tutorial"
+CREATORS = str(UPI.about["title"])
 PASSING = {"draft", "paid"}
 """States in which no order stays: commerce leaves them within the transaction that came to them."""
 
@@ -72,12 +78,68 @@ def test_the_demo_world_has_an_order_in_every_state_in_which_one_stays(buyers: l
 
 
 def test_the_demo_world_made_again_is_as_it_was(world: Platform, buyers: list[Buyer]) -> None:
-    def offered() -> list[str]:
-        return [one["id"] for one in read(world.browser().get("/v1/products"))["items"]]
+    anybody = world.browser()
 
-    before = (ordered(buyers), offered())
+    def offered() -> list[str]:
+        return [one["id"] for one in read(anybody.get("/v1/products"))["items"]]
+
+    def written() -> dict[str, Any]:
+        """The creator's course, with the ids of all that is in it, and its revision."""
+        contents: dict[str, Any] = read(anybody.get(f"/v1/courses/{UPI.about['slug']}/contents"))
+        return contents
+
+    before = (ordered(buyers), offered(), written())
     make(world)
-    assert (ordered(buyers), offered()) == before
+    assert (ordered(buyers), offered(), written()) == before
+
+
+class CutOff(Exception):
+    """The answer is there, and nobody is left to hear it."""
+
+
+@contextmanager
+def cut_off_at(api: httpx.Client, answers: int) -> Iterator[None]:
+    """The program ends when so many answers have come, the last of which it does not hear."""
+    heard = count(1)
+
+    def hear(_answer: httpx.Response) -> None:
+        if next(heard) == answers:
+            raise CutOff
+
+    api.event_hooks = {"response": [hear]}
+    try:
+        yield
+    except CutOff:
+        pass
+    finally:
+        api.event_hooks = {}
+
+
+def test_a_creator_who_is_cut_off_again_and_again_publishes_one_whole_course(world: Platform) -> None:
+    slug = f"bread-{secrets.token_hex(6)}"
+    manuscript = replace(UPI, about={**UPI.about, "title": slug, "slug": slug})
+    ira, course = Creator.of(world, CREATOR), ""
+    try:
+        for answers in count(1):
+            with cut_off_at(ira.api, answers):
+                course = ira.publish(manuscript)
+                break
+        shown = read(world.browser().get(f"/v1/courses/{slug}/contents"))
+        assert [one["slug"] for one in own(ira)].count(slug) == 1
+    finally:
+        for one in own(ira):
+            if one["slug"] == slug:
+                ira.api.delete(f"{COURSES}/{one['id']}", headers={"If-Match": "*"})
+    assert (shown["course_id"], shown["revision"], answers) == (course, 1, 6)
+    assert [
+        (module["title"], [lesson["title"] for lesson in module["lessons"]]) for module in shown["modules"]
+    ] == [(module.title, [lesson.title for lesson in module.lessons]) for module in UPI.modules]
+
+
+def own(creator: Creator) -> list[dict[str, Any]]:
+    """The courses that are a creator's."""
+    found: list[dict[str, Any]] = read(creator.api.get(COURSES, params={"limit": 100}))["items"]
+    return found
 
 
 def come_in(page: Page, url: str, person: Person) -> None:
@@ -114,6 +176,44 @@ def test_everybody_of_the_demo_world_finds_their_order_in_its_state(
                 expect(page.get_by_role("heading", level=1, name=ASHA.name)).to_be_visible()
                 picture(page, "world-account")
         context.close()
+    assert complaints.heard == []
+
+
+def test_the_creators_course_is_in_the_catalogue_with_its_price(
+    browser: Browser, complaints: Complaints, platform_url: str, world: Platform, axe: str
+) -> None:
+    with visit(browser.new_context(viewport=DESK), complaints, "world-catalogue") as page:
+        page.goto(platform_url)
+        card = page.get_by_role("listitem").filter(has_text=CREATORS)
+        expect(card.get_by_text("₹99.00")).to_be_visible()
+        expect(page.get_by_role("link", name=COURSE, exact=True)).to_be_visible()
+        picture(page, "world-catalogue", whole=True)
+        card.get_by_role("link", name=CREATORS).click()
+        expect(page.get_by_text("including 18% GST")).to_be_visible()
+        picture(page, "world-creators-course", whole=True)
+        page.get_by_role("link", name="Read a lesson for free").click()
+        expect(page.get_by_role("heading", level=1, name=UPI.modules[0].lessons[0].title)).to_be_visible()
+        assert broken_anywhere(page, axe) == {}
+    assert complaints.heard == []
+
+
+def test_who_bought_the_creators_course_finds_it_among_their_courses_and_reads_on(
+    browser: Browser, complaints: Complaints, platform_url: str, world: Platform
+) -> None:
+    lessons = [lesson.title for module in UPI.modules for lesson in module.lessons]
+    with visit(browser.new_context(viewport=DESK), complaints, "world-creators-reader") as page:
+        come_in(page, platform_url, NOOR)
+        page.goto(f"{platform_url}/learning")
+        expect(page.get_by_role("link", name=CREATORS)).to_be_visible()
+        picture(page, "world-creators-reader")
+        page.get_by_role("link", name=CREATORS).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("|".join(lessons[2:])))
+        expect(page.get_by_role("button", name=re.compile("^Complete"))).to_be_visible()
+        picture(page, "world-creators-lesson")
+        page.goto(f"{platform_url}/courses/{UPI.about['slug']}")
+        expect(page.get_by_text(f"2 of {len(lessons)} lessons")).to_be_visible()
+        page.goto(f"{platform_url}/orders")
+        expect(page.locator(".order-card").filter(has_text=CREATORS)).to_contain_text("Paid")
     assert complaints.heard == []
 
 
