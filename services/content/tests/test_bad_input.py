@@ -5,6 +5,7 @@ and nothing is changed.
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,7 +16,7 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from services.content.tests import pictures
+from services.content.tests import hostile, pictures
 from services.content.tests.author import COURSES, Author
 from suuupra.db import Database
 from suuupra.objects import ObjectStore
@@ -264,3 +265,20 @@ async def test_a_lesson_is_about_no_unknown_file(desk: Desk, database: Database,
         body = {"kind": "video", "media_id": desk.ids["media_id"], "seconds": 1}
         answer = await desk.send(it, json={"title": "Other", "body": body})
         assert "must be a video" in named(answer, 422, "invalid", "body.body.media_id")
+
+
+@pytest.mark.parametrize("name", hostile.TEXTS)
+@pytest.mark.parametrize(
+    "it", [it for it in WITH_JSON if "lessons" in it.path and "html" in str(it.body)], ids=str
+)
+@pytest.mark.timeout(30)
+async def test_a_text_that_costs_more_than_its_length_is_refused_before_it_is_parsed(
+    desk: Desk, database: Database, it: Operation, name: str
+) -> None:
+    text, expected = hostile.TEXTS[name]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with unchanged(database):
+        answer = await desk.send(it, json={"title": "Other", "body": {"kind": "article", "html": text}})
+        rule = named(answer, 422, "invalid", "body.body.html")
+    assert expected in rule
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024

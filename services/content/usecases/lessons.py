@@ -7,7 +7,7 @@ from uuid import UUID
 from services.content import contract
 from services.content.domain.authors import Author
 from services.content.domain.courses import fits, minutes_of
-from services.content.domain.documents.bounds import Unreadable, check_depth
+from services.content.domain.documents.bounds import Unreadable, check_depth, parsing
 from services.content.domain.markup import AuthoredLinks, clean
 from services.content.domain.slugs import free_slug, slugify
 from services.content.store import drafts
@@ -71,10 +71,15 @@ async def delete_module(
 async def sanitised(body: contract.LessonBody) -> str:
     """The body's text as a lesson may hold it; beside the event loop and before any transaction, because it takes time."""
     try:
-        check_depth(body.html)
+        return await asyncio.to_thread(_cleaned, body.html)
     except Unreadable as error:
         raise invalid("body.body.html", error.rule, error.fix) from error
-    return await asyncio.to_thread(clean, body.html, AuthoredLinks())
+
+
+def _cleaned(html: str) -> str:
+    check_depth(f"<body>{html}")  # as `clean` parses it
+    with parsing():
+        return clean(html, AuthoredLinks())
 
 
 async def add_lesson(

@@ -9,7 +9,7 @@ from selectolax.lexbor import LexborHTMLParser
 from services.content.contract import MAX_LESSONS, MAX_MODULES
 from services.content.domain import markup
 from services.content.domain.documents import contents, pages, plan
-from services.content.domain.documents.bounds import Unreadable
+from services.content.domain.documents.bounds import Unreadable, parsing
 from services.content.usecases.importing.folder import Folder, Picture
 
 MAX_PAGES: Final = 2000
@@ -66,7 +66,14 @@ class _Reader:
 
     def page(self, path: str) -> pages.Page | None:
         text = self.text(path)
-        return None if text is None else pages.parse(path, text)
+        if text is None:
+            return None
+        try:
+            with parsing():
+                return pages.parse(path, text)
+        except Unreadable as error:
+            self.faults.append(Finding(path, error.rule, error.fix))
+            return None
 
     def text(self, path: str) -> str | None:
         """The text of a page; None when it is broken, which is noted once."""
