@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.content.domain.documents.bounds import MAX_REPEATED, Unreadable, check_depth
+from services.content.domain.documents.bounds import MAX_BYTES, MAX_REPEATED, Unreadable, check_depth, decode
+from services.content.domain.documents.encodings import CODECS
 from services.content.domain.markup import AuthoredLinks, clean
 from services.content.tests import hostile
 from services.content.usecases.importing.folder import Folder
@@ -77,3 +78,41 @@ def test_soup_that_passes_grows_by_no_more_than_its_length(
 def test_sloppy_html_passes_however_much_there_is_of_it(sloppy: str) -> None:
     check_depth(sloppy * 2000)
     check_depth(f"<!doctype html><html><body>{sloppy * 2000}")
+
+
+@pytest.mark.parametrize(
+    "codec",
+    ["punycode", "idna", "utf-7", "unicode_escape", "raw_unicode_escape", "hex", "rot13", "mbcs", "cp037"],
+)
+@pytest.mark.timeout(5)
+def test_what_only_python_calls_an_encoding_is_unknown(codec: str) -> None:
+    data = f"<meta charset={codec}>".encode()
+    with pytest.raises(Unreadable) as refused:
+        decode(data + b"a" * (MAX_BYTES - len(data)))
+    assert refused.value.rule == f"declares the unknown encoding '{codec}'"
+    assert refused.value.fix
+
+
+@pytest.mark.parametrize("label", CODECS)
+@pytest.mark.timeout(5)
+def test_every_encoding_of_browsers_is_read_in_little_time(label: str) -> None:
+    data = f"<meta charset='{label.upper()}'>".encode()
+    assert len(decode(data + b"a" * (MAX_BYTES - len(data)))) == MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    ("label", "text"),
+    [
+        ("windows-1251", "Привет"),
+        ("koi8-r", "Привет"),
+        ("shift_jis", "日本語"),
+        ("euc-kr", "한국어"),
+        ("gb2312", "中文"),
+        ("big5", "中文"),
+        ("iso-8859-1", "“€”"),
+        ("utf-16", "é"),
+    ],
+)
+def test_what_a_label_names_is_what_browsers_read(label: str, text: str) -> None:
+    page = f"<meta charset={label}>{text}"
+    assert decode(page.encode(CODECS[label])) == page

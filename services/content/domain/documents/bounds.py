@@ -13,6 +13,7 @@ from typing import Final
 
 from selectolax.lexbor import SelectolaxError
 
+from services.content.domain.documents import encodings
 from services.content.domain.documents.nesting import Nesting
 from services.content.domain.documents.tags import Ambiguous, tags
 
@@ -49,11 +50,9 @@ class Unreadable(ValueError):
 
 def decode(data: bytes) -> str:
     """The text of a page by its byte order mark, its declaration, or UTF-8. Raises Unreadable."""
-    name = _encoding(data)
+    name, codec = _encoding(data)
     try:
-        text = data.decode(name)
-    except LookupError as error:
-        raise Unreadable(f"declares the unknown encoding {name!r}", "declare utf-8 and save it so") from error
+        text = data.decode(codec)
     except UnicodeError as error:
         raise Unreadable(f"is not valid {name}", "save it as UTF-8, or declare its encoding") from error
     if "\x00" in text:
@@ -61,14 +60,17 @@ def decode(data: bytes) -> str:
     return text
 
 
-def _encoding(data: bytes) -> str:
+def _encoding(data: bytes) -> tuple[str, str]:
+    """What a page's encoding is called, and its codec: of those that browsers take, because others are quadratic."""
     for mark, name in _BOMS:
         if data.startswith(mark):
-            return name
+            return name, name
     declared = _DECLARED.search(data[:4096])
     name = declared[1].decode("ascii") if declared else "utf-8"
-    # Browsers read what says Latin-1 as its superset; UTF-16 cannot be declared in ASCII (WHATWG Encoding, 4.2).
-    return {"iso-8859-1": "cp1252", "latin1": "cp1252", "utf-16": "utf-8"}.get(name.lower(), name)
+    codec = encodings.CODECS.get(name.lower())
+    if codec is None:
+        raise Unreadable(f"declares the unknown encoding {name!r}", "declare utf-8 and save it so")
+    return name, codec
 
 
 @contextmanager
