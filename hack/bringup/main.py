@@ -44,6 +44,7 @@ def main() -> int:
     arguments = parser.parse_args()
     for word in STOPS:
         signal.signal(word, stop)
+    os.environ.update(paths.PROGRAM_CACHES)
     try:
         if refusal := machine_kind(platform.system(), platform.machine()):
             raise refusal

@@ -14,6 +14,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "suuu
 BIN = CACHE / "bin"
 WORK = CACHE / "work" / hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]
 """This checkout's own room in the cache, for what two checkouts must not make in one place at once."""
+PROGRAM_CACHES = {"KUBECACHEDIR": str(CACHE / "kube"), "npm_config_cache": str(CACHE / "npm")}
+"""By variable: what kubectl, helm and npm would else keep in the user's home, where no purge may look for it."""
 STATE = ROOT / ".state"
 LOGS = STATE / "logs"
 VENV = ROOT / ".venv"

@@ -1,11 +1,13 @@
 """`make down`: what it deletes, in which order, and when it refuses."""
 
+import os
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from bringup import clusters, docker, leftovers, locks, paths, tools, up
+from bringup import clusters, docker, leftovers, locks, main, paths, status, tools, up
+from bringup.cluster import Cluster
 from bringup.down import down, way_to_docker
 from bringup.job import Job
 from bringup.knobs import Knobs
@@ -174,6 +176,30 @@ def test_tools_own_folders_are_found_and_nobody_elses(tmp_path: Path) -> None:
     for name in [*wanted, *others]:
         (tmp_path / name).mkdir(parents=True)
     assert tool_caches(tmp_path) == sorted(tmp_path / name for name in wanted)
+
+
+def test_what_we_run_keeps_its_caches_where_purge_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, str] = {}
+
+    def show(_cluster: Cluster) -> bool:
+        found.update({name: os.environ[name] for name in ("KUBECACHEDIR", "npm_config_cache")})
+        return True
+
+    for name in ("KUBECACHEDIR", "npm_config_cache"):
+        monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setattr(status, "show", show)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["make", "status"])
+    assert main.main() == 0
+    assert len(found) == 2
+    assert all(Path(folder).is_relative_to(paths.CACHE) for folder in found.values())
+
+
+def test_what_tests_run_keeps_its_caches_where_purge_takes_them() -> None:
+    for name in ("KUBECACHEDIR", "npm_config_cache"):
+        assert Path(os.environ[name]).is_relative_to(paths.CACHE)
+    tests = ROOT.glob("services/*/tests/*.py")
+    assert [path for path in tests if '/ ".cache"' in path.read_text()] == [], "purge spares that folder"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from bringup.paths import WORK
 
 from services.identity.tests.browser import PASSWORD
 from services.identity.tests.conftest import REPORTS, make_user
@@ -20,7 +21,7 @@ from suuupra.db import Database
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SOURCE: Final = Path(__file__).parent / "openid_client"
-CACHE: Final = Path(__file__).resolve().parents[3] / ".cache" / "openid-client"
+CACHE: Final = WORK / "openid-client"
 FLOWS: Final = {
     "discovery",
     "prompt=none without a session",
