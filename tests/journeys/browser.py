@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, ViewportSize
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    ViewportSize,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / ".state" / "test-artifacts"
@@ -29,6 +38,7 @@ PATIENCE_MS = 15_000
 FADING_MS = 150
 """In which something that fades looks different."""
 ABORTED = "net::ERR_ABORTED"
+ANSWERED = "Failed to load resource: the server responded with a status of "
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -44,14 +54,39 @@ class Complaints:
 
     origin: str
     heard: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
 
-    def listen(self, page: Page) -> None:
-        """Listen from the first request on."""
-        page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
-        page.on("pageerror", lambda error: self._note(True, str(error)))
-        page.on("requestfailed", self._failed)
-        page.on("request", lambda request: self._note(not self._ours(request.url), f"foreign: {request.url}"))
-        page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.status} {answer.url}"))
+    def listen(self, context: BrowserContext) -> None:
+        """To all pages of a context, those included that a page opens, from the first request on."""
+        context.on("console", self._said)
+        context.on("weberror", lambda told: self._note(True, str(told.error)))
+        context.on("requestfailed", self._failed)
+        context.on(
+            "request", lambda request: self._note(not self._ours(request.url), f"foreign: {request.url}")
+        )
+        context.on(
+            "response", lambda answer: self._note(answer.status >= 400, f"{answer.status} {answer.url}")
+        )
+
+    def expect(self, status: int, path: str) -> None:
+        """This journey is answered so at a path, in which `*` is any part: that is no complaint, and is missed otherwise."""
+        self.expected.append(f"{status} {self.origin}{path}")
+
+    def settle(self) -> None:
+        """Nothing was heard but what was expected, and all of that; the next journey begins anew."""
+        heard, expected = set(self.heard), self.expected.copy()
+        self.heard.clear()
+        self.expected.clear()
+        missed = [one for one in expected if not fnmatch.filter(heard, one)]
+        heard.difference_update(*(fnmatch.filter(heard, one) for one in expected))
+        assert not heard, f"pages complained: {sorted(heard)}"
+        assert not missed, f"expected, and never heard: {missed}"
+
+    def _said(self, message: ConsoleMessage) -> None:
+        """Of an answer that is an error Chromium speaks as well, without saying where; the answer was heard itself."""
+        self._note(
+            message.type in ("error", "warning") and not message.text.startswith(ANSWERED), message.text
+        )
 
     def _failed(self, request: Request) -> None:
         """Going on to the next page aborts what the last one still loaded; that is no failure."""
@@ -82,11 +117,10 @@ def picture(page: Page, name: str, *, whole: bool = False, still: bool = False) 
 
 
 @contextmanager
-def visit(context: BrowserContext, complaints: Complaints, name: str) -> Iterator[Page]:
-    """A new page that is watched, and pictured under `name` when the test fails on it."""
+def visit(context: BrowserContext, name: str) -> Iterator[Page]:
+    """A new page, pictured under `name` when the test fails on it."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
-    complaints.listen(page)
     try:
         yield page
     except Exception:

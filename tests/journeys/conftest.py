@@ -18,10 +18,17 @@ RUPEES = 50_000
 """What an account has in the beginning: more than all journeys spend."""
 
 
+@pytest.fixture(scope="session")
+def ear(platform_url: str) -> Complaints:
+    """Hears what every page complains of, whoever opened it."""
+    return Complaints(platform_url)
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser(ear: Complaints) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         chromium = launch(playwright)
+        chromium.on("context", ear.listen)
         yield chromium
         chromium.close()
 
@@ -32,9 +39,11 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return script(tmp_path_factory.mktemp("axe"))
 
 
-@pytest.fixture
-def complaints(platform_url: str) -> Complaints:
-    return Complaints(platform_url)
+@pytest.fixture(autouse=True)
+def complaints(ear: Complaints) -> Iterator[Complaints]:
+    """After every journey: no page of it has complained, but of what the journey said that it expects."""
+    yield ear
+    ear.settle()
 
 
 @pytest.fixture
@@ -64,11 +73,11 @@ def _account_at(kube: Kube, platform_url: str, code: str) -> Iterator[Account]:
 
 @pytest.fixture(scope="session")
 def account(kube: Kube, platform_url: str, books_that_balance: None) -> Iterator[Account]:
-    """Has enough, at the merchant's own bank."""
+    """Has enough, at the merchant's own bank, which refuses nobody by chance."""
     yield from _account_at(kube, platform_url, "asha")
 
 
 @pytest.fixture(scope="session")
 def elsewhere(kube: Kube, platform_url: str, books_that_balance: None) -> Iterator[Account]:
-    """Has enough, at another bank than the merchant's."""
+    """Has enough, at another bank than the merchant's: one that refuses a payment in a hundred by chance."""
     yield from _account_at(kube, platform_url, "banyan")

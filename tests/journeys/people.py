@@ -87,7 +87,8 @@ def sign_out_elsewhere(browser: Browser, context: BrowserContext, url: str) -> N
     """End the session behind a browser's back: the same cookies in another browser sign out, and these stay."""
     other = browser.new_context(storage_state=context.storage_state())
     page = other.new_page()
-    page.goto(f"{url}/account")
+    with page.expect_response("**/inbox/events"):  # else it is asked for by who is signed out, and refused
+        page.goto(f"{url}/account")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("navigation", name="Site").get_by_role("link", name="Sign in")).to_be_visible()
     other.close()

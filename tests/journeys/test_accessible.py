@@ -38,9 +38,11 @@ def look(axe: str) -> Inspector:
 
 
 def test_no_page_of_reading_breaks_a_rule_of_accessibility(
-    browser: Browser, look: Inspector, platform_url: str
+    browser: Browser, complaints: Complaints, look: Inspector, platform_url: str
 ) -> None:
-    with visit(browser.new_context(viewport=DESK), Complaints(platform_url), "accessible-reading") as page:
+    complaints.expect(403, "/courses/*/lessons/*")
+    complaints.expect(404, "/courses/no-such-course")
+    with visit(browser.new_context(viewport=DESK), "accessible-reading") as page:
         page.goto(platform_url)
         look(page, "catalogue")
         page.goto(f"{platform_url}/?q=nothing+of+the+kind")
@@ -69,7 +71,7 @@ def test_no_page_of_signing_up_buying_and_paying_breaks_a_rule_of_accessibility(
     browser: Browser, look: Inspector, platform_url: str, learner: Learner, account: Account
 ) -> None:
     context = browser.new_context(viewport=DESK)
-    with visit(context, Complaints(platform_url), "accessible-buying") as page:
+    with visit(context, "accessible-buying") as page:
         page.goto(platform_url)
         sign_up(page, learner, seen=look)
         confirm(page, learner, seen=look)

@@ -24,7 +24,7 @@ from tests.cluster.books import (
 )
 from tests.cluster.kube import Kube, eventually
 
-from .browser import Complaints, picture, visit
+from .browser import picture, visit
 from .people import fill_cart, pay, pay_button
 from .printed import Said, print_out
 
@@ -91,9 +91,9 @@ def office(kube: Kube, platform_url: str, elsewhere: Account) -> Iterator[Office
 
 
 def test_m1_order_ledger_and_both_banks_statements_agree_when_it_is_paid_and_when_it_is_refunded(
-    context: BrowserContext, complaints: Complaints, platform_url: str, office: Office
+    context: BrowserContext, platform_url: str, office: Office
 ) -> None:
-    with visit(context, complaints, "books-agree") as page:
+    with visit(context, "books-agree") as page:
         fill_cart(page, platform_url, COURSE)
         pay_button(page)
         order = page.url.rsplit("/", 1)[1]

@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, expect
 from tests.cluster.banks import RAIL, Account, banks
 from tests.cluster.kube import WORKLOADS, Kube, eventually
 
-from .browser import Complaints, picture, visit
+from .browser import picture, visit
 from .people import approve, fill_cart, pay_button, phone
 
 pytestmark = [pytest.mark.journey, pytest.mark.slow]
@@ -70,10 +70,10 @@ def _slow_bank_and_short_codes(kube: Kube, elsewhere: Account) -> Iterator[None]
 
 
 def test_a_bank_that_answers_late_is_waited_for_and_the_order_is_paid_in_the_end(
-    context: BrowserContext, complaints: Complaints, platform_url: str, elsewhere: Account
+    context: BrowserContext, platform_url: str, elsewhere: Account
 ) -> None:
     """The payer's bank is another one, so that only the credit is at the late one."""
-    with visit(context, complaints, "deemed") as page:
+    with visit(context, "deemed") as page:
         fill_cart(page, platform_url, COURSE)
         pay_button(page)
         handset = phone(context, page, elsewhere)
@@ -92,9 +92,9 @@ def test_a_bank_that_answers_late_is_waited_for_and_the_order_is_paid_in_the_end
 
 
 def test_a_code_that_nobody_approves_ends_and_another_can_be_shown(
-    context: BrowserContext, complaints: Complaints, platform_url: str
+    context: BrowserContext, platform_url: str
 ) -> None:
-    with visit(context, complaints, "never-answered") as page:
+    with visit(context, "never-answered") as page:
         fill_cart(page, platform_url, COURSE)
         pay_button(page)
         expect(page.get_by_role("alert")).to_contain_text(
