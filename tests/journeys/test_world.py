@@ -23,7 +23,7 @@ from services.commerce.contract import OrderStatus
 from tests.cluster.kube import Kube
 
 from .accessible import broken_anywhere
-from .browser import DESK, picture, visit
+from .browser import DESK, PHONE, picture, visit
 
 pytestmark = pytest.mark.journey
 
@@ -214,15 +214,22 @@ def test_who_bought_the_creators_course_finds_it_among_their_courses_and_reads_o
         expect(page.locator(".order-card").filter(has_text=CREATORS)).to_contain_text("Paid")
 
 
-def test_the_phones_and_the_mail_of_the_demo_world_can_be_looked_at(
-    browser: Browser, platform_url: str
-) -> None:
-    with visit(browser.new_context(viewport=DESK), "world-phones") as page:
+def test_a_phone_of_the_demo_world_tells_what_came_back(browser: Browser, platform_url: str) -> None:
+    with visit(browser.new_context(viewport=PHONE), "world-phones") as page:
         page.goto(f"{platform_url}/phone/accounts/{LEELA.vpa}")
         expect(page.get_by_role("heading", level=1, name="Leela Nair's phone")).to_be_visible()
         expect(page.get_by_text(f"{LEELA.vpa} · Banyan Bank")).to_be_visible()
-        expect(page.get_by_text("₹499.00").first).to_be_visible()
-        picture(page, "world-phone")
+        refunded = page.get_by_role("listitem").filter(has_text="Refunded")
+        expect(refunded).to_contain_text("₹499.00")
+        picture(page, "world-phone", whole=True)
+        refunded.get_by_role("link").click()
+        expect(page.get_by_role("heading", level=1, name="Refunded")).to_be_visible()
+        expect(page.get_by_text("What you paid is back in your account.")).to_be_visible()
+        expect(page.get_by_text(re.compile(r"^₹499\.00, UPI reference \(RRN\) \d{12}$"))).to_be_visible()
+
+
+def test_the_mail_of_the_demo_world_can_be_looked_at(browser: Browser, platform_url: str) -> None:
+    with visit(browser.new_context(viewport=DESK), "world-mail") as page:
         page.goto(f"{platform_url}/mail?to={LEELA.email}")
         expect(page.get_by_role("link", name=re.compile("[Rr]efund")).first).to_be_visible()
         picture(page, "world-mail")
