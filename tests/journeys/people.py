@@ -12,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.cluster.banks import Account
 
+from .browser import PHONE
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -113,10 +115,11 @@ def pay_button(page: Page) -> None:
 
 
 def phone(context: BrowserContext, page: Page, account: Account, seen: Seen = _unseen) -> Page:
-    """The practice phone with the checkout's code opened, up to the PIN. The caller closes it."""
+    """The practice phone with the checkout's code opened, up to the PIN. The caller closes it. It is as wide as a phone."""
     with context.expect_page() as opened:
         page.get_by_role("link", name="approve it on the practice phone").click()
     handset = opened.value
+    handset.set_viewport_size(PHONE)
     expect(handset.get_by_role("button", name="Continue")).to_be_visible()
     seen(handset, "phone-account")
     handset.get_by_role("radio", name=re.compile(re.escape(account.vpa))).check()

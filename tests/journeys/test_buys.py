@@ -41,7 +41,7 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
     with visit(context, "buys") as page:
         page.goto(platform_url)
         expect(page.get_by_role("listitem").filter(has_text=COURSE).get_by_text("₹499.00")).to_be_visible()
-        picture(page, "buy-catalogue")
+        picture(page, "buy-catalogue", whole=True)
         page.get_by_role("link", name=COURSE, exact=True).first.click()
         expect(page.get_by_text("including 18% GST").first).to_be_visible()
         picture(page, "buy-course")
@@ -59,7 +59,7 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         pay_button(page)
         picture(page, "buy-qr")
         handset = phone(context, page, account)
-        picture(handset, "phone-pin")
+        picture(handset, "phone-pin", whole=True)
         began = time.monotonic()
         approve(handset, account.pin)
         page.bring_to_front()  # a tab that nobody looks at does not listen
@@ -69,7 +69,7 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
         assert time.monotonic() - began <= PAID_WITHIN_SECONDS
         picture(page, "buy-paid")
         expect(handset.get_by_role("heading", level=1, name="Paid")).to_be_visible()
-        picture(handset, "phone-paid")
+        picture(handset, "phone-paid", whole=True)
         handset.close()
 
         page.goto(address)
@@ -100,18 +100,20 @@ def test_a_learner_signs_up_pays_by_upi_and_studies(
 
 
 def complete(page: Page) -> None:
-    """Complete the lesson: it is so when it is opened again, and counts in its course."""
+    """Complete the lesson: it is so when it is opened again, to its reader and in its contents, and counts in its course."""
     address = page.url
     page.get_by_role("button", name=re.compile("^Complete")).click()
     page.wait_for_url(lambda url: url != address)
     page.goto(address)
-    expect(page.get_by_text("You completed this lesson.")).to_be_visible()
+    done = page.get_by_text("You completed this lesson.")
+    expect(done).to_be_visible()
+    done.scroll_into_view_if_needed()
+    picture(page, "progress-kept")
     lesson = page.get_by_role("heading", level=1).inner_text()
     page.goto(address.partition("/lessons/")[0])
     expect(page.get_by_text(re.compile(r"^1 of \d+ lessons$"))).to_be_visible()
     page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-    page.get_by_role("link", name=f"Completed: {lesson}").scroll_into_view_if_needed()
-    picture(page, "progress-kept")
+    expect(page.get_by_role("link", name=f"Completed: {lesson}")).to_be_visible()
 
 
 def test_a_lesson_that_is_not_bought_offers_its_course_on_a_phone_in_the_dark(

@@ -82,7 +82,7 @@ def test_a_bank_that_answers_late_is_waited_for_and_the_order_is_paid_in_the_end
         picture(page, "pay-bank-silent")
         handset.reload()
         expect(handset.get_by_role("heading", level=1, name="Being checked")).to_be_visible()
-        picture(handset, "phone-being-checked")
+        picture(handset, "phone-being-checked", whole=True)
         expect(page.get_by_role("button", name=re.compile("QR code"))).to_have_count(0)
         expect(page.get_by_role("heading", level=1, name="Paid. Thank you!")).to_be_visible(
             timeout=RESOLVED_WITHIN_MS

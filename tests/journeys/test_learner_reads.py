@@ -93,7 +93,7 @@ def test_a_learner_reads_follows_a_link_completes_and_comes_back(
         page.goto(platform_url)
         shelf = page.get_by_role("region", name="Continue learning")
         expect(shelf.get_by_role("link", name=COURSE)).to_be_visible()
-        picture(page, "web-catalogue")
+        picture(page, "web-catalogue", whole=True)
         page.goto(f"{platform_url}{'/'.join(target.path.split('/')[:3])}")
         done = page.get_by_role("link", name=f"Completed: {lesson}")
         page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
@@ -148,7 +148,7 @@ def test_on_a_phone_nothing_overflows_and_the_contents_open_as_a_drawer(
     context = browser.new_context(viewport=PHONE, has_touch=True, color_scheme="dark", storage_state=owner)
     with visit(context, "phone") as page:
         page.goto(platform_url)
-        picture(page, "web-phone-catalogue-dark")
+        picture(page, "web-phone-catalogue-dark", whole=True)
         assert is_told_to_its_end(page, "Search titles")
         open_course(page, platform_url)
         picture(page, "web-phone-course-dark")

@@ -163,11 +163,11 @@ def test_everybody_of_the_demo_world_finds_their_order_in_its_state(
             expect(page.locator(".order-card").last).to_contain_text(found.says)
             page.locator(".order-card").last.get_by_role("link", name=COURSE).click()
             expect(page.locator(".timeline li").first).to_be_visible()
-            picture(page, found.picture)
+            picture(page, found.picture, whole=True)
             if found.person == KABIR:
                 page.goto(f"{platform_url}/orders")
                 expect(page.locator(".order-card").first).to_contain_text("To be paid")
-                picture(page, "world-waiting")
+                picture(page, "world-waiting", whole=True)
             if found.person == ASHA:
                 page.goto(f"{platform_url}/learning")
                 expect(page.get_by_role("link", name=COURSE)).to_be_visible()
