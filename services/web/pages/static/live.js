@@ -3,12 +3,13 @@
 
 const inbox = document.querySelector("[data-unread]");
 const count = inbox?.querySelector("[data-count]");
+const unit = inbox?.querySelector("[data-unit]");
 let letters = null;
 
 function show(event) {
   const unread = Number(event.data);
   count.textContent = unread > 0 ? String(unread) : "";
-  count.hidden = unread === 0;
+  count.hidden = unit.hidden = unread === 0;
 }
 
 // A browser keeps few connections to one host, and tabs share them: a page that nobody looks at holds none.
