@@ -18,7 +18,7 @@ GROWTH = 12
 """Times its length a text may grow to: end tags and parts of tables that it left out, and what is escaped."""
 NAMES = """
     a b i font p div li dd ul table tr td th caption select option button form object svg math desc title style
-    textarea span h1 br ruby rt nobr section
+    textarea span h1 br ruby rt nobr section object marquee template
 """
 TAGS = st.builds(
     lambda slash, name, number: f"<{slash}{name}>" if slash or not number else f"<{name} id=x{number}>",
@@ -40,6 +40,13 @@ def test_a_page_that_costs_more_than_its_length_refuses_the_folder(tmp_path: Pat
     assert (finding.file, rule in finding.rule) == ("index.html", True), finding.rule
     assert finding.fix
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50 * 1024
+
+
+@pytest.mark.timeout(10)
+def test_comments_that_begin_in_a_script_are_read_once() -> None:
+    text = "<script>" + "<!--" * 200_000
+    check_depth(text)
+    assert clean(text, AuthoredLinks()) == ""
 
 
 @given(
@@ -73,6 +80,8 @@ def test_soup_that_passes_grows_by_no_more_than_its_length(
         "</p></x>text<!-- <div> --><script>if (a<b) '<div>'</script>",
         "<ruby>a<rt>b</ruby><details><summary>x</summary>y</details>",
         "<h2>a<a name=x>b</h2><a name=y>c</a>",
+        "<div><object data=a.svg><p>a <b>drawing</b></p></object></div><table><tr><td>a<td><i>b</i></table>",
+        "<marquee>news</marquee><p><b>x</b> y</p>",
     ],
 )
 def test_sloppy_html_passes_however_much_there_is_of_it(sloppy: str) -> None:

@@ -124,7 +124,10 @@ def _check(nesting: Nesting, work: int, allowed: int) -> None:
     fix = "close the elements that stay open, each before those around it"
     if len(nesting.open) > MAX_DEPTH:
         raise Unreadable(f"nests more than {MAX_DEPTH} elements", fix)
-    if len(nesting.active) > MAX_FORMATTING:
+    if (
+        len(nesting.active) > MAX_FORMATTING
+        and sum(bool(one.name) for one in nesting.active) > MAX_FORMATTING
+    ):
         rule = f"leaves more than {MAX_FORMATTING} elements such as b, a and font open"
         raise Unreadable(rule, fix)
     if work > MAX_WORK or nesting.repeated > allowed:

@@ -20,6 +20,7 @@ class Nesting(Stack):
     """Characters of tags that the parser may have written a second time."""
     _form: bool | None = False
     _marked: bool = False
+    """Whether a mark in `active` may be none of the parser's, or has been taken away there."""
     _zoned: bool = False
 
     @property
@@ -77,6 +78,8 @@ class Nesting(Stack):
             self._end_zone(name)
         elif name in elements.TABLE_PARTS or name == "table":
             self._end_part(name)
+        elif name in elements.MARKING:
+            self._end_marking(name)
         elif name == "br":
             self._reopen()
         elif name in elements.NEVER_PUSHED or name in elements.VOID or name in elements.RAW:
@@ -129,9 +132,11 @@ class Nesting(Stack):
         if name == "select" and "select" in self.open:
             self._doubt(self.open.index("select"))
         certain = self.certain and name not in elements.DOUBTFUL and not (self._zoned and self._in_zone())
-        self._marked = self._marked or name in elements.MARKING
         self._zoned = self._zoned or name in elements.DOUBTED
         self.open.append(name)
+        if name in elements.MARKING:
+            self._marked = self._marked or not certain
+            self.active.append(Formatting("", ""))
         if certain:
             self.sure = len(self.open)
 
@@ -258,10 +263,24 @@ class Nesting(Stack):
 
     def _forget_cell(self, cut: int) -> None:
         """Forget what was opened in a cell that is closed; unless other elements may have marked where it begins."""
-        if self._marked or not any(name in elements.CELLS for name in self.open[cut:]):
-            return
+        if not self._marked and any(name in elements.CELLS for name in self.open[cut:]):
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget the formatting that was opened since the last mark, and the mark."""
         while self.active and self.active.pop().name:
             pass
+
+    def _end_marking(self, name: str) -> None:
+        """The end of an object or its like: formatting that was opened in it ends with it."""
+        if not self.certain or self._marked:
+            self._marked = True
+            self._close(frozenset((name,)), elements.SCOPE)
+            return
+        at = self._find(frozenset((name,)), elements.SCOPE, len(self.open))
+        if at >= 0:
+            self._forget()
+            self._cut(at)
 
     def _end_part(self, name: str) -> None:
         table = self._table()
@@ -286,10 +305,16 @@ class Nesting(Stack):
             self._end_formatting(name)
         self._reopen()
         self._push(name)
-        same = [one for one in self.active if one.source == source]
-        if len(same) >= 3 and self.certain:
-            self.active.remove(same[0])
+        if self.certain and not self._marked:
+            self._keep_three(source)
         self.active.append(Formatting(name, source, len(self.open) - 1))
+
+    def _keep_three(self, source: str) -> None:
+        """Of one tag the parser opens no more than three again; those before the last mark do not count."""
+        since = next((at for at in range(len(self.active), 0, -1) if not self.active[at - 1].name), 0)
+        same = [at for at in range(since, len(self.active)) if self.active[at].source == source]
+        if len(same) >= 3:
+            del self.active[same[0]]
 
     def _reopen(self) -> None:
         """What the parser opens again of the formatting that was closed by its surroundings only."""

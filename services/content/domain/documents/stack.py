@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Formatting:
-    """An element to open again: its tag, and where in the stack it is, or -1. Without a tag: what a cell begins with."""
+    """An element to open again: its tag, and where in the stack it is, or -1. Without a tag: what a cell or an object begins with."""
 
     name: str
     source: str

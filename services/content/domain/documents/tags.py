@@ -23,7 +23,7 @@ _RAW: Final = {
     name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE)
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
-_HIDDEN_SCRIPT = re.compile(r"<!--.*?<script[\t\n\f\r />]", re.IGNORECASE | re.DOTALL)
+_SCRIPT = re.compile(r"<script[\t\n\f\r />]", re.IGNORECASE)
 
 
 class Tag(NamedTuple):
@@ -85,7 +85,8 @@ def _behind(html: str, name: str, at: int, *, doubtful: bool) -> int:
     """Where the content ends that begins at `at` and is text."""
     end = _RAW[name].search(html, at)
     stop = end.start() if end else len(html)
-    if name == "script" and _HIDDEN_SCRIPT.search(html, at, min(stop + 8, len(html))):
+    hidden = html.find("<!--", at, stop) if name == "script" else -1
+    if hidden >= 0 and _SCRIPT.search(html, hidden, min(stop + 8, len(html))):
         raise Ambiguous(name)
     if doubtful and "<" in _CDATA.sub("", html[at:stop]):
         raise Ambiguous(name)
