@@ -55,6 +55,13 @@ def arrange(
     eventually(told, ROLLED_OUT_WITHIN, "switch and bank are told")
     for name in (SWITCH, f"bank-{code}", PSP):
         kube.await_ready(name, ROLLED_OUT_WITHIN)
+    eventually(lambda: not leaving(kube), ROLLED_OUT_WITHIN, "pods of before have drained")
+
+
+def leaving(kube: Kube) -> list[str]:
+    """Pods that are on their way out: what they still answer is no journey's to judge."""
+    pods = kube.items("pods")
+    return [pod["metadata"]["name"] for pod in pods if pod["metadata"].get("deletionTimestamp")]
 
 
 @pytest.fixture(scope="module", autouse=True)
