@@ -52,6 +52,8 @@ class Monitor:
                     await self.list()
             except OperatorError as error:
                 log.warning("bulk read: %s", error)
+            except Exception:
+                log.exception("bulk read failed; the next is in %g s", self.every)
             if began - resynced >= self.resync:
                 resynced = began
                 self.primaries.enqueue_all()

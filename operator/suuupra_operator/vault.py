@@ -198,7 +198,12 @@ class Vault:
     async def _answer(self, response: aiohttp.ClientResponse) -> Any | None:
         if response.status == 204:
             return {}
-        answer = await response.json(content_type=None)
+        try:
+            answer = await response.json(content_type=None)
+        except ValueError as error:  # of a proxy in between, as a rule
+            raise Unreachable(
+                SERVER, f"it answers {response.status} with something else than JSON"
+            ) from error
         told = "; ".join((answer or {}).get("errors") or []) or f"it answers {response.status}"
         if response.status == 404 and "no handler for route" not in told:
             return None
