@@ -112,17 +112,22 @@ def migrate(
     service = discovery.find(name)
     loaded = settings.load(settings.MigrationSettings, service=service.name)
     logs.configure(loaded, sys.stderr)
-    if sql:
-        out.print(migrations.pending_sql(loaded, service.name), markup=False)
-    elif check:
-        status = migrations.status(loaded, service.name)
-        out.print(f"{service.name}: schema {status.current or 'empty'}, code needs {status.head or 'none'}")
-        _exit(status.at_head)
-    else:
-        done = migrations.migrate(loaded, service.name)
-        out.print(
-            f"{service.name}: {done.before or 'empty'} → {done.after or 'empty'}, {len(done.applied)} applied"
-        )
+    try:
+        if sql:
+            out.print(migrations.pending_sql(loaded, service.name), markup=False)
+        elif check:
+            status = migrations.status(loaded, service.name)
+            out.print(
+                f"{service.name}: schema {status.current or 'empty'}, code needs {status.head or 'none'}"
+            )
+            _exit(status.at_head)
+        else:
+            done = migrations.migrate(loaded, service.name)
+            out.print(
+                f"{service.name}: {done.before or 'empty'} → {done.after or 'empty'}, {len(done.applied)} applied"
+            )
+    except migrations.NotConnected as error:
+        _fail(1, error.detail)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from email.utils import parseaddr
 from typing import Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -51,6 +52,24 @@ def _http_address(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
+
+
+def _postgres(value: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(value.get_secret_value())
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.scheme.startswith("postgres") or len(parts.path) < 2:
+        raise ValueError("must be postgresql://user:password@host:5432/name")
+    return value
+
+
+def _brokers(value: str) -> str:
+    for broker in value.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise ValueError("must be host:port of each broker, with commas between them")
+    return value
 
 
 def _mailbox(value: str) -> str:
@@ -124,7 +143,7 @@ class ServiceSettings(Environment):
 class DatabaseSettings(Environment):
     """A PostgreSQL database of the service's own."""
 
-    database_url: SecretStr = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_postgres)] = Field(
         examples=["postgresql://user:password@localhost:5432/name"],
         description="the database, postgresql://user:password@host:5432/name",
     )
@@ -137,8 +156,7 @@ class DatabaseSettings(Environment):
 class KafkaSettings(Environment):
     """The event bus."""
 
-    kafka_bootstrap: str = Field(
-        min_length=1,
+    kafka_bootstrap: Annotated[str, AfterValidator(_brokers)] = Field(
         examples=["localhost:9092"],
         description="Kafka's brokers, for example kafka:9092,other:9092",
     )

@@ -1,5 +1,7 @@
 """Find, run and check the migrations of one service."""
 
+import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from pydantic import SecretStr
-from sqlalchemy import Connection, NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from suuupra.errors import Unavailable
 from suuupra.migrations import versions
@@ -24,6 +27,18 @@ QUEUE_LIMIT: Final = timedelta(minutes=10)
 
 LOCK_LIMIT: Final = timedelta(seconds=5)
 """How long a migration waits for a table's lock, while requests queue behind it."""
+
+
+AWAY_LIMIT: Final = timedelta(minutes=10)
+"""How long a server that is away is waited for: less than a migration's Job may take."""
+
+_log = logging.getLogger(__name__)
+
+
+class NotConnected(Unavailable):
+    """The database could not be reached, or refused the login."""
+
+    slug, title = "not-connected", "The database cannot be reached"
 
 
 class SchemaOutdated(Unavailable):
@@ -154,12 +169,33 @@ def _connected(settings: OwnedDatabase) -> Iterator[Connection]:
     url = make_url(settings.database_url.get_secret_value()).set(drivername="postgresql+psycopg")
     arguments = {"connect_timeout": 5, "application_name": "migrate"}
     engine = create_engine(url, poolclass=NullPool, connect_args=arguments)
-    with engine.connect() as connection:
+    with _reached(engine) as connection:
         if settings.database_owner:
             role = connection.dialect.identifier_preparer.quote(settings.database_owner)
             connection.execute(text(f"SET ROLE {role}"))
             connection.commit()
         yield connection
+
+
+def _reached(engine: Engine) -> Connection:
+    """A connection, once the server is there. Raises NotConnected where it refuses, or is away for `AWAY_LIMIT`."""
+    until, told = time.monotonic() + AWAY_LIMIT.total_seconds(), False
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            words = " ".join(str(error.orig).split())
+            if not _away(words) or time.monotonic() >= until:
+                raise NotConnected(f"PostgreSQL at {engine.url.host} is not connected: {words}") from error
+            if not told:
+                _log.warning("waiting up to %s for PostgreSQL: %s", AWAY_LIMIT, words)
+                told = True
+            time.sleep(0.5)
+
+
+def _away(words: str) -> bool:
+    """Whether nobody answered, or a server that is just coming or going; what it refuses for good is FATAL as well."""
+    return "FATAL" not in words or "the database system is" in words
 
 
 def _lock(connection: Connection) -> None:

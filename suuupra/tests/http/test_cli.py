@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from suuupra import cli, discovery, logs
+from suuupra.migrations import schema
+from suuupra.testing.containers import free_port
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -63,6 +66,18 @@ def test_wrong_settings_are_told_in_one_message_and_exit_78(
     assert code == cli.EX_CONFIG == 78
     assert "SUUUPRA_OBJECTS_ENDPOINT is not set. Set it to the object store" in err
     assert "Traceback" not in err
+
+
+def test_a_database_that_is_not_there_is_told_in_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUUUPRA_DATABASE_URL", f"postgresql://shop:hunter2@127.0.0.1:{free_port()}/shop")
+    monkeypatch.setattr(schema, "AWAY_LIMIT", timedelta())
+    code, _, err = run("migrate", "content")
+    assert code == 1
+    assert "error: PostgreSQL at 127.0.0.1 is not connected: connection failed" in " ".join(err.split())
+    assert "Traceback" not in err
+    assert "hunter" not in err
 
 
 def test_service_without_events_has_nothing_to_work_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

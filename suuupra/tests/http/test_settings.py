@@ -10,6 +10,7 @@ from pydantic import Field
 from suuupra import settings
 from suuupra.settings import (
     AuthSettings,
+    BusSettings,
     DatabaseSettings,
     HttpAddress,
     ObjectsSettings,
@@ -87,6 +88,28 @@ def test_all_that_is_wrong_is_told_at_once(environment: pytest.MonkeyPatch) -> N
     assert "SUUUPRA_BUCKETS must be JSON" in text
     assert "SUUUPRA_URL_CONTENT must begin with http:// or https://" in text
     assert "  GATEWAY_TRUSTED_HOPS should be greater than or equal to 0" in text
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "postgresql://web:hunter2@postgres", "mysql://web:hunter2@host/web", "postgresql://[x/y"],
+)
+def test_an_address_that_is_no_databases_is_told_without_its_password(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
+    environment.setenv("SUUUPRA_DATABASE_URL", url)
+    with pytest.raises(
+        SettingsError, match=r"SUUUPRA_DATABASE_URL is not acceptable\. Set it to the database, postgresql://"
+    ) as refused:
+        settings.load(Settings)
+    assert "hunter" not in str(refused.value)
+
+
+@pytest.mark.parametrize("brokers", ["kafka", "kafka:", ":9092", "kafka:x", "kafka:70000", "kafka:9092,"])
+def test_brokers_that_are_none_are_told(environment: pytest.MonkeyPatch, brokers: str) -> None:
+    environment.setenv("SUUUPRA_KAFKA_BOOTSTRAP", brokers)
+    with pytest.raises(SettingsError, match="SUUUPRA_KAFKA_BOOTSTRAP must be host:port of each broker"):
+        settings.load(BusSettings)
 
 
 @pytest.mark.parametrize("keys", [{}, {"SUUUPRA_JWKS": '{"keys": []}', "SUUUPRA_JWKS_URL": "http://login"}])
