@@ -63,7 +63,7 @@ class Operator:
         self.cluster.fence(self.leadership.check)
         gate = Gate(self.leadership)
         self.queue = Queue()
-        self.primaries = Primaries(self.queue)
+        self.primaries = Primaries(self.queue, settings.namespaces)
         self.children = Children(self.cluster, gate, settings.namespaces, self._child_changed)
         self.backends = Backends(
             self.cluster, Databases(gate), Bus(gate), Buckets(gate), Vault(gate), Valkey(gate)

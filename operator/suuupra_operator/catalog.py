@@ -52,6 +52,10 @@ class Database:
     acl: tuple[str, ...]
     comment: str
 
+    def anothers(self, resource: str) -> bool:
+        """Whether the note names another resource: then a status that claims the database is out of date."""
+        return bool(self.note().get("resource", resource) != resource)
+
     def note(self) -> dict[str, Any]:
         """What the operator wrote into the comment; empty when the database is not its own."""
         try:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from suuupra_operator.children import controller_of, version
-from suuupra_operator.claims import Claims, claims_of
+from suuupra_operator.claims import Bid, Claim, Claims, adopted, claims_of, had_by
 from suuupra_operator.cluster import Object
 from suuupra_operator.desired.rail import Rail
 from suuupra_operator.errors import Permanent
@@ -97,6 +97,8 @@ class Primaries:
     """All SuuupraServices, PaymentRails and the platform."""
 
     queue: Queue
+    served: frozenset[str] | None = None
+    """Namespaces whose resources may have something; None: all."""
     objects: dict[Key, Object] = field(default_factory=dict)
     claims: Claims = field(default_factory=Claims)
     _missed: dict[Key, float] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class Primaries:
             self.queue.add(key)
         if key.kind == SERVICE.name:
             self._claim(key, obj, known)
-        if key.kind == RAIL.name and (known is None or _generation(known) != _generation(obj)):
+        if key.kind == RAIL.name and _edited(known, obj):
             self._open(key, obj, known)
 
     def drop(self, obj: Object) -> None:
@@ -192,17 +194,29 @@ class Primaries:
 
     def _claim(self, key: Key, obj: Object, known: Object | None) -> None:
         """Whoever shares a claim, or waits for this resource, is looked at again."""
-        meta = obj["metadata"]
-        if known is None or _generation(known) != _generation(obj):
-            try:
-                claims = claims_of(key, spec_of(obj))
-            except InvalidSpec:
-                claims = set()
-            touched = self.claims.put(key, meta["creationTimestamp"], claims)
-            self._enqueue(touched | _readers(obj) | (_readers(known) if known is not None else set()))
+        edited = _edited(known, obj)
+        self._enqueue(self.claims.put(key, self._bid(key, obj, edited=edited)))
+        if edited:
+            self._enqueue(_readers(obj) | (_readers(known) if known is not None else set()))
             self._enqueue(_parents(obj))
         if known is None or is_ready(known) != is_ready(obj):
             self._enqueue(self._dependents(key) | _parents(obj) | {PLATFORM_KEY})
+
+    def _bid(self, key: Key, obj: Object, *, edited: bool) -> Bid:
+        """Rights follow from spec, status and annotations; the spec is read anew only where it may differ."""
+        claims = frozenset(self._claims(key, obj)) if edited else self.claims.claimed(key)
+        meta = obj["metadata"]
+        has, adopts = claims & had_by(status_of(obj)), adopted(meta.get("annotations", {}))
+        return Bid(meta["uid"], meta["creationTimestamp"], claims, has, adopts)
+
+    def _claims(self, key: Key, obj: Object) -> set[Claim]:
+        """Nothing where nobody serves it: it would only keep others from it."""
+        if self.served is not None and key.namespace not in self.served:
+            return set()
+        try:
+            return claims_of(key, spec_of(obj))
+        except InvalidSpec:
+            return set()
 
     def _dependents(self, key: Key) -> set[Key]:
         return {
@@ -224,8 +238,11 @@ def _readers(obj: Object) -> set[Key]:
     return {Key(SERVICE.name, obj["metadata"].get("namespace", ""), name) for name in names}
 
 
-def _generation(obj: Object) -> object:
-    return obj["metadata"].get("generation")
+def _edited(known: Object | None, obj: Object) -> bool:
+    """Whether the spec may differ. One that was made again begins to count its generations anew."""
+    return known is None or any(
+        known["metadata"].get(name) != obj["metadata"].get(name) for name in ("uid", "generation")
+    )
 
 
 def _parents(obj: Object) -> set[Key]:

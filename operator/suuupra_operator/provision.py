@@ -21,7 +21,7 @@ from suuupra_operator.events import Recorder
 from suuupra_operator.primaries import InvalidSpec, Primaries, key_of, spec_of
 from suuupra_operator.provide.cache import TYPE as CACHE
 from suuupra_operator.provide.cache import CacheProvider
-from suuupra_operator.provide.database import DatabaseProvider
+from suuupra_operator.provide.database import DatabaseProvider, refusal
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
 from suuupra_operator.provide.objects import ObjectsProvider
 from suuupra_operator.provide.objects import Provided as ProvidedObjects
@@ -127,7 +127,7 @@ class Provision:
         """Decide what the resource may have, and write it down before anything is made."""
         plans, spec = Plans(), run.subject.spec
         for name, holder in run.lost.get("database", {}).items():
-            text = f"database {name} belongs to the older resource {holder}: set database.name"
+            text = refusal(name, f"belongs to resource {holder}")
             run.found(Finding("DatabaseReady", False, "ResourceConflict", text))
         if run.subject.database and not run.lost.get("database"):
             planned = await run.attempt("DatabaseReady", self.databases.plan(run.subject, run.status))
@@ -148,11 +148,13 @@ class Provision:
         return plans
 
     async def _claim(self, run: Round, plans: Plans) -> None:
+        """What was made stays claimed until it is dealt with, or another has it: then it is no longer this one's."""
         old, plan = run.status.claims, plans.topics
+        forfeited = bool(old.database) and self.databases.forfeited(run.subject, old.database)
         claims = Claims(
-            database=plans.database or old.database,
+            database=plans.database or ("" if forfeited else old.database),
             topics=sorted({*plan.claims, *plan.delete}) if plan is not None else old.topics,
-            buckets=sorted({*old.buckets, *(plans.buckets or [])}),
+            buckets=sorted({*self._still(run, "bucket", old.buckets), *(plans.buckets or [])}),
             secrets=plans.secrets or old.secrets,
             cache=plans.cache or old.cache,
         )
@@ -165,20 +167,27 @@ class Provision:
         if bus.topics is not None and any(t.name not in claimed for t in published(run.subject)):
             await bus.refresh()  # a first claim is decided on a fresh read
         lost, settled = run.lost.get("topic", {}), run.held("TopicsReady")
-        return self._topics.plan(run.subject, run.status, lost, settled=settled)
+        moved = {*claimed} - {*self._still(run, "topic", claimed)}
+        return self._topics.plan(run.subject, run.status, lost, settled=settled, moved=moved)
+
+    def _still(self, run: Round, kind: str, names: list[str]) -> list[str]:
+        """Of what the resource had, what no other holds by now."""
+        key, claims = key_of(run.obj), self._primaries.claims
+        return [name for name in names if claims.holder(Claim(kind, name)) in (None, key)]
 
     async def _plan_buckets(self, run: Round) -> list[str]:
         return self._objects.plan(run.subject, run.lost.get("bucket", {}))
 
     async def _plan_secrets(self, run: Round) -> str:
         for name, holder in run.lost.get("secrets", {}).items():
-            text = f"the secrets below {name}/ belong to the older resource {holder}"
+            text = f"the secrets below {name}/ belong to resource {holder}"
             raise Permanent(f"secrets: {text}: they go by the resource's name, so give this one another")
         return self._secrets.plan(run.subject)
 
     async def _withdraw(self, run: Round) -> None:
-        """The resource no longer asks for secrets: nobody gets at them, and they stay."""
-        await self._secrets.withdraw(run.status.claims.secrets)
+        """The resource no longer asks for secrets: nobody gets at them, and they stay. A namesake keeps its own way."""
+        for name in self._still(run, "secrets", [run.status.claims.secrets]):
+            await self._secrets.withdraw(name)
         claims = run.status.claims.model_copy(update={"secrets": ""})
         run.status = run.status.model_copy(update={"claims": claims, "access": ""})
         run.obj = await self._writer.status(run.obj, run.status)

@@ -90,7 +90,7 @@ class Reconciler:
         return await self._provide(Round.begin(obj, spec, platform, operated=operated))
 
     async def _provide(self, run: Round) -> Outcome:
-        for claim, holder in self.primaries.claims.lost(key_of(run.obj)).items():
+        for claim, holder in self.primaries.claims.take(key_of(run.obj)).items():
             run.lost.setdefault(claim.kind, {})[claim.name] = str(holder)
         made = await self._provision.run(run)
         await run.attempt("ChildrenReady", self._always(run))

@@ -133,9 +133,7 @@ def _refused(route: Route, names: list[str], lost: dict[str, str], taken: set[st
         return Refusal("ReservedPath", text)
     foreign = next((name for name in names if name in lost), None)
     if foreign is not None:
-        text = (
-            f"{foreign} belongs to the older resource {lost[foreign]}: choose another path, or other methods"
-        )
+        text = f"{foreign} belongs to resource {lost[foreign]}: choose another path, or other methods"
         return Refusal("RouteConflict", text)
     if any(name in taken for name in names):
         text = f"{route.path} ({route.match}) is declared twice for the same method: leave one of them out"

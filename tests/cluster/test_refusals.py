@@ -84,13 +84,13 @@ CLAIMS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "database": (
         {"database": {"name": "content"}},
         "DatabaseReady",
-        ["database content belongs to the older resource suuupra/content", "set database.name"],
+        ["database content belongs to resource suuupra/content", "with another database.name"],
     ),
     "topic": (
         {"events": {"publishes": [{"topic": "course.published", "partitions": 9, "retention": "1h"}]}},
         "TopicsReady",
         [
-            "events.publishes[0].topic: topic course.published belongs to the older resource suuupra/content",
+            "events.publishes[0].topic: topic course.published belongs to resource suuupra/content",
             "publish under another name",
         ],
     ),
@@ -98,7 +98,7 @@ CLAIMS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         {"routes": [{"path": "/v1/courses", "methods": ["GET", "DELETE"], "auth": "none"}]},
         "RoutesReady",
         [
-            "routes[0]: GET /v1/courses (prefix) belongs to the older resource suuupra/content",
+            "routes[0]: GET /v1/courses (prefix) belongs to resource suuupra/content",
             "choose another path, or other methods",
         ],
     ),
@@ -114,7 +114,7 @@ def claimed(kube: Kube, request: pytest.FixtureRequest) -> Iterator[tuple[str, l
     yield condition, said
     kube.delete("suuupraservice", "rival", "--timeout=60s")
     assert belongings(kube) == before, (
-        "what the younger one asked for, or its going, has changed the older one's"
+        "what the younger one asked for, or its going, has changed the other one's"
     )
 
 
@@ -125,7 +125,7 @@ def belongings(kube: Kube) -> tuple[Any, ...]:
     return routes, database, kube.topic("course.published")
 
 
-def test_o4_of_two_resources_that_claim_the_same_the_older_wins_and_the_other_says_so(
+def test_o4_of_two_resources_that_claim_the_same_the_one_that_has_it_keeps_it_and_the_other_says_so(
     kube: Kube, claimed: tuple[str, list[str]]
 ) -> None:
     before = pods(kube)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from suuupra_operator import catalog, metrics, scram
 from suuupra_operator.catalog import Catalog, Names
 from suuupra_operator.children import Children
+from suuupra_operator.claims import ADOPT, adopted
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.databases import Databases
@@ -60,6 +61,14 @@ def choose(names: Names, secret: dict[str, str], handled: str, wanted: str, last
     return Login(names.other(last) if last else names.logins[0], scram.new_password(), fresh=True)
 
 
+def refusal(database: str, whose: str) -> str:
+    """Why a database cannot be had, and both ways out: its name is fixed once the resource is there."""
+    return (
+        f"database {database} {whose}: make this resource anew with another database.name, "
+        f"or annotate {ADOPT}={database} to take it over"
+    )
+
+
 class DatabaseProvider:
     """Databases of services."""
 
@@ -73,17 +82,20 @@ class DatabaseProvider:
         if status.claims.database != subject.database and self._databases.catalog is not None:
             await self._databases.refresh()
         live = self._databases.known().databases.get(subject.database)
-        if live is None or status.claims.database == subject.database:
+        claimed = status.claims.database == subject.database
+        if live is None or (claimed and not live.anothers(_me(subject))):
             return subject.database
-        owner = live.note().get("resource")
-        adopted = subject.annotations.get("suuupra.io/adopt", "").split(",")
-        if owner != _me(subject) and subject.database not in adopted and "*" not in adopted:
-            whose = f"belongs to {owner}" if owner else "was not made by the operator"
-            raise Permanent(
-                f"database {subject.database} exists and {whose}: "
-                f"set database.name, or annotate suuupra.io/adopt={subject.database} to take it over"
-            )
+        owner, names = live.note().get("resource"), adopted(subject.annotations)
+        if owner != _me(subject) and subject.database not in names and "*" not in names:
+            whose = f"exists and belongs to {owner}" if owner else "exists and was not made by the operator"
+            raise Permanent(refusal(subject.database, whose))
         return subject.database
+
+    def forfeited(self, subject: Subject, database: str) -> bool:
+        """Whether its note says that another resource has taken over what this one had."""
+        known = self._databases.catalog
+        live = known.databases.get(database) if known is not None else None
+        return live is not None and live.anothers(_me(subject))
 
     async def provide(self, subject: Subject, status: SuuupraServiceStatus) -> Provided:
         """Roles, database, extensions, Secrets."""

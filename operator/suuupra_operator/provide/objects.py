@@ -65,7 +65,7 @@ def _finding(subject: Subject, names: list[str], lost: dict[str, str]) -> Findin
     if lost:
         fields = {name: f"buckets[{index}].name" for index, name in enumerate(buckets(subject).values())}
         text = "; ".join(
-            f"{fields.get(name, 'buckets')}: bucket {name} belongs to the older resource {holder}: choose another name"
+            f"{fields.get(name, 'buckets')}: bucket {name} belongs to resource {holder}: choose another name"
             for name, holder in lost.items()
         )
         return Finding(TYPE, False, "ResourceConflict", text)

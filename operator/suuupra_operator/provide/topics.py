@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from suuupra_operator import metrics
 from suuupra_operator.bus import Bus
+from suuupra_operator.claims import ADOPT, adopted
 from suuupra_operator.conditions import Finding, counted
 from suuupra_operator.desired import topics
 from suuupra_operator.desired.subject import Subject
@@ -15,7 +17,6 @@ from suuupra_operator.status import SuuupraServiceStatus
 
 TYPE = "TopicsReady"
 UNMANAGED = "suuupra.io/unmanaged-topics"
-ADOPT = "suuupra.io/adopt"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Plan:
     delete: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     """Consumed, and not there yet."""
+    lost: list[str] = field(default_factory=list)
+    """Another resource has them."""
     drifted: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
 
@@ -38,28 +41,35 @@ class TopicProvider:
         self._bus = bus
 
     def plan(
-        self, subject: Subject, status: SuuupraServiceStatus, lost: dict[str, str], *, settled: bool
+        self,
+        subject: Subject,
+        status: SuuupraServiceStatus,
+        lost: dict[str, str],
+        *,
+        settled: bool,
+        moved: Collection[str] = (),
     ) -> Plan:
-        """``lost`` names the resource that holds a topic this one claims, too."""
+        """``lost`` names the resource that holds a topic this one claims, too; ``moved`` it gave up to another."""
         live = self._bus.known()
         unmanaged = set(_names(subject.annotations.get(UNMANAGED, "")))
         wanted = [t for t in topics.published(subject) if t.name not in unmanaged and t.name not in lost]
-        adopted = _names(subject.annotations.get(ADOPT, ""))
-        changes = topics.changes(wanted, live, claimed=status.claims.topics, adopted=adopted)
+        handed = adopted(subject.annotations)
+        changes = topics.changes(wanted, live, claimed=status.claims.topics, adopted=handed)
         changes.refused.update({name: _lost(subject, name, holder) for name, holder in lost.items()})
         claims = sorted(
             {t.name for t in wanted} - {n for n in changes.refused if n not in status.claims.topics}
         )
         gone = [name for name in status.claims.topics if name not in claims]
-        deletes = subject.spec.events is None or subject.spec.events.reclaim is Reclaim.RETAIN
+        keeps = subject.spec.events is None or subject.spec.events.reclaim is Reclaim.RETAIN
         return Plan(
             changes,
             claims,
-            delete=[] if deletes else [n for n in gone if n in live and n not in unmanaged and n not in lost],
+            delete=[] if keeps else [n for n in gone if n in live and n not in {*unmanaged, *lost, *moved}],
             missing=[
                 n for n in topics.consumed(subject) if n not in live and n not in {t.name for t in wanted}
             ],
             drifted=_drifted(changes, status.claims.topics) if settled else [],
+            lost=sorted(lost),
             released=[name for name in gone if name in unmanaged],
         )
 
@@ -88,16 +98,15 @@ def _lost(subject: Subject, name: str, holder: str) -> str:
         if name in (item.topic, item.topic + topics.DEAD_LETTERS)
     )
     return (
-        f"{next(asking, 'events')}: topic {name} belongs to the older resource {holder}: "
-        "publish under another name, or consume it instead"
+        f"{next(asking, 'events')}: topic {name} belongs to resource {holder}: "
+        f"publish under another name, consume it instead, or annotate {ADOPT}={name} to take it over"
     )
 
 
 def _finding(plan: Plan) -> Finding:
     if plan.changes.refused:
-        lost = any("older resource" in text for text in plan.changes.refused.values())
         fewer = any("cannot remove partitions" in text for text in plan.changes.refused.values())
-        reason = "ResourceConflict" if lost else "FewerPartitions" if fewer else "NotAdopted"
+        reason = "ResourceConflict" if plan.lost else "FewerPartitions" if fewer else "NotAdopted"
         return Finding(TYPE, False, reason, "; ".join(plan.changes.refused.values()))
     if plan.missing:
         names = ", ".join(plan.missing)

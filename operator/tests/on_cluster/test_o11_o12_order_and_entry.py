@@ -125,14 +125,14 @@ async def test_o12_alerts_special_to_the_code_come_and_go(
     await api.gone("ConfigMap", "shop-rules")
 
 
-async def test_o12_a_route_belongs_to_the_older_resource(api: Api, operator: OperatorProcess) -> None:
+async def test_o12_a_route_belongs_to_the_resource_that_has_it(api: Api, operator: OperatorProcess) -> None:
     await api.service("older", NO_PODS | {"routes": [{"path": "/v1/x", "methods": ["GET"], "auth": "none"}]})
     await api.ready("older")
     routes = [{"path": "/v1/x", "auth": "none"}, {"path": "/v1/y", "auth": "none"}]
     await api.younger("newer", NO_PODS | {"routes": routes})
 
     lost = await api.until("newer", "RoutesReady", reason="RouteConflict")
-    assert "routes[0]: GET /v1/x (prefix) belongs to the older resource suuupra/older" in lost["message"]
+    assert "routes[0]: GET /v1/x (prefix) belongs to resource suuupra/older" in lost["message"]
     assert "choose another path, or other methods" in lost["message"]
     found = (await api.must("SuuupraService", "newer"))["status"]["routes"]
     assert [route["accepted"] for route in found] == [False, True]

@@ -110,7 +110,8 @@ async def test_o5_two_resources_cannot_have_one_database(made: Api) -> None:
     await api.younger("newer", NO_PODS | {"database": {"name": "common"}})
 
     lost = await api.until("newer", "DatabaseReady", reason="ResourceConflict")
-    assert "belongs to the older resource suuupra/older: set database.name" in lost["message"]
+    assert "belongs to resource suuupra/older: make this resource anew" in lost["message"]
+    assert "another database.name" in lost["message"]
 
     api.servers.psql("create database strange")
     await api.service("third", NO_PODS | {"database": {"name": "strange"}})

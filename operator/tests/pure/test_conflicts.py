@@ -1,4 +1,4 @@
-"""Of two resources that claim the same the older wins; the other is told which field, by which rule, and what to do."""
+"""Of two resources that claim the same one gets it; the other is told which field, by which rule, and what to do."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from suuupra_operator.writes import Gate
 from .samples import subject
 from .test_rail_reconcile import Free
 
-OLDER = "suuupra/older"
+HOLDER = "suuupra/holder"
 
 
 def test_o4_a_lost_topic_is_told_with_its_field_and_what_to_do() -> None:
     bus = Bus(Gate(Free()))
     bus.topics = {}
     wanted = subject({"events": {"publishes": [{"topic": "a.made"}, {"topic": "b.made"}]}})
-    lost = {"b.made": OLDER, "b.made.dlt": OLDER}
+    lost = {"b.made": HOLDER, "b.made.dlt": HOLDER}
     plan = TopicProvider(bus).plan(wanted, SuuupraServiceStatus(), lost, settled=False)
     finding = of_topics(plan)
     assert finding.reason == "ResourceConflict"
     assert finding.message == "; ".join(
-        f"events.publishes[1].topic: topic {name} belongs to the older resource suuupra/older: "
-        "publish under another name, or consume it instead"
+        f"events.publishes[1].topic: topic {name} belongs to resource suuupra/holder: "
+        f"publish under another name, consume it instead, or annotate suuupra.io/adopt={name} to take it over"
         for name in lost
     )
 
 
 def test_o2_a_lost_bucket_is_told_with_its_field_and_what_to_do() -> None:
     wanted = subject({"buckets": [{"name": "media"}, {"name": "films"}]})
-    finding = of_buckets(wanted, ["shop-media"], {"shop-films": OLDER})
+    finding = of_buckets(wanted, ["shop-media"], {"shop-films": HOLDER})
     assert (finding.ok, finding.reason) == (False, "ResourceConflict")
     assert finding.message == (
-        "buckets[1].name: bucket shop-films belongs to the older resource suuupra/older: choose another name"
+        "buckets[1].name: bucket shop-films belongs to resource suuupra/holder: choose another name"
     )
 
 
 def test_o12_a_lost_route_is_told_with_its_field_and_what_to_do() -> None:
     wanted = subject({"routes": [{"path": "/v1/x"}, {"path": "/v1/y", "methods": ["GET"]}]})
     run = Round({}, wanted, SuuupraServiceStatus(), settled=False)
-    run.lost = {"route": {"GET /v1/y (prefix)": OLDER}}
+    run.lost = {"route": {"GET /v1/y (prefix)": HOLDER}}
     finding = routes(2, run.refused_routes())
     assert (finding.ok, finding.reason) == (False, "RouteConflict")
     assert finding.message == (
-        "routes[1]: GET /v1/y (prefix) belongs to the older resource suuupra/older: "
+        "routes[1]: GET /v1/y (prefix) belongs to resource suuupra/holder: "
         "choose another path, or other methods"
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from suuupra_operator import catalog, conditions, drift, lint, scram
 from suuupra_operator.catalog import Catalog, Database, Names, Role
-from suuupra_operator.claims import Claims, claims_of
+from suuupra_operator.claims import claims_of
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.deployment import deployments
@@ -115,15 +115,6 @@ def test_o1_a_credential_written_over_by_hand_is_a_lost_one() -> None:
 
 def _spec(**more: Any) -> SuuupraServiceSpec:
     return SuuupraServiceSpec.model_validate(more)
-
-
-def test_o4_the_older_claimant_wins_and_the_next_inherits() -> None:
-    claims, wanted = Claims(), claims_of(ONE, _spec(events={"publishes": [{"topic": "a.b"}]}))
-    claims.put(OTHER, "2026-01-01T00:00:00Z", wanted)
-    assert claims.put(ONE, "2026-01-02T00:00:00Z", wanted) == {OTHER}
-    assert {claim.name for claim in claims.lost(ONE)} == {"a.b", "a.b.dlt"}
-    assert claims.drop(OTHER) == {ONE}
-    assert claims.lost(ONE) == {}
 
 
 def test_o12_routes_collide_by_overlapping_methods_only() -> None:
