@@ -12,6 +12,7 @@ from suuupra_operator.backends import Backends
 from suuupra_operator.buckets import user_of
 from suuupra_operator.catalog import Names, retire_statements
 from suuupra_operator.children import Children
+from suuupra_operator.claims import Claim, Claims
 from suuupra_operator.cluster import Cluster, Object
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.subject import INSTANCE, Subject
@@ -20,11 +21,13 @@ from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, POD
 from suuupra_operator.models import Reclaim, SuuupraServiceSpec
 from suuupra_operator.platform import SuuupraPlatformSpec
-from suuupra_operator.primaries import InvalidSpec, Primaries, spec_of, status_of
+from suuupra_operator.primaries import InvalidSpec, Primaries, key_of, spec_of, status_of
 from suuupra_operator.provide.cache import CacheProvider
 from suuupra_operator.provide.secrets import SecretsProvider
+from suuupra_operator.queue import Key
 from suuupra_operator.round import Outcome, subject_of
 from suuupra_operator.snapshots import BUCKET, Snapshots
+from suuupra_operator.status import Claims as MadeFor
 from suuupra_operator.status import SuuupraServiceStatus
 from suuupra_operator.writer import FINALIZER, Writer, now
 from suuupra_operator.writes import Write
@@ -88,13 +91,16 @@ class Deletion:
     async def finish(self, obj: Object, subject: Subject, status: SuuupraServiceStatus) -> None:
         """Do all that must be done before the finalizer goes; raises Temporary while something must be waited for."""
         await self._stop_pods(subject)
-        for step in self._steps(subject, status):
+        made = own(key_of(obj), status.claims, self.primaries.claims)
+        if made.database:
+            made = await self._noted(obj, made)
+        for step in self._steps(subject, status.claims, made):
             await step()
-        await self.recorder.post(obj, "Normal", "Deleted", _farewell(subject, status))
+        await self.recorder.post(obj, "Normal", "Deleted", _farewell(subject, made))
 
     async def release(self, obj: Object, status: SuuupraServiceStatus) -> list[str]:
         """Let go at once; returns and records what stays behind without an owner."""
-        claims = status.claims
+        claims = own(key_of(obj), status.claims, self.primaries.claims)
         orphans = [f"database/{claims.database}"] if claims.database else []
         orphans += [f"topic/{name}" for name in claims.topics] + [f"bucket/{name}" for name in claims.buckets]
         orphans += [f"secrets/{claims.secrets}"] if claims.secrets else []
@@ -141,19 +147,30 @@ class Deletion:
         if running:
             raise Pending(f"waits until its pods have ended: {', '.join(sorted(running)[:5])}")
 
-    def _steps(self, subject: Subject, status: SuuupraServiceStatus) -> list[Callable[[], Awaitable[None]]]:
+    async def _noted(self, obj: Object, made: MadeFor) -> MadeFor:
+        """The database's own note has the last word: read now, since what follows cannot be undone."""
+        await self.backends.databases.refresh()
+        live = self.backends.databases.known().databases.get(made.database)
+        if live is None or not live.anothers(str(key_of(obj))):
+            return made
+        return made.model_copy(update={"database": ""})
+
+    def _steps(
+        self, subject: Subject, claimed: MadeFor, made: MadeFor
+    ) -> list[Callable[[], Awaitable[None]]]:
+        """``claimed`` is all that was ever made for the resource, ``made`` what of it is nobody else's by now."""
         steps: list[Callable[[], Awaitable[None]]] = []
-        if status.claims.database:
-            steps.append(lambda: self._database(subject, status.claims.database))
-        if status.claims.topics and subject.spec.events and subject.spec.events.reclaim is Reclaim.DELETE:
-            steps.append(lambda: self._topics(status.claims.topics))
-        if status.claims.buckets:
-            steps.append(lambda: self._buckets(subject, status.claims.buckets))
-        if status.claims.secrets:
-            steps.append(lambda: self._secrets(subject, status.claims.secrets))
-        if status.claims.cache:
+        if made.database:
+            steps.append(lambda: self._database(subject, made.database))
+        if made.topics and subject.spec.events and subject.spec.events.reclaim is Reclaim.DELETE:
+            steps.append(lambda: self._topics(made.topics))
+        if claimed.buckets:  # its user is its own, whoever has the buckets
+            steps.append(lambda: self._buckets(subject, made.buckets))
+        if made.secrets:
+            steps.append(lambda: self._secrets(subject, made.secrets))
+        if made.cache:
             cache = CacheProvider(self.backends.valkey, self.children)
-            steps.append(lambda: cache.withdraw(status.claims.cache))
+            steps.append(lambda: cache.withdraw(made.cache))
         return steps
 
     async def _database(self, subject: Subject, database: str) -> None:
@@ -191,8 +208,23 @@ class Deletion:
             await self.backends.vault.delete_below(name)
 
 
-def _farewell(subject: Subject, status: SuuupraServiceStatus) -> str:
-    claims, spec = status.claims, subject.spec
+def own(key: Key, made: MadeFor, claims: Claims) -> MadeFor:
+    """What was made for a resource and is nobody else's by now: what another took over is not to be touched."""
+
+    def mine(kind: str, name: str) -> str:
+        return "" if claims.others(key, Claim(kind, name)) else name
+
+    return MadeFor(
+        database=mine("database", made.database),
+        topics=[name for name in made.topics if mine("topic", name)],
+        buckets=[name for name in made.buckets if mine("bucket", name)],
+        secrets=mine("secrets", made.secrets),
+        cache=mine("cache", made.cache),
+    )
+
+
+def _farewell(subject: Subject, claims: MadeFor) -> str:
+    spec = subject.spec
     kept = []
     if claims.database and (spec.database is None or spec.database.reclaim is Reclaim.RETAIN):
         kept.append(f"database {claims.database}")

@@ -14,6 +14,7 @@ import psycopg
 import pytest_asyncio
 
 from .api import NO_PODS, Api
+from .machines import logs_in
 from .outage import away
 from .process import Crew
 
@@ -45,6 +46,8 @@ SPECS = {
     "of-kafka": NO_PODS | {"events": _deleted("of-kafka")["events"]},
     "of-objects": NO_PODS | {"buckets": _deleted("of-objects")["buckets"]},
     "released": _kept("released", "Delete"),
+    "winner": NO_PODS,
+    "loser": NO_PODS | {"database": {"name": "moved", "reclaim": "Delete"}},
 }
 
 
@@ -137,6 +140,23 @@ async def test_o8_release_lets_go_at_once_and_records_what_stays(made: Api) -> N
     assert "topic/released.made" in line
     assert "bucket/released-media" in line
     assert "released" in made.servers.databases()
+
+
+async def test_o8_what_another_adopted_outlives_the_resource_that_had_it(made: Api) -> None:
+    await _written(made, "loser")
+    await made.service("winner", NO_PODS | {"database": {"name": "moved"}})
+    refused = await made.until("winner", "DatabaseReady", reason="ResourceConflict")
+    assert "belongs to resource suuupra/loser" in refused["message"], "the older one's edit takes nothing"
+    assert (await made.condition("loser"))["status"] == "True"
+
+    await made.annotate("winner", adopt="moved")
+    await made.ready("winner", 90)
+    await made.delete("SuuupraService", "loser")
+    await made.gone("SuuupraService", "loser")
+
+    assert made.servers.psql("select word from kept", "moved") == ["whole"]
+    for secret in ("winner-db", "winner-db-owner"):
+        assert logs_in((await made.secret(secret))["url"])
 
 
 async def _written(api: Api, name: str) -> None:

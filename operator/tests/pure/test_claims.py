@@ -9,6 +9,7 @@ from suuupra_operator.bus import Bus
 from suuupra_operator.catalog import Catalog, Database
 from suuupra_operator.claims import Claim
 from suuupra_operator.databases import Databases
+from suuupra_operator.deletion import own
 from suuupra_operator.desired.topics import TopicState
 from suuupra_operator.errors import Permanent
 from suuupra_operator.primaries import Primaries
@@ -63,6 +64,10 @@ class World:
         head |= {"annotations": {"suuupra.io/adopt": adopt} if adopt else {}} | meta
         self.primaries.put({"kind": "SuuupraService", "metadata": head, "spec": spec, "status": status or {}})
         return key(name, str(head["namespace"]))
+
+    def made_for(self, name: str, status: dict[str, Any]) -> MadeFor:
+        """What a deletion may touch of what the status claims."""
+        return own(key(name), MadeFor.model_validate(status["claims"]), self.claims)
 
 
 def test_o4_among_those_that_have_nothing_the_older_wins_and_the_next_inherits() -> None:
@@ -152,6 +157,35 @@ def test_o4_what_was_adopted_stays_when_the_annotation_goes() -> None:
     world.see("a", X)  # which has read in the note that it is another's
     world.see("b", X, MADE)
     assert world.claims.lost(key("a")) == {DATABASE: key("b")}
+
+
+# --- what a deletion may touch
+
+
+def test_o8_what_another_took_over_is_left_alone_by_the_deletion_of_the_one_that_had_it() -> None:
+    world = World()
+    world.see("b", X | PUBLISHES, MADE | PUBLISHED)
+    had = {"claims": MADE["claims"] | PUBLISHED["claims"] | {"buckets": ["b-media"]}}
+    assert world.made_for("b", had) == MadeFor.model_validate(had["claims"])
+    world.see("a", X | PUBLISHES, adopt="x,a.made")
+    left = world.made_for("b", had)
+    assert (left.database, left.topics, left.buckets) == ("", ["a.made.dlt"], ["b-media"])
+
+
+def test_o8_a_claim_that_was_given_up_and_is_another_s_by_now_is_left_alone() -> None:
+    world = World()
+    world.see("b", {}, PUBLISHED)
+    assert world.made_for("b", PUBLISHED).topics == ["a.made", "a.made.dlt"]
+    world.see("c", PUBLISHES)
+    assert world.made_for("b", PUBLISHED).topics == []
+
+
+def test_o8_what_another_has_too_by_its_status_is_left_alone() -> None:
+    world = World()
+    world.see("a", PUBLISHES, PUBLISHED)
+    world.see("b", PUBLISHES, PUBLISHED)
+    assert world.claims.holder(TOPIC) == key("a")
+    assert world.made_for("a", PUBLISHED).topics == []
 
 
 def test_o4_a_topic_that_moved_to_another_resource_is_not_deleted_by_the_one_that_gave_it_up() -> None:
