@@ -210,13 +210,13 @@ class Primaries:
         return Bid(meta["uid"], meta["creationTimestamp"], claims, has, adopts)
 
     def _claims(self, key: Key, obj: Object) -> set[Claim]:
-        """Nothing where nobody serves it: it would only keep others from it."""
+        """Nothing where nobody serves it: it would only keep others from it. What cannot be read gave nothing up."""
         if self.served is not None and key.namespace not in self.served:
             return set()
         try:
             return claims_of(key, spec_of(obj))
         except InvalidSpec:
-            return set()
+            return had_by(status_of(obj))
 
     def _dependents(self, key: Key) -> set[Key]:
         return {

@@ -127,6 +127,13 @@ def test_o4_one_that_gave_a_claim_up_no_longer_stands_in_the_way() -> None:
     assert other in world.queue._queued
 
 
+def test_o4_a_spec_that_a_new_rule_made_unreadable_gave_nothing_up_and_asks_for_nothing_more() -> None:
+    world = World()
+    holder = world.see("b", {"database": {"name": "Not a name"}} | PUBLISHES, MADE)
+    other = world.see("a", X | PUBLISHES)
+    assert world.claims.lost(other) == {DATABASE: holder}
+
+
 @pytest.mark.parametrize(("holder", "adopter"), [("a", "b"), ("b", "a")])
 def test_o4_one_that_adopts_by_name_takes_over_whether_it_is_older_or_younger(
     holder: str, adopter: str
