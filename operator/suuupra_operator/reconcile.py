@@ -22,6 +22,7 @@ from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import DEPLOYMENT, JOB, SECRET, SERVICE
 from suuupra_operator.primaries import InvalidSpec, Primaries, is_ready, key_of, spec_of, status_of
 from suuupra_operator.provide.database import Provided as ProvidedDatabase
+from suuupra_operator.provide.database import pending
 from suuupra_operator.provide.topics import TYPE as TOPICS
 from suuupra_operator.provision import Made, Provision
 from suuupra_operator.queue import Key
@@ -179,6 +180,8 @@ class Reconciler:
                 run.again.append(POLL_SECONDS)
             else:
                 await databases.retire(run.subject, database.login)
+                if pending(run.subject, database.rotation):
+                    run.again.append(POLL_SECONDS)
         if run.subject.spec.jobs:
             oid = database.oid if database is not None else 0
             finding, jobs = await self.rollout.run_jobs(run.subject, status, oid)

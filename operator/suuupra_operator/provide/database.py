@@ -48,16 +48,19 @@ class Provided:
     rotated: bool = False
 
 
-def choose(names: Names, secret: dict[str, str], handled: str, wanted: str, last: str) -> Login:
+def choose(names: Names, secret: dict[str, str], rotate: bool, last: str, in_use: frozenset[str]) -> Login:
     """Which login the pods use now. ``last`` is the login they were told to use when the Secret was last seen.
 
     A lost Secret is a rotation, too: pods that still run know the last login's password and nobody else does.
+    No login of ``in_use``, with which pods of before a rollout may still log in, gets another password meanwhile.
     """
     current, password = secret.get("username", ""), secret.get("password", "")
     if current in names.logins and password:
-        if not wanted or wanted == handled:
+        if not rotate or names.other(current) in in_use:
             return Login(current, password, fresh=False)
         return Login(names.other(current), scram.new_password(), fresh=True)
+    if last and names.other(last) in in_use:
+        return Login(last, scram.new_password(), fresh=True)
     return Login(names.other(last) if last else names.logins[0], scram.new_password(), fresh=True)
 
 
@@ -102,21 +105,25 @@ class DatabaseProvider:
         names = Names(subject.database or "")
         before = self._databases.known()
         settled = status.database is not None and status.database.login != ""
-        login, migrate = self._logins(subject, names, status)
+        login, migrate, rotation = self._logins(subject, names, status)
         passwords = {login.name: login.password, names.migrate: migrate.password}
         corrected = await self._roles(names, passwords, fresh=login.fresh or migrate.fresh, settled=settled)
         corrected += await self._database(subject, names, settled=settled)
         await self._prepare(subject, names)
-        wanted = subject.annotations.get(ROTATE, "")
-        corrected += await self._children.ensure(subject, self._secrets(subject, login, migrate, wanted))
+        corrected += await self._children.ensure(subject, self._secrets(subject, login, migrate, rotation))
         for what in corrected:
             if not what.startswith("Secret"):
                 metrics.DRIFT.labels(f"Postgres{what.partition(' ')[0].capitalize()}").inc()
         database = self._databases.known().databases[names.database]
         return Provided(
-            Finding(TYPE, True, "Provided", f"database {names.database}, login {login.name}"),
+            Finding(
+                TYPE,
+                True,
+                "Provided",
+                f"database {names.database}, login {login.name}{_put_off(subject, rotation)}",
+            ),
             login=login.name,
-            rotation=wanted,
+            rotation=rotation,
             secrets=digest(
                 login.name, login.password, subject.platform.postgres.host, subject.platform.postgres.port
             ),
@@ -136,14 +143,20 @@ class DatabaseProvider:
     def _retiring(self, names: Names, login: str) -> list[catalog.Statement]:
         return catalog.retire_statements(self._databases.known(), names, frozenset({login, names.migrate}))
 
-    def _logins(self, subject: Subject, names: Names, status: SuuupraServiceStatus) -> tuple[Login, Login]:
+    def _logins(
+        self, subject: Subject, names: Names, status: SuuupraServiceStatus
+    ) -> tuple[Login, Login, str]:
+        """The pods' login and the migration's, and which rotation the first answers."""
         secret = self._children.cache.get(SECRET, subject.namespace, database_secret(subject))
         last = status.database.login if status.database is not None else ""
         handled = (secret or {}).get("metadata", {}).get("annotations", {}).get(ROTATED, "")
-        login = choose(names, kept(secret or {}), handled, subject.annotations.get(ROTATE, ""), last)
+        wanted, roles = subject.annotations.get(ROTATE, ""), self._databases.known().roles
+        in_use = frozenset(name for name in names.logins if name in roles and roles[name].login)
+        login = choose(names, kept(secret or {}), bool(wanted) and wanted != handled, last, in_use)
         owner = kept(self._children.cache.get(SECRET, subject.namespace, migration_secret(subject)) or {})
         known = owner.get("username") == names.migrate and owner.get("password")
-        return login, Login(names.migrate, known or scram.new_password(), fresh=not known)
+        rotation = wanted if login.fresh or not wanted else handled
+        return login, Login(names.migrate, known or scram.new_password(), fresh=not known), rotation
 
     async def _roles(
         self, names: Names, passwords: dict[str, str], *, fresh: bool, settled: bool
@@ -199,6 +212,19 @@ class DatabaseProvider:
         pods = database_login(subject, login.name, login.password)
         pods["metadata"]["annotations"] = {ROTATED: rotation}
         return [pods, migration_login(subject, migrate.name, migrate.password)]
+
+
+def pending(subject: Subject, rotation: str) -> bool:
+    """Whether another rotation than that one has been asked for."""
+    return subject.annotations.get(ROTATE, "") not in ("", rotation)
+
+
+def _put_off(subject: Subject, rotation: str) -> str:
+    if not pending(subject, rotation):
+        return ""
+    return (
+        f"; rotation {subject.annotations[ROTATE]} waits until no pod uses the login of before the last one"
+    )
 
 
 def _me(subject: Subject) -> str:

@@ -21,7 +21,7 @@ from suuupra_operator.errors import LeadershipLost
 from suuupra_operator.leadership import FENCE_SECONDS, Leadership
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.policies import _judge
-from suuupra_operator.provide.database import choose
+from suuupra_operator.provide.database import Login, choose
 from suuupra_operator.queue import Key, Queue
 from suuupra_operator.round import Round
 from suuupra_operator.status import SuuupraServiceStatus
@@ -29,6 +29,10 @@ from suuupra_operator.status import SuuupraServiceStatus
 from .samples import subject
 
 ONE, OTHER = Key("SuuupraService", "suuupra", "one"), Key("SuuupraService", "suuupra", "other")
+
+
+A, B = frozenset({"shop_app_a"}), frozenset({"shop_app_b"})
+"""Logins that can still log in."""
 
 
 # --- drift
@@ -105,9 +109,9 @@ def test_o1_a_credential_written_over_by_hand_is_a_lost_one() -> None:
     by_hand = _secret("kubectl-edit", "password")
     assert drift.written_by_others(by_hand) == {"password"}
     assert "password" not in kept(by_hand)
-    assert choose(Names("shop"), kept(by_hand), "", "", "shop_app_a").name == "shop_app_b"
+    assert choose(Names("shop"), kept(by_hand), False, "shop_app_a", A).name == "shop_app_b"
     address = _secret("kubectl-edit", "url")
-    assert choose(Names("shop"), kept(address), "", "", "shop_app_a").password == "ours"
+    assert choose(Names("shop"), kept(address), False, "shop_app_a", A).password == "ours"
 
 
 # --- claims
@@ -181,16 +185,22 @@ def test_o24_a_part_that_cannot_be_seen_is_unknown_and_does_not_unready_the_reso
 
 def test_o5_rotation_alternates_and_is_done_once() -> None:
     names = Names("shop")
-    first = choose(names, {}, "", "", "")
+    first = choose(names, {}, False, "", frozenset())
     assert (first.name, first.fresh) == ("shop_app_a", True)
     held = {"username": "shop_app_a", "password": "secret"}
-    assert choose(names, held, "", "", "shop_app_a").fresh is False
-    assert choose(names, held, "", "now", "shop_app_a").name == "shop_app_b"
-    assert choose(names, held, "now", "now", "shop_app_a").name == "shop_app_a"
+    assert choose(names, held, False, "shop_app_a", A).fresh is False
+    assert choose(names, held, True, "shop_app_a", A).name == "shop_app_b"
 
 
 def test_o5_a_lost_secret_does_not_touch_the_login_in_use() -> None:
-    assert choose(Names("shop"), {}, "", "", "shop_app_a").name == "shop_app_b"
+    assert choose(Names("shop"), {}, False, "shop_app_a", A).name == "shop_app_b"
+
+
+def test_o5_a_rotation_waits_for_the_rollout_of_the_last_whose_old_pods_still_log_in() -> None:
+    names, held = Names("shop"), {"username": "shop_app_b", "password": "secret"}
+    assert choose(names, held, True, "shop_app_b", A | B) == Login("shop_app_b", "secret", fresh=False)
+    assert choose(names, held, True, "shop_app_b", B).name == "shop_app_a"
+    assert choose(names, {}, False, "shop_app_b", A | B).name == "shop_app_b", "the Secret was lost meanwhile"
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40))
