@@ -38,7 +38,7 @@ from suuupra_operator.snapshots import Snapshots
 from suuupra_operator.valkey import Valkey
 from suuupra_operator.vault import Vault
 from suuupra_operator.writer import Writer
-from suuupra_operator.writes import Gate
+from suuupra_operator.writes import Gate, noted
 
 log = logging.getLogger(__name__)
 
@@ -187,8 +187,10 @@ class Operator:
 
     async def _settle(self, key: Key) -> None:
         """One reconcile, and what the queue is told afterwards. Only a lost Lease ends the worker."""
-        with metrics.RECONCILE_SECONDS.time():
+        with metrics.RECONCILE_SECONDS.time(), noted() as made:
             outcome, word = await self._reconcile(key)
+        if made:
+            self.backends.look_again(key)
         metrics.RECONCILES.labels(key.kind, word).inc()
         if outcome.retry:
             self.queue.failed(key)

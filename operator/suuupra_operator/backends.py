@@ -46,6 +46,8 @@ class Backends:
     vault: Vault
     valkey: Valkey
     _examined: Seen = (None, None, None, None, None)
+    _written: set[Key] = field(default_factory=set)
+    """Whose reconcile wrote to a server since the last comparison."""
     _problems: dict[str, str] = field(default_factory=dict)
     _reading: dict[Databases | Bus | Buckets | Vault | Valkey, asyncio.Task[bool]] = field(
         default_factory=dict
@@ -113,13 +115,22 @@ class Backends:
             found.append(self._finding("CacheReachable", "cache", self.valkey.users, self.valkey.problem))
         return found
 
+    def look_again(self, key: Key) -> None:
+        """A reconcile of the key has written: `changed` names it once more, whatever the next read shows.
+
+        What was put right and then changed again in the same way looks as it did at the read before. A reconcile that
+        finds nothing to write is the end of it.
+        """
+        self._written.add(key)
+
     def changed(self, claims: Claims, users: Mapping[str, Key]) -> set[Key]:
-        """Whose things differ from the last time this was asked; everybody's when a server came back.
+        """Whose things differ from the last time this was asked, or were written to since; everybody's when a server
+        came back.
 
         A password that the bulk read does not show is found by the login probe of a reconcile, each time anew.
         """
         catalog, topics, contents, secrets, cached = self._examined
-        found: set[Key] = set()
+        found, self._written = self._written, set()
         for name, key in claims.holders("database"):
             if self.databases.probes or _of_database(catalog, name) != _of_database(
                 self.databases.catalog, name

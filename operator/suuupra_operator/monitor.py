@@ -61,7 +61,7 @@ class Monitor:
             await asyncio.sleep(max(0.2, self.every - (time.monotonic() - began)))
 
     async def read(self) -> None:
-        """Read the backing servers; whoever's things differ from the last time is looked at."""
+        """Read the backing servers; whoever's things differ from the last time, or were put right since, is looked at."""
         before = [finding.ok for finding in self.backends.findings()]
         if not all(before):
             await self.platforms.reconfigure()

@@ -6,8 +6,9 @@ followed by a failpoint, so that a test can kill the operator after every single
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from enum import StrEnum
 from typing import Protocol
 
@@ -62,6 +63,20 @@ class Write(StrEnum):
         return self.value.partition(".")[0]
 
 
+_NOTED: ContextVar[set[Write] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[set[Write]]:
+    """Those writes to backing servers that were made within, by this task and by those it started."""
+    made: set[Write] = set()
+    token = _NOTED.set(made)
+    try:
+        yield made
+    finally:
+        _NOTED.reset(token)
+
+
 class Fence(Protocol):
     """Says whether this process may write."""
 
@@ -99,6 +114,9 @@ class Gate:
         failpoints.hit(f"operator.{write.value}.allowed")
         self._fence.check()
         yield
+        made = _NOTED.get()
+        if made is not None:
+            made.add(write)
         _done(write)
 
 
