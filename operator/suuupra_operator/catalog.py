@@ -16,21 +16,29 @@ from psycopg import sql
 from suuupra_operator import scram
 
 Statement = sql.Composed
+CONNECT, EVERYTHING = "CONNECT", "CONNECT CREATE TEMPORARY"
+"""Rights to a database, as the bulk read tells them."""
 
 READ = """
 select json_build_object(
   'roles', (select coalesce(json_agg(json_build_object(
       'name', r.rolname, 'login', r.rolcanlogin,
       'plain', not (r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls),
+      'unlimited', r.rolconnlimit = -1 and coalesce(r.rolvaliduntil, 'infinity') = 'infinity',
       'config', coalesce(r.rolconfig, '{{}}'), 'verifier', {verifier},
       'member_of', (select coalesce(json_agg(g.rolname order by g.rolname), '[]')
                     from pg_auth_members m join pg_roles g on g.oid = m.roleid where m.member = r.oid))), '[]')
     from pg_roles r {join} where r.rolname !~ '^pg_'),
   'databases', (select coalesce(json_agg(json_build_object(
       'name', d.datname, 'oid', d.oid::bigint, 'owner', pg_get_userbyid(d.datdba),
-      'acl', coalesce(d.datacl::text[], '{{"=Tc/default"}}'),
+      'admits', d.datallowconn and d.datconnlimit = -1 and not d.datistemplate,
+      'granted', (select coalesce(json_object_agg(coalesce(g.rolname::text, ''), a.rights), '{{}}')
+                  from (select grantee, string_agg(distinct privilege_type, ' ' order by privilege_type)
+                               || case when bool_or(is_grantable) then ' *' else '' end as rights
+                        from aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) group by grantee) a
+                  left join pg_roles g on g.oid = a.grantee),
       'comment', coalesce(shobj_description(d.oid, 'pg_database'), ''))), '[]')
-    from pg_database d where not d.datistemplate))
+    from pg_database d where d.datname not in ('template0', 'template1')))
 """
 
 
@@ -43,14 +51,19 @@ class Role:
     verifier: str | None
     """None when this account may not read verifiers; "" when there is none."""
     member_of: frozenset[str]
+    unlimited: bool = True
+    """No day on which its password ends, no number of connections that it may have."""
 
 
 @dataclass(frozen=True)
 class Database:
     oid: int
     owner: str
-    acl: tuple[str, ...]
+    granted: Mapping[str, str]
+    """Rights by role, in the order of the alphabet, then a star if any may be passed on; PUBLIC's under ""."""
     comment: str
+    admits: bool = True
+    """Lets in whoever has the right, however many, and is nobody's template."""
 
     def anothers(self, resource: str) -> bool:
         """Whether the note names another resource: then a status that claims the database is out of date."""
@@ -82,11 +95,14 @@ class Catalog:
                 tuple(item["config"]),
                 item["verifier"],
                 frozenset(item["member_of"]),
+                item["unlimited"],
             )
             for item in row["roles"]
         }
         databases = {
-            item["name"]: Database(item["oid"], item["owner"], tuple(item["acl"]), item["comment"])
+            item["name"]: Database(
+                item["oid"], item["owner"], item["granted"], item["comment"], item["admits"]
+            )
             for item in row["databases"]
         }
         return cls(roles, databases)
@@ -162,7 +178,17 @@ def _role(catalog: Catalog, names: Names, name: str, password: str | None) -> li
     groups = live.member_of if live else frozenset[str]()
     found += [_membership("GRANT {} TO {}", group, name) for group in sorted(wanted_groups - groups)]
     found += [_membership("REVOKE {} FROM {}", group, name) for group in sorted(groups - wanted_groups)]
-    if name == names.migrate and (live is None or f"role={names.owner}" not in live.config):
+    return found + _settings(live, names, name)
+
+
+def _settings(live: Role | None, names: Names, name: str) -> list[Statement]:
+    """None but the migration's, whose sessions act as the owner: a setting can end a service as well as a limit can."""
+    ident, wanted = sql.Identifier(name), (f"role={names.owner}",) if name == names.migrate else ()
+    config = live.config if live else ()
+    if config == wanted:
+        return []
+    found = [sql.SQL("ALTER ROLE {} RESET ALL").format(ident)] if config else []
+    if wanted:
         found.append(sql.SQL("ALTER ROLE {} SET role = {}").format(ident, sql.Literal(names.owner)))
     return found
 
@@ -176,6 +202,8 @@ def _attributes(live: Role, names: Names, name: str, password: str | None) -> li
                 ident
             )
         )
+    if not live.unlimited:
+        found.append(sql.SQL("ALTER ROLE {} CONNECTION LIMIT -1 VALID UNTIL 'infinity'").format(ident))
     if password is not None and not (live.login and _known(live, password)):
         found.append(sql.SQL("ALTER ROLE {} {}").format(ident, _login(password)))
     if name in (names.owner, names.app) and live.login:
@@ -207,14 +235,24 @@ def retire_statements(catalog: Catalog, names: Names, keep: frozenset[str]) -> l
 
 
 def access_statements(live: Database, database: str, names: Names) -> list[Statement]:
-    """Owner and access of an existing database: nothing for PUBLIC, CONNECT for the application."""
+    """Owner and access of an existing database: open to its owner and, to CONNECT, the application; to nobody else."""
     ident, found = sql.Identifier(database), list[Statement]()
+    if not live.admits:
+        form = "ALTER DATABASE {} ALLOW_CONNECTIONS true CONNECTION LIMIT -1 IS_TEMPLATE false"
+        found.append(sql.SQL(form).format(ident))
     if live.owner != names.owner:
         found.append(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(ident, sql.Identifier(names.owner)))
-    if any(entry.startswith("=") for entry in live.acl):
-        found.append(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(ident))
-    if not any(entry.startswith(f"{names.app}=c") for entry in live.acl):
-        found.append(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(ident, sql.Identifier(names.app)))
+    revoke, grant = "REVOKE ALL ON DATABASE {} FROM {} CASCADE", "GRANT {} ON DATABASE {} TO {}"
+    app = live.granted.get(names.app)
+    for role in sorted(live.granted):
+        # What a former owner had went over to the new one.
+        if role not in (live.owner, names.owner) and not (role == names.app and app == CONNECT):
+            whose = sql.Identifier(role) if role else sql.SQL("PUBLIC")
+            found.append(sql.SQL(revoke).format(ident, whose))
+    if not live.granted.get(names.owner, "").startswith(EVERYTHING):
+        found.append(sql.SQL(grant).format(sql.SQL("ALL"), ident, sql.Identifier(names.owner)))
+    if app != CONNECT:
+        found.append(sql.SQL(grant).format(sql.SQL(CONNECT), ident, sql.Identifier(names.app)))
     return found
 
 

@@ -29,6 +29,12 @@ STATEMENT_SECONDS = 20
 IDLE_SECONDS = 10
 """A replica that is frozen inside a transaction must not hold its locks against the one that takes over."""
 READ_SECONDS = 10
+AFTER_PASSWORD = (
+    "permission denied for database",
+    "is not currently accepting connections",
+    "too many connections for",
+)
+"""Of a role or a database: what is said to those only whose password is right."""
 WRITE_SECONDS = STATEMENT_SECONDS + 5
 """Ours, beside the server's own limit: a server that is frozen answers keepalives and nothing else."""
 
@@ -175,7 +181,7 @@ class Databases:
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error):
                 return False
-            if "permission denied for database" in str(error):  # which is asked after the password
+            if any(words in str(error) for words in AFTER_PASSWORD):
                 return True
             raise Unreachable("PostgreSQL", error) from error
 

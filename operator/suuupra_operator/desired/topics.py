@@ -10,7 +10,7 @@ from suuupra_operator.schema import seconds
 
 DEAD_LETTERS = ".dlt"
 DEAD_LETTER_RETENTION = "30d"
-MANAGED_CONFIGS = ("retention.ms", "cleanup.policy", "min.insync.replicas")
+MANAGED_CONFIGS = ("retention.ms", "retention.bytes", "cleanup.policy", "min.insync.replicas")
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def changes(
 def _topic(subject: Subject, name: str, partitions: int, retention: str) -> Topic:
     config = {
         "retention.ms": str(int(seconds(retention) * 1000)),
+        "retention.bytes": "-1",  # events end by age alone
         "cleanup.policy": "delete",
         "min.insync.replicas": str(subject.platform.kafka.min_in_sync_replicas),
     }

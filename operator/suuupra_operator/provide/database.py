@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from suuupra_operator import catalog, metrics, scram
 from suuupra_operator.catalog import Catalog, Names
@@ -178,12 +178,12 @@ class DatabaseProvider:
             if names.database not in known.databases:
                 continue
             if not await self._databases.may_log_in(names.database, name, password):
-                roles[name] = catalog.Role(False, role.plain, role.config, role.verifier, role.member_of)
+                roles[name] = replace(role, login=False)
         if fresh:  # a new password is always set, also where the old one cannot be seen
             for name in passwords:
                 role = roles.get(name)
                 if role is not None and role.verifier is None:
-                    roles[name] = catalog.Role(False, role.plain, role.config, None, role.member_of)
+                    roles[name] = replace(role, login=False)
         return Catalog(roles, known.databases)
 
     async def _database(self, subject: Subject, names: Names, *, settled: bool) -> list[str]:

@@ -332,6 +332,35 @@ async def test_o1_what_is_changed_in_kafka_and_postgres_is_put_right_and_counted
     await _filled_again(shop.api)
 
 
+async def test_o1_what_cuts_a_service_off_is_put_right_and_so_is_the_same_done_again(shop: Shop) -> None:
+    """The second time it is done right after its repair: the next read shows what the one before showed."""
+    servers, psql = shop.api.servers, shop.api.servers.psql
+    secret = await shop.api.secret("shop-db")
+    login, url = secret["username"], secret["url"]
+
+    def right() -> bool:
+        admits = psql("select datallowconn and datconnlimit = -1 from pg_database where datname = 'shop'")
+        other = psql("select has_database_privilege('pg_monitor', 'shop', 'connect')")
+        settings = psql(
+            f"select cardinality(coalesce(rolconfig, '{{}}')) from pg_roles where rolname = '{login}'"
+        )
+        return (
+            [admits, other, settings] == [["t"], ["f"], ["0"]]
+            and servers.topic_config("thing.made")["retention.bytes"] == "-1"
+            and logs_in(url)
+        )
+
+    for _ in range(2):
+        psql(f"alter role {login} valid until 'yesterday' connection limit 0")
+        psql(f"alter role {login} set default_transaction_read_only = on")
+        psql("alter database shop allow_connections false connection limit 0")
+        psql("grant connect on database shop to pg_monitor")
+        servers.set_topic_config("thing.made", "retention.bytes", "1")
+        await eventually(
+            right, BY_READ_SECONDS, "the login, its settings, the database and the topic as they were"
+        )
+
+
 async def _filled_again(api: Api) -> None:
     """The database that was made anew has what the migration and the job had put into the one that was dropped."""
 

@@ -210,7 +210,7 @@ def test_o4_a_topic_that_moved_to_another_resource_is_not_deleted_by_the_one_tha
 
 def _provider(comment: str) -> DatabaseProvider:
     databases = Databases(Gate(Free()))
-    databases.catalog = Catalog({}, {"x": Database(1, "x_owner", (), comment)})
+    databases.catalog = Catalog({}, {"x": Database(1, "x_owner", {}, comment)})
     return DatabaseProvider(databases, None)  # type: ignore[arg-type]
 
 

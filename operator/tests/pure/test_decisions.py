@@ -1,4 +1,4 @@
-"""Drift, claims, conditions, logins, verifiers, the queue and the Lease: decisions without a cluster."""
+"""Drift, claims, conditions, the queue and the Lease: decisions without a cluster."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from suuupra_operator import catalog, conditions, drift, lint, scram
-from suuupra_operator.catalog import Catalog, Database, Names, Role
+from suuupra_operator import conditions, drift, lint
+from suuupra_operator.catalog import Names
 from suuupra_operator.claims import claims_of
 from suuupra_operator.cluster import Object
 from suuupra_operator.conditions import Finding
@@ -21,7 +21,7 @@ from suuupra_operator.errors import LeadershipLost
 from suuupra_operator.leadership import FENCE_SECONDS, Leadership
 from suuupra_operator.models import SuuupraServiceSpec
 from suuupra_operator.policies import _judge
-from suuupra_operator.provide.database import Login, choose
+from suuupra_operator.provide.database import choose
 from suuupra_operator.queue import Key, Queue
 from suuupra_operator.round import Round
 from suuupra_operator.status import SuuupraServiceStatus
@@ -29,10 +29,6 @@ from suuupra_operator.status import SuuupraServiceStatus
 from .samples import subject
 
 ONE, OTHER = Key("SuuupraService", "suuupra", "one"), Key("SuuupraService", "suuupra", "other")
-
-
-A, B = frozenset({"shop_app_a"}), frozenset({"shop_app_b"})
-"""Logins that can still log in."""
 
 
 # --- drift
@@ -109,9 +105,15 @@ def test_o1_a_credential_written_over_by_hand_is_a_lost_one() -> None:
     by_hand = _secret("kubectl-edit", "password")
     assert drift.written_by_others(by_hand) == {"password"}
     assert "password" not in kept(by_hand)
-    assert choose(Names("shop"), kept(by_hand), False, "shop_app_a", A).name == "shop_app_b"
+    assert (
+        choose(Names("shop"), kept(by_hand), False, "shop_app_a", frozenset({"shop_app_a"})).name
+        == "shop_app_b"
+    )
     address = _secret("kubectl-edit", "url")
-    assert choose(Names("shop"), kept(address), False, "shop_app_a", A).password == "ours"
+    assert (
+        choose(Names("shop"), kept(address), False, "shop_app_a", frozenset({"shop_app_a"})).password
+        == "ours"
+    )
 
 
 # --- claims
@@ -178,82 +180,6 @@ def test_o24_a_part_that_cannot_be_seen_is_unknown_and_does_not_unready_the_reso
     ready, database, topics = conditions.compose([seen, unseen], [], 1, "t1")
     assert (ready.status, database.status, topics.status) == ("True", "True", "Unknown")
     assert ready.message == "every part is ready; TopicsReady: Kafka does not answer"
-
-
-# --- logins
-
-
-def test_o5_rotation_alternates_and_is_done_once() -> None:
-    names = Names("shop")
-    first = choose(names, {}, False, "", frozenset())
-    assert (first.name, first.fresh) == ("shop_app_a", True)
-    held = {"username": "shop_app_a", "password": "secret"}
-    assert choose(names, held, False, "shop_app_a", A).fresh is False
-    assert choose(names, held, True, "shop_app_a", A).name == "shop_app_b"
-
-
-def test_o5_a_lost_secret_does_not_touch_the_login_in_use() -> None:
-    assert choose(Names("shop"), {}, False, "shop_app_a", A).name == "shop_app_b"
-
-
-def test_o5_a_rotation_waits_for_the_rollout_of_the_last_whose_old_pods_still_log_in() -> None:
-    names, held = Names("shop"), {"username": "shop_app_b", "password": "secret"}
-    assert choose(names, held, True, "shop_app_b", A | B) == Login("shop_app_b", "secret", fresh=False)
-    assert choose(names, held, True, "shop_app_b", B).name == "shop_app_a"
-    assert choose(names, {}, False, "shop_app_b", A | B).name == "shop_app_b", "the Secret was lost meanwhile"
-
-
-@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1, max_size=40))
-def test_o5_a_verifier_matches_its_password_only(password: str) -> None:
-    stored = scram.verifier(password)
-    assert password not in stored or len(password) < 5
-    assert scram.matches(stored, password)
-    assert not scram.matches(stored, password + "x")
-
-
-def _right(names: Names, passwords: dict[str, str]) -> Catalog:
-    def role(name: str) -> Role:
-        config = (f"role={names.owner}",) if name == names.migrate else ()
-        known = scram.verifier(passwords[name]) if name in passwords else ""
-        return Role(name in passwords, True, config, known, names.belongs_to(name))
-
-    return Catalog({name: role(name) for name in names.all}, {})
-
-
-def test_o3_roles_that_are_right_need_no_statement() -> None:
-    names, passwords = Names("shop"), {"shop_app_a": "one", "shop_migrate": "two"}
-    assert catalog.role_statements(_right(names, passwords), names, passwords) == []
-
-
-def test_o1_every_change_to_a_role_is_answered() -> None:
-    names, passwords = Names("shop"), {"shop_app_a": "one", "shop_migrate": "two"}
-    right = _right(names, passwords)
-    for name in names.all:
-        role = right.roles[name]
-        for wrong in (
-            None,
-            Role(role.login, False, role.config, role.verifier, role.member_of),
-            Role(role.login, role.plain, role.config, role.verifier, role.member_of | {"pg_read_all_data"}),
-        ):
-            roles = {key: value for key, value in right.roles.items() if key != name}
-            changed = Catalog(roles | ({name: wrong} if wrong else {}), {})
-            assert catalog.role_statements(changed, names, passwords), f"{name} {wrong}"
-
-
-def test_o5_public_loses_its_rights_once() -> None:
-    names = Names("shop")
-    open_to_all = Database(1, "shop_owner", ("=Tc/shop_owner",), "")
-    closed = Database(1, "shop_owner", ("shop_app=c/shop_owner",), "")
-    assert len(catalog.access_statements(open_to_all, "shop", names)) == 2
-    assert catalog.access_statements(closed, "shop", names) == []
-
-
-def test_o5_privileges_are_never_given_again() -> None:
-    names, wanted = Names("shop"), catalog.note("suuupra/shop", ["vector"])
-    first = catalog.prepare_statements("shop", names, {}, wanted)
-    later = catalog.prepare_statements("shop", names, catalog.note("suuupra/shop", []), wanted)
-    assert sum("GRANT" in statement.as_string(None) for statement in first) == 3
-    assert not any("GRANT" in statement.as_string(None) for statement in later)
 
 
 # --- queue

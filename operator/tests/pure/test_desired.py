@@ -138,6 +138,16 @@ def test_o4_a_missing_topic_is_made_and_a_right_one_is_left() -> None:
     assert not _plan(wanted).create
 
 
+def test_o1_a_limit_that_would_end_events_before_their_time_is_drift() -> None:
+    live = {
+        t.name: TopicState(t.partitions, {**t.config, "retention.bytes": "1"}) for t in published(subject())
+    }
+    drifted = _plan(live, claimed=[*live]).configure
+    assert [(topic.name, topic.config["retention.bytes"]) for topic in drifted] == [
+        (name, "-1") for name in live
+    ]
+
+
 def test_o4_a_topic_with_more_partitions_is_refused_even_when_it_is_ours() -> None:
     live = {"order.created": TopicState(9, {})}
     refused = _plan(live, claimed=["order.created"]).refused
