@@ -105,7 +105,7 @@ class KindCluster:
     def install(self, *words: str) -> None:
         """The operator as its users get it: from the chart, in a pod."""
         tag = self.operator_image.rpartition(":")[2]
-        values = ("--set", f"images.tags.operator={tag}", "--set", "crds.enabled=false")
+        values = ("--set-string", f"images.tags.operator={tag}", "--set", "crds.enabled=false")
         release = ("suuupra", str(CHART), "--namespace", "suuupra-system", "--timeout", "2m")
         self.helm("upgrade", "--install", *release, *values, *words)
 

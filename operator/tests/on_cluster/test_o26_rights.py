@@ -21,7 +21,7 @@ NAMESPACES = ("suuupra", "suuupra-system", "suuupra-infra", "default", "kube-sys
 
 def _rendered(*values: str) -> str:
     command = [tool("helm"), "template", "suuupra", str(CHART), "--namespace", "suuupra-system"]
-    command += ["--kube-version", "1.34.4", "--set", "images.tags.operator=TAG", *values]
+    command += ["--kube-version", "1.34.4", "--set-string", "images.tags.operator=TAG", *values]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
