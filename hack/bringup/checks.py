@@ -51,7 +51,7 @@ ON_THE_HOST = ("hack/tests", "charts/tests")
 """What is tested where it runs: bring-up and the charts need make, Docker and helm, which no image holds."""
 
 
-INTEGRATION = ("suuupra", "services", "images/tests", "operator", "tests/alerts")
+INTEGRATION = ("suuupra", "services", "images/tests", "operator", "tests/alerts", "tests/cluster")
 """One heap that as many processes share as run at once: each takes the next file, so that none ends long before."""
 UNITS, HEAP, IN_IMAGE = "unit", "integration", "unit, Python 3.13"
 OPERATOR, CLUSTER, JOURNEY = "operator, on a cluster of its own", "cluster", "journey, Chromium"

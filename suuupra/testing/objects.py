@@ -15,6 +15,8 @@ from suuupra.trust import authorities
 ACCESS_KEY: Final = "test"
 SECRET_KEY: Final = "a-test-password"  # noqa: S105 (of a server that lives for one test session)
 REGION: Final = "us-east-1"
+VOLUME_MB: Final = 16
+"""A bucket takes a volume at least, of which there are as many as the free disk holds: a bucket a test are hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class ObjectsServer:
     def start(cls) -> "ObjectsServer":
         """Start it and wait until it answers."""
         keys = ("--env", f"OBJECTS_ACCESS_KEY={ACCESS_KEY}", "--env", f"OBJECTS_SECRET_KEY={SECRET_KEY}")
-        container = Container.run("seaweedfs", 8333, *keys)
+        container = Container.run("seaweedfs", 8333, *keys, "--env", f"OBJECTS_VOLUME_MB={VOLUME_MB}")
         container.wait(lambda started: started.succeeds(["ready"]))
         return cls(container)
 
