@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from suuupra_operator import conditions, drift, lint
+from suuupra_operator import conditions, drift
 from suuupra_operator.catalog import Names
 from suuupra_operator.claims import claims_of
 from suuupra_operator.cluster import Object
@@ -256,21 +255,3 @@ def test_whether_policies_hold_is_what_was_tried() -> None:
     assert _judge(allowed=True, forbidden=False).ok
     assert _judge(allowed=True, forbidden=True).reason == "NotEnforced"
     assert _judge(allowed=False, forbidden=False).reason == "NotTried"
-
-
-@pytest.mark.parametrize(
-    ("sql", "refused"),
-    [
-        ("", False),
-        ("create table a (id bigint primary key);", False),
-        ("alter table a add column b text;", False),
-        ("alter table a drop column b;", True),
-        ("alter table a rename column b to c;", True),
-        ("alter table a alter column b type bigint;", True),
-        ("drop table a;", True),
-    ],
-)
-def test_o6_lint_refuses_what_breaks_old_pods(tmp_path: Path, sql: str, refused: bool) -> None:
-    file = tmp_path / "migration.sql"
-    file.write_text(sql)
-    assert bool(lint.judge(file)) is refused
