@@ -61,7 +61,7 @@ BREAKING: Final = {
 each with what to do instead. Some are off in squawk unless they are asked for."""
 
 _NEW_COLUMN: Final = "A new column constraint"
-"""What squawk says of one that binds only who writes the column: old pods do not, and leave it at null or its default."""
+"""What squawk says of one that binds only who writes the column: old pods do not, and leave it null or at its default."""
 
 UNJUDGEABLE: Final = "unjudgeable"
 """A rule of our own: the statement runs code that cannot be seen into."""
