@@ -12,12 +12,14 @@ from services.web.api import visitors
 from services.web.api.cookies import CART, LOGIN, SESSION
 from services.web.api.dependencies import Accounts, Asker, Courses, MaybeViewer, Provider, Shop
 from services.web.clients.calling import SignInNeeded
-from services.web.clients.identity import CALLBACK, SignInRefused
+from services.web.clients.identity import CALLBACK, SignInRefused, SignInUnknown
 from services.web.domain.sessions import Viewer, way_back
 from services.web.usecases import arriving
+from services.web.usecases.sessions import LAST
 from suuupra import errors, ui
 
 LOGIN_PATH: Final = "/session/login"
+ANEW: Final = f"{LOGIN_PATH}?anew=true"
 NO_STORE: Final = {"Cache-Control": "no-store"}
 JUST_NOW_SECONDS: Final = 30
 """A session younger than this that a service does not accept is no session that ended: to sign in again would not help."""
@@ -34,16 +36,18 @@ async def login(
     to: Annotated[str, Query(max_length=1000)] = "/",
     new: bool = False,
     again: bool = False,
+    anew: bool = False,
 ) -> Response:
     """To identity, which sends back to the callback. `to` is where to go on; `new` makes an account.
 
     Who is signed in goes on at once, save `again`: their token is refused somewhere, and identity has to give another.
+    `anew`: the answer to a question of another browser came here.
 
     That a session has ended is told by its cookie, so no link from elsewhere can say it.
     """
     if asker.viewer and not again:
         return _onward(way_back(to))
-    begun = await accounts.begin(LOGIN.of(request), to, create=new, ended=asker.ended)
+    begun = await accounts.begin(LOGIN.of(request), to, create=new, ended=asker.ended, anew=anew)
     response = _onward(begun.url)
     LOGIN.set(request, response, begun.browser)
     return response
@@ -62,15 +66,21 @@ async def callback(
     error: Answered = "",
     iss: Answered | None = None,
 ) -> Response:
-    """Back from identity: the code becomes a session, the cart and what was read as a visitor become the person's."""
+    """Back from identity: the code becomes a session, the cart and what was read as a visitor become the person's.
+
+    Whoever confirms an account in another browser than the one that asked, or hours later, comes here with an answer to
+    no question. It is not believed; identity, where they are signed in by now, is asked a question of this browser's.
+    """
     provider.check_issuer(iss)
     try:
         if error or not code:
             return _onward(await accounts.way_back_of(LOGIN.of(request), state))
         finished = await accounts.finish(LOGIN.of(request), state, code)
-    except SignInRefused:
+    except SignInRefused as refused:
         if viewer:  # the back button, or the address again: signed in is what they are
             return _onward("/")
+        if isinstance(refused, SignInUnknown) and not state.startswith(LAST):
+            return _onward(ANEW)
         raise
     arrived = await arriving.settle(
         content, shop, finished.viewer, cart=CART.of(request), visitor=visitors.visitor_of(request)

@@ -62,6 +62,10 @@ class SignInRefused(errors.BadRequest):
     title = "The sign-in did not work"
 
 
+class SignInUnknown(SignInRefused):
+    """An answer to no question of this browser: it was asked in another one, too long ago, or never."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What a browser is sent to identity with."""

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from services.web import store
+from services.web.api.sessions import ANEW
 from services.web.domain.sessions import ATTEMPT_LASTS, IDLE_LIMIT
 from services.web.settings import Settings
 from services.web.tests.conftest import ORIGIN, OURS, World, browsing, given, sign_in, web_of
@@ -92,8 +93,8 @@ async def test_a_callback_counts_once(shopper: httpx.AsyncClient, world: World) 
     assert (await shopper.get(back)).status_code == 303
     shopper.cookies.delete(SESSION)
     again = await shopper.get(back)
-    assert again.status_code == 400
-    assert "Start again" in again.text
+    assert (again.status_code, again.headers["location"]) == (303, ANEW)
+    assert SESSION not in shopper.cookies
 
 
 async def test_the_back_button_to_a_callback_that_was_used_leads_on_for_who_is_signed_in(
@@ -109,20 +110,45 @@ async def test_a_sign_in_begun_in_another_browser_signs_nobody_in(
 ) -> None:
     back = world.identity.approve(await asked(shopper))
     async with browsing(app) as victim:
-        assert (await victim.get(back)).status_code == 400
+        assert (await victim.get(back)).headers["location"] == ANEW
         await asked(victim)  # even with a sign-in of its own under way
-        assert (await victim.get(back)).status_code == 400
+        assert (await victim.get(back)).headers["location"] == ANEW
         assert SESSION not in victim.cookies
+    assert not world.identity.families
+
+
+async def test_who_confirms_an_account_in_another_browser_is_signed_in_there(
+    shopper: httpx.AsyncClient, app: FastAPI, world: World
+) -> None:
+    """Identity knows them in that browser, and answers the question that it is asked anew at once."""
+    back = world.identity.approve(await asked(shopper))
+    async with browsing(app) as other:
+        led = await other.get(back)
+        question = (await other.get(led.headers["location"])).headers["location"]
+        arrived = await other.get(world.identity.approve(question))
+        assert (arrived.status_code, arrived.headers["location"]) == (303, "/")
+        assert SESSION in other.cookies
+
+
+async def test_a_browser_that_keeps_no_cookie_is_not_sent_round_for_ever(
+    shopper: httpx.AsyncClient, world: World
+) -> None:
+    question = (await shopper.get(ANEW)).headers["location"]
+    shopper.cookies.clear()
+    refused = await shopper.get(world.identity.approve(question))
+    assert refused.status_code == 400
+    assert "Start again" in refused.text
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"state": "made-up"}, {"code": "made-up"}, {"iss": "https://evil.example"}]
+    ("wrong", "status"),
+    [({"state": "made-up"}, 303), ({"code": "made-up"}, 400), ({"iss": "https://evil.example"}, 400)],
 )
-async def test_an_answer_that_is_not_to_our_question_is_refused(
-    shopper: httpx.AsyncClient, world: World, wrong: dict[str, str]
+async def test_an_answer_that_is_not_to_our_question_signs_nobody_in(
+    shopper: httpx.AsyncClient, world: World, wrong: dict[str, str], status: int
 ) -> None:
     refused = await shopper.get(world.identity.approve(await asked(shopper), **wrong))
-    assert refused.status_code == 400
+    assert refused.status_code == status
     assert SESSION not in shopper.cookies
 
 
@@ -148,7 +174,8 @@ async def test_an_id_token_that_is_not_for_us_signs_nobody_in(
 async def test_a_sign_in_left_lying_too_long_is_over(shopper: httpx.AsyncClient, world: World) -> None:
     back = world.identity.approve(await asked(shopper))
     world.clock.advance(ATTEMPT_LASTS)
-    assert (await shopper.get(back)).status_code == 400
+    assert (await shopper.get(back)).headers["location"] == ANEW
+    assert SESSION not in shopper.cookies
 
 
 async def test_two_tabs_may_sign_in_side_by_side(shopper: httpx.AsyncClient, world: World) -> None:

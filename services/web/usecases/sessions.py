@@ -8,7 +8,7 @@ and whoever waited for the row finds the new tokens in it.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.web import store
@@ -19,6 +19,7 @@ from services.web.clients.identity import (
     Question,
     SignedIn,
     SignInRefused,
+    SignInUnknown,
 )
 from services.web.domain import sessions as rules
 from services.web.usecases import sealing
@@ -29,6 +30,8 @@ from suuupra.db import Database
 RENEWALS_AT_ONCE: Final = 4
 """Each holds a connection while identity answers; the others of the pool are for everybody else."""
 RENEWAL_WAIT_SECONDS: Final = 3.0
+LAST: Final = "last."
+"""What the state of a sign-in begins with that is not asked anew: a browser that keeps no cookie would go round for ever."""
 
 _log = logs.get_logger(__name__)
 
@@ -71,11 +74,22 @@ class Sessions:
         """Its parts are checked by themselves."""
 
     async def begin(
-        self, browser: str | None, return_to: str, *, create: bool = False, ended: bool = False
+        self,
+        browser: str | None,
+        return_to: str,
+        *,
+        create: bool = False,
+        ended: bool = False,
+        anew: bool = False,
     ) -> Begun:
-        """Keep what the answer must match; the browser keeps its cookie if it has one, for another tab may use it."""
+        """Keep what the answer must match; the browser keeps its cookie if it has one, for another tab may use it.
+
+        `anew`: in place of one that this browser knows nothing of. Should this one come back unknown too, it is the last.
+        """
         browser = browser or sealing.new_secret()
         question = Question(*(sealing.new_secret() for _ in range(3)))
+        if anew:
+            question = replace(question, state=LAST + question.state)
         now = self._clock.now()
         row = store.LoginRow(
             state=sealing.name_of(question.state),
@@ -111,7 +125,7 @@ class Sessions:
                 tx, sealing.name_of(state), sealing.name_of(browser or ""), self._clock.now()
             )
         if taken is None:
-            raise SignInRefused("This sign-in is over, or was begun in another browser. Start again.")
+            raise SignInUnknown("This sign-in is over, or was begun in another browser. Start again.")
         return taken
 
     async def _kept(self, secret: str, signed_in: SignedIn) -> rules.Viewer:
