@@ -172,7 +172,7 @@ async def test_a_chosen_language_goes_before_the_accounts(
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("requested", "Nothing of the order is left"),
+        ("requested", "nothing of it stays open"),
         ("order_expired", "after the order had expired"),
         ("order_canceled", "after the order was cancelled"),
         ("already_paid", "one too many"),
