@@ -34,6 +34,7 @@ class PaymentsDouble:
         self.who = who
         self.payments: dict[UUID, PaymentView] = {}
         self.answered: dict[str, httpx.Response] = {}
+        self.most_attempts = 20
         self.streams: list[asyncio.Queue[bool]] = []
         self.listening = asyncio.Event()
 
@@ -90,6 +91,14 @@ class PaymentsDouble:
     def _begin(self, request: httpx.Request, payment: PaymentView) -> httpx.Response:
         NewAttempt.model_validate_json(request.content)
         key = request.headers["idempotency-key"]
+        if key not in self.answered and len(payment.attempts) >= self.most_attempts:
+            return problem(
+                409,
+                "too-many-attempts",
+                "must have had fewer than 20 attempts",
+                "path.payment_id",
+                "ask support for help, or order again",
+            )
         if key not in self.answered:
             self.answered[key] = answer(self._begun(payment), 201)
         kept = self.answered[key]

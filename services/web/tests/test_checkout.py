@@ -174,6 +174,19 @@ async def test_what_went_wrong_is_told_with_what_to_do_and_a_new_code(
     assert phase(await learner.get(f"/checkout/{order}")) == "scan-2"
 
 
+async def test_who_has_tried_too_often_is_told_so_and_what_to_do(
+    learner: httpx.AsyncClient, world: World
+) -> None:
+    order = await pay(learner, world)
+    world.till.tell(order, "failed", status="requires_payment_method", code="ZM", reason="…")
+    world.till.most_attempts = 1
+    refused = await learner.post(f"/checkout/{order}/attempts", data={"number": "2"}, headers=OURS)
+    assert refused.status_code == 409
+    assert "attempts" in refused.text
+    assert "ask support for help, or order again" in refused.text.lower()
+    assert len(world.till.attempts(order)) == 1
+
+
 async def test_a_code_that_nobody_used_can_be_replaced(learner: httpx.AsyncClient, world: World) -> None:
     order = await pay(learner, world)
     world.till.tell(order, "expired", status="requires_payment_method", code="U69")

@@ -32,6 +32,9 @@ SELDOM_SECONDS: Final = 30.0
 """How often a live stream looks by itself: soon while the next step is ours; seldom while payments would tell, for what
 commerce alone does to an order payments hears, and tells, a moment later; else now and then."""
 
+TOO_MANY: Final = "too-many-attempts"
+"""Payments' refusal of one attempt more: no attempt ended, so the page would show the same button again."""
+
 _STATES: Final[dict[OrderStatus, OrderState]] = {
     "draft": "pending",
     "pending_payment": "pending",
@@ -119,8 +122,12 @@ async def next_attempt(shop: Commerce, till: Payments, order: UUID, number: int,
     if view.till_away:
         raise PaymentsAway
     if payment is not None and view.now.phase in MAY_TRY and number == view.next_attempt:
-        with suppress(Refused):  # it ended, or another tab began one: the page says which
+        try:
             await till.begin(payment.id, number, bearer)
+        except Refused as refused:
+            if refused.answer.slug == TOO_MANY:
+                raise
+            # it ended, or another tab began one: the page says which
 
 
 async def look(shop: Commerce, till: Payments, order: UUID, bearer: str) -> CheckoutView:
