@@ -12,7 +12,7 @@ from typing import Any
 from suuupra_operator import drift, metrics
 from suuupra_operator.cluster import Cluster, Object
 from suuupra_operator.desired.subject import INSTANCE, MANAGER, Subject
-from suuupra_operator.errors import ApiError, Permanent, Temporary, Unreachable
+from suuupra_operator.errors import ApiError, Conflict, Temporary, Unreachable
 from suuupra_operator.kinds import CHILDREN, DEPLOYMENT, JOB, SERVICE, Kind, kind_of
 from suuupra_operator.queue import Key
 from suuupra_operator.writes import Gate, Write
@@ -304,8 +304,8 @@ def _refuse_unless_owned(subject: Subject, live: Object) -> None:
     if owner.get("kind") == SERVICE.name and owner.get("name") == subject.name:
         raise Temporary(f"{what} belongs to a deleted namesake and is about to be collected")
     if owner:
-        raise Permanent(f"{what} belongs to {owner.get('kind')} {owner.get('name')}: rename one of the two")
-    raise Permanent(f"{what} exists and was not made by the operator: delete it or rename this resource")
+        raise Conflict(f"{what} belongs to {owner.get('kind')} {owner.get('name')}: rename one of the two")
+    raise Conflict(f"{what} exists and was not made by the operator: delete it or rename this resource")
 
 
 def _key(subject: Subject) -> Key:

@@ -27,6 +27,20 @@ class Permanent(OperatorError):
     reason = "Refused"
 
 
+class Conflict(Permanent):
+    """Another has what the resource asks for: one of the two gives way."""
+
+    reason = "ResourceConflict"
+
+
+class ServerMissing(Permanent):
+    """The platform names no server for what the resource asks for."""
+
+    def __init__(self, server: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = f"{server}Missing"
+
+
 class Unreachable(Temporary):
     """A backing server does not answer."""
 

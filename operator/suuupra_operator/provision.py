@@ -16,7 +16,7 @@ from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.access import grants
 from suuupra_operator.desired.subject import Subject, digest
 from suuupra_operator.desired.topics import published
-from suuupra_operator.errors import Permanent
+from suuupra_operator.errors import Conflict
 from suuupra_operator.events import Recorder
 from suuupra_operator.primaries import InvalidSpec, Primaries, key_of, spec_of
 from suuupra_operator.provide.cache import TYPE as CACHE
@@ -181,7 +181,7 @@ class Provision:
     async def _plan_secrets(self, run: Round) -> str:
         for name, holder in run.lost.get("secrets", {}).items():
             text = f"the secrets below {name}/ belong to resource {holder}"
-            raise Permanent(f"secrets: {text}: they go by the resource's name, so give this one another")
+            raise Conflict(f"secrets: {text}: they go by the resource's name, so give this one another")
         return self._secrets.plan(run.subject)
 
     async def _withdraw(self, run: Round) -> None:

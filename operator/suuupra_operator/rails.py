@@ -7,7 +7,7 @@ theirs: a participant that is edited rolls without losing a message, and one tha
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from suuupra_operator.conditions import Finding, counted
 from suuupra_operator.deletion import RELEASE
 from suuupra_operator.desired.rail import Rail, registration, resource_of, resources
 from suuupra_operator.desired.subject import digest
-from suuupra_operator.errors import ApiError, OperatorError, Pending, Permanent, Temporary
+from suuupra_operator.errors import ApiError, Conflict, OperatorError, Pending, Permanent, Temporary
 from suuupra_operator.events import Recorder
 from suuupra_operator.kinds import RAIL, SERVICE
 from suuupra_operator.participants import SOON_SECONDS, Seen
@@ -89,17 +89,17 @@ class RailReconciler:
 
     async def _members(self, run: _Run) -> None:
         """The switch and the banks are there and as the rail says."""
-        refused: dict[str, str] = {}
+        refused: dict[str, Permanent | ApiError] = {}
         for manifest in resources(run.rail):
             name = manifest["metadata"]["name"]
             try:
                 if await self._ensure(run, drift.stamped(manifest)):
                     run.corrected.append(f"SuuupraService {name}")
             except (Permanent, ApiError) as error:
-                refused[name] = str(error)
+                refused[name] = error
         if refused:
             text = "; ".join(f"{name}: {why}" for name, why in refused.items())
-            run.found(Finding("ResourcesReady", False, "ResourceConflict", text, again=REFUSED_SECONDS))
+            run.found(Finding("ResourcesReady", False, _reason(refused), text, again=REFUSED_SECONDS))
             return
         waiting = [name for name in sorted(run.rail.members()) if not self._ready(run.rail, name)]
         run.found(self._readiness(run.rail, waiting))
@@ -323,15 +323,21 @@ def _agrees(desired: Object, live: Object) -> bool:
     )
 
 
+def _reason(refused: Mapping[str, Permanent | ApiError]) -> str:
+    """Of several reasons a rival's, which no waiting ends, or else the first."""
+    first, *others = refused.values()
+    return next((error.reason for error in (first, *others) if isinstance(error, Conflict)), first.reason)
+
+
 def _refuse_unless_ours(rail: Rail, live: Object) -> None:
     owner = controller_of(live)
     if owner.get("uid") == rail.uid:
         return
     name = live["metadata"]["name"]
     if owner.get("kind") == RAIL.name and owner.get("name") == rail.name:
-        raise Permanent(f"SuuupraService {name} belongs to a deleted namesake and is about to be collected")
+        raise Conflict(f"SuuupraService {name} belongs to a deleted namesake and is about to be collected")
     whose = f"belongs to {owner.get('kind')} {owner.get('name')}" if owner else "was not made by a rail"
-    raise Permanent(f"SuuupraService {name} {whose}: delete it, or let the rail name another")
+    raise Conflict(f"SuuupraService {name} {whose}: delete it, or let the rail name another")
 
 
 def _registered(service: str, view: Any) -> Finding:

@@ -96,7 +96,7 @@ class Round:
             if not error.temporary:
                 self.again.append(REFUSED_AGAIN_SECONDS)
         except OperatorError as error:
-            self.found(Finding(kind, False, "ResourceConflict", str(error)))
+            self.found(Finding(kind, False, error.reason, str(error)))
             self.again.append(REFUSED_AGAIN_SECONDS)
         return None
 

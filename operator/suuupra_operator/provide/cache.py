@@ -12,7 +12,7 @@ from suuupra_operator.desired import keyspace
 from suuupra_operator.desired.environment import cache_secret
 from suuupra_operator.desired.secrets import cache_login, kept
 from suuupra_operator.desired.subject import Subject, digest
-from suuupra_operator.errors import Permanent
+from suuupra_operator.errors import ServerMissing
 from suuupra_operator.kinds import SECRET
 from suuupra_operator.scram import new_password
 from suuupra_operator.valkey import Valkey
@@ -39,7 +39,7 @@ class CacheProvider:
     def plan(self, subject: Subject) -> str:
         """The user to claim; refused where the platform has no Valkey."""
         if subject.platform.valkey is None:
-            raise Permanent("the platform names no Valkey: set spec.valkey of the platform")
+            raise ServerMissing("Valkey", "the platform names no Valkey: set spec.valkey of the platform")
         self._valkey.known()
         return keyspace.user_name(subject)
 

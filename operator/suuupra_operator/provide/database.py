@@ -14,7 +14,7 @@ from suuupra_operator.databases import Databases
 from suuupra_operator.desired.environment import database_secret, migration_secret
 from suuupra_operator.desired.secrets import database_login, kept, migration_login
 from suuupra_operator.desired.subject import Subject, digest
-from suuupra_operator.errors import Permanent
+from suuupra_operator.errors import Conflict
 from suuupra_operator.kinds import SECRET
 from suuupra_operator.status import SuuupraServiceStatus
 from suuupra_operator.writes import Write
@@ -91,7 +91,7 @@ class DatabaseProvider:
         owner, names = live.note().get("resource"), adopted(subject.annotations)
         if owner != _me(subject) and subject.database not in names and "*" not in names:
             whose = f"exists and belongs to {owner}" if owner else "exists and was not made by the operator"
-            raise Permanent(refusal(subject.database, whose))
+            raise Conflict(refusal(subject.database, whose))
         return subject.database
 
     def forfeited(self, subject: Subject, database: str) -> bool:

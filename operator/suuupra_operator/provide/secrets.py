@@ -9,7 +9,7 @@ from suuupra_operator import metrics
 from suuupra_operator.conditions import Finding
 from suuupra_operator.desired.access import name_of, policy, role, same_role
 from suuupra_operator.desired.subject import Subject, digest
-from suuupra_operator.errors import Permanent
+from suuupra_operator.errors import ServerMissing
 from suuupra_operator.vault import Vault
 
 TYPE = "SecretsReady"
@@ -34,7 +34,8 @@ class SecretsProvider:
     def plan(self, subject: Subject) -> str:
         """The name to claim; refused where the platform has no store."""
         if subject.platform.secret_store is None:
-            raise Permanent("the platform names no secret store: set spec.secretStore of the platform")
+            text = "the platform names no secret store: set spec.secretStore of the platform"
+            raise ServerMissing("SecretStore", text)
         self._vault.known()
         return subject.name
 

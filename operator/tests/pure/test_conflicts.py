@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from suuupra_operator.bus import Bus
 from suuupra_operator.conditions import routes
+from suuupra_operator.errors import ApiError, Conflict, OperatorError, Permanent, ServerMissing
 from suuupra_operator.provide.objects import _finding as of_buckets
 from suuupra_operator.provide.topics import TopicProvider
 from suuupra_operator.provide.topics import _finding as of_topics
+from suuupra_operator.rails import _reason
 from suuupra_operator.round import Round
 from suuupra_operator.status import SuuupraServiceStatus
 from suuupra_operator.writes import Gate
@@ -51,3 +54,29 @@ def test_o12_a_lost_route_is_told_with_its_field_and_what_to_do() -> None:
         "routes[1]: GET /v1/y (prefix) belongs to resource suuupra/holder: "
         "choose another path, or other methods"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Conflict("belongs to resource suuupra/holder"), "ResourceConflict"),
+        (Permanent("Kafka refused topics-created: replication factor"), "Refused"),
+        (ServerMissing("Valkey", "the platform names no Valkey"), "ValkeyMissing"),
+    ],
+)
+async def test_o4_only_what_a_rival_has_is_called_a_conflict(error: OperatorError, reason: str) -> None:
+    run = Round({}, subject({}), SuuupraServiceStatus(), settled=False)
+
+    async def refused() -> None:
+        raise error
+
+    await run.attempt("DatabaseReady", refused())
+    [finding] = run.findings
+    assert (finding.ok, finding.reason, finding.message) == (False, reason, str(error))
+    assert run.again, "and it is looked at again"
+
+
+def test_a_rail_says_conflict_only_where_a_rival_is_among_those_who_refuse() -> None:
+    forbidden, rival = ApiError(403, "Forbidden", "exceeded quota"), Conflict("was not made by a rail")
+    assert _reason({"bank-asha": forbidden}) == "Forbidden"
+    assert _reason({"bank-asha": forbidden, "bank-banyan": rival}) == "ResourceConflict"
