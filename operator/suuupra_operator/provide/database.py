@@ -52,15 +52,13 @@ def choose(names: Names, secret: dict[str, str], rotate: bool, last: str, in_use
     """Which login the pods use now. ``last`` is the login they were told to use when the Secret was last seen.
 
     A lost Secret is a rotation, too: pods that still run know the last login's password and nobody else does.
-    No login of ``in_use``, with which pods of before a rollout may still log in, gets another password meanwhile.
+    A rotation that is asked for leaves alone a login of ``in_use``, with which pods of before a rollout may log in.
     """
     current, password = secret.get("username", ""), secret.get("password", "")
     if current in names.logins and password:
         if not rotate or names.other(current) in in_use:
             return Login(current, password, fresh=False)
         return Login(names.other(current), scram.new_password(), fresh=True)
-    if last and names.other(last) in in_use:
-        return Login(last, scram.new_password(), fresh=True)
     return Login(names.other(last) if last else names.logins[0], scram.new_password(), fresh=True)
 
 
