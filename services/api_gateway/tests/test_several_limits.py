@@ -163,7 +163,7 @@ async def test_t11_a_client_cannot_bring_what_the_gateway_says_to_itself(
 
 
 @pytest.mark.parametrize("path", ["/v1/scoped", "/v1/scoped-once"])
-async def test_whoever_is_refused_for_want_of_a_scope_takes_nothing_from_what_others_share(
+async def test_t11_whoever_is_refused_for_want_of_a_scope_takes_nothing_from_what_others_share(
     pair: Pair, path: str
 ) -> None:
     app, before = f"app-{uuid4().hex[:6]}", pair.buckets.asked
