@@ -31,8 +31,8 @@ def test_every_route_of_the_api_is_documented_with_its_problems() -> None:
 
 def test_an_issuer_that_is_not_the_public_address_stops_the_start() -> None:
     given = {
-        "database_url": "postgresql://x",
-        "kafka_bootstrap": "x",
+        "database_url": "postgresql://x/identity",
+        "kafka_bootstrap": "x:9092",
         "openbao_url": "http://x",
         "smtp_host": "x",
     }
